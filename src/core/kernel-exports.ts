@@ -1,0 +1,149 @@
+/**
+ * What the compiled kernels export. All addresses are byte offsets into the kernel's memory, all lengths bytes unless said; the host
+ * guarantees that areas lie inside the memory and do not overlap. Kernels never throw, allocate or keep state between calls beyond what
+ * is named here. u32 results come back as i32: use `>>> 0`. u64 results are BigInt; hot paths read them from memory instead.
+ */
+export interface KernelExports {
+  // bitmap: u64 words, bit i of word w is element 64 w + i; areas 8-aligned
+  /** Sets bit `index` (atomically in the shared build); returns 1 if it was set before. */
+  bitmapSet(bitmap: number, index: number): number;
+  bitmapTest(bitmap: number, index: number): number;
+  /** Sets `count` bits from `first` on (word-wise atomic in the shared build). */
+  bitmapSetRange(bitmap: number, first: number, count: number): void;
+  bitmapClearRange(bitmap: number, first: number, count: number): void;
+  /** Number of set bits among the first `bits`. */
+  bitmapCount(bitmap: number, bits: number): number;
+  /** First set bit at or after `from`, or `bits`. `bitmapRunLength` then says how many consecutive bits are set from there. */
+  bitmapNextRun(bitmap: number, bits: number, from: number): number;
+  bitmapRunLength(): number;
+  /** into |= from; from = 0, each word fetched and cleared in one step (atomic exchange in the shared build). Returns bits moved. */
+  bitmapFetchClear(from: number, into: number, words: number): number;
+
+  /** 1 if all `bytes` (a multiple of 128) at `address` are zero. */
+  isZero(address: number, bytes: number): number;
+  /** Compares `pages` pages at `a` and `b`; sets bit i of `bitmap` for each page that differs; returns how many differ. */
+  scanPages(a: number, b: number, pages: number, bitmap: number): number;
+
+  /** XXH64 of any length. */
+  xxh64(address: number, bytes: number, seed: bigint): bigint;
+  /** XXH3-64 of any length with a 192-byte secret at `secret` (XXH3_64bits_withSecret; with the default secret it is XXH3_64bits). */
+  xxh3(address: number, bytes: number, secret: number): bigint;
+  /** XXH3-64 of each of `pages` pages, stored as u64 at `out`. */
+  hashPages(address: number, pages: number, out: number, secret: number): void;
+
+  /** XBZRLE, QEMU's bytes (docs/protocol.md section 4). `bytes`: equal lengths, a multiple of 8 up to 4096. n, 0 = equal, -1 = does not fit `capacity`. */
+  xbzrleEncode(
+    previous: number,
+    next: number,
+    bytes: number,
+    out: number,
+    capacity: number,
+  ): number;
+  /** The end of the last literal, or -1 if malformed for a page of `bytes`. Reads nothing but the delta. Empty input is valid and gives 0. */
+  xbzrleCheck(delta: number, deltaBytes: number, bytes: number): number;
+  /** As `xbzrleCheck`, and writes the literals into `page`; malformed input writes nothing. */
+  xbzrleDecode(delta: number, deltaBytes: number, page: number, bytes: number): number;
+
+  /** See `captureJob`. Returns pages of the window consumed; fewer than its pageCount means the frame is full: seal it and call again. */
+  capture(job: number): number;
+  /** Closes the open run and moves the table in front of the payload. Returns the address of the table (= body). 0 if the frame holds nothing. */
+  captureSeal(frame: number): number;
+
+  /**
+   * Checks a PAGES body whole (table grammar, order, overlap, ranges, every payload length, every delta) and lists its runs at `runs`
+   * (see `applyRun`). `regions`: regionCount records {u32 id, u32 pageCount}. Writes nothing else. Returns the number of runs, or a
+   * negative number: -1 malformed table, -2 page or region out of range, -3 runs not ascending or overlapping, -4 payload does not match
+   * the table, -5 unknown kind, -6 malformed delta, -7 more than `maxRuns` runs or 32,768 pages.
+   */
+  applyCheck(
+    body: number,
+    tableBytes: number,
+    bodyBytes: number,
+    regions: number,
+    regionCount: number,
+    runs: number,
+    maxRuns: number,
+  ): number;
+  /**
+   * Carries out `runCount` checked runs: for each builds the pages at its `target` (see `applyRun`) and stores their XXH3-64 at its
+   * `hashes`. A raw run with target 0 is only hashed from its payload. A delta run needs the old pages at its target.
+   */
+  apply(runs: number, runCount: number, secret: number): void;
+}
+
+/** Page kinds as numbered in run tables. copy and patch are reserved: this version's peers refuse them. */
+export const pageKind = { zero: 0, fill: 1, delta: 2, copy: 3, patch: 4, raw: 5 } as const;
+
+/**
+ * The capture job, u32 fields at these byte offsets. The window is `pageCount` pages of one region from page `firstPage` (a multiple
+ * of 64) on; every per-page address is that of the window's first page.
+ */
+export const captureJob = {
+  /** Where the window's pages are. */
+  pages: 0,
+  /** 4096 bytes of private memory to copy each page to before it is looked at, or 0 if nobody else can write `pages`. */
+  scratch: 4,
+  firstPage: 8,
+  pageCount: 12,
+  /** Bitmap of pages to look at; the bit of each consumed page is cleared. */
+  dirty: 16,
+  /** Bitmap of pages whose base (shadow, hash) the destination holds. Set for each page sent. */
+  baseKnown: 20,
+  /** Shadow pages, or 0. Invariant: where there is a shadow, its page hashes to the page's entry in `hashes`. */
+  shadow: 24,
+  /** u64 XXH3-64 per page. Initially the hash of a zero page. */
+  hashes: 28,
+  secret: 32,
+  /** Base cache used where `shadow` is 0, or 0. {u32 slots (a power of two), u32 0, u64 tags[slots], then 4096-aligned pages[slots] at `cachePages`}. */
+  cache: 36,
+  cachePages: 40,
+  /** Id of the region; a cache tag is region * 2^32 + page + 1. */
+  region: 44,
+  /** The frame under construction, see `frameState`. */
+  frame: 48,
+  /** 1: never skip, never delta (the repair of a mismatch): every page goes zero, fill or raw. */
+  plain: 52,
+  /** u64: XXH3-64 of a zero page under `secret`, put there by the host. */
+  zeroHash: 56,
+  byteLength: 64,
+} as const;
+
+/** The frame under construction, u32 fields. The host sets the first five and zeroes the rest to open a frame. */
+export const frameState = {
+  /** Payload goes to payloadStart..payloadLimit; the table is built at tableStart..tableLimit and moved to end at payloadStart by seal. */
+  payloadStart: 0,
+  payloadLimit: 4,
+  tableStart: 8,
+  tableLimit: 12,
+  maxPages: 16,
+  payloadEnd: 20,
+  tableEnd: 24,
+  runs: 28,
+  pages: 32,
+  /** The open run: kind + 1 (0: none), first page, count; then the region and the end page of the last closed run. */
+  openKind: 36,
+  openFirst: 40,
+  openCount: 44,
+  lastRegion: 48,
+  lastEnd: 52,
+  /** Counts per page kind (6 u32), then payload bytes per kind (6 u32), then pages skipped because equal. */
+  pagesByKind: 56,
+  bytesByKind: 80,
+  skipped: 104,
+  byteLength: 112,
+} as const;
+
+/** A checked run, u32 fields; `target` and `hashes` are filled in by the host. */
+export const applyRun = {
+  /** Index into the `regions` given to applyCheck. */
+  region: 0,
+  firstPage: 4,
+  count: 8,
+  kind: 12,
+  /** Address of the run's first payload byte. */
+  payload: 16,
+  /** Address of the run's pages in kernel memory. */
+  target: 20,
+  hashes: 24,
+  byteLength: 28,
+} as const;

@@ -1,0 +1,49 @@
+import type { Region } from '../memory/region.js';
+import type { DirtyTracker } from '../memory/tracker.js';
+
+/** What must be equal at both ends. `features` must all be known to the destination. */
+export interface GuestIdentity {
+  /** As `Guest.kind`: "buffer", "file", "ledger", "sqlite". At most 64 bytes of UTF-8. */
+  readonly kind: string;
+  /** What program it is, exactly (a hash of its code, a version); '' if it has none. At most 256 bytes. */
+  readonly version: string;
+  /** At most 32 names of at most 64 bytes. */
+  readonly features: readonly string[];
+}
+
+/**
+ * Something that runs and has memory. The engine calls these one at a time. A guest that rejects makes the migration fail with
+ * ERR_GUEST; the source is then resumed.
+ */
+export interface Guest {
+  readonly kind: string;
+  /** Read anew each time: regions may grow, appear and vanish while the guest runs. */
+  readonly regions: readonly Region[];
+  readonly tracker: DirtyTracker;
+  /**
+   * True (the default) where exactly one side may run: the source hands over and stays paused for good. False for things that are
+   * copied (files): the source goes on whatever happens.
+   */
+  readonly handsOver?: boolean;
+  /** Longest `saveState` result in bytes. Default 1 MiB. */
+  readonly maxStateBytes?: number;
+  describe(): GuestIdentity;
+  /** Resolves when no instruction of the guest is running and none will start. Idempotent. */
+  pause(): Promise<void>;
+  /** Runs on. At the destination: the first instruction after a switchover. Idempotent. */
+  resume(): Promise<void>;
+  /** What the guest is apart from its regions. Called while paused. */
+  saveState(): Promise<Uint8Array>;
+  /** Takes a state saved by the same identity. May be called again with another one. Throws on anything malformed. */
+  loadState(state: Uint8Array): Promise<void>;
+  /** Lets go of outside resources (ports, devices, locks); called after the pause. Undone by `acquire`. */
+  release?(): Promise<void>;
+  /** Takes outside resources; at the destination before READY. Undone by `release`. */
+  acquire?(): Promise<void>;
+  /** Slows the guest: 0 is full speed, 0.9 leaves a tenth. */
+  throttle?(fraction: number): void;
+  /** Destination only: a region appeared (`byteLength` >= 0) or vanished (-1) at the source. Absent: only growth is carried. */
+  reshape?(id: number, name: string, byteLength: number): Promise<void>;
+  /** Called once at the end of a migration that did not leave the guest running here: drop what was built up. */
+  discard?(): Promise<void>;
+}

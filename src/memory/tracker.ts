@@ -1,0 +1,15 @@
+import type { DirtyBitmap } from './bitmap.js';
+import type { Region } from './region.js';
+
+/**
+ * Says which pages MAY have changed since it was last asked. A tracker that is `exact` promises that a page it
+ * does not name has not changed (and is audited); one that is not names every page, and capture decides.
+ */
+export interface DirtyTracker {
+  readonly exact: boolean;
+  /** From now on writes are noted. All pages count as unknown: the first pass takes the whole region anyway. */
+  start(): void;
+  /** Ors the pages of `region` noted since the last call into `into`, and forgets them. */
+  take(region: Region, into: DirtyBitmap): void;
+  stop(): void;
+}

@@ -1,0 +1,228 @@
+import type { FerryErrorCode } from '../errors.js';
+
+/** Message numbers on the wire. 0 is invalid. */
+export const messageType = {
+  HELLO: 1,
+  HELLO_ACK: 2,
+  OFFER: 3,
+  ACCEPT: 4,
+  REJECT: 5,
+  PAGES: 6,
+  REGION: 7,
+  ROUND_END: 8,
+  ACK: 9,
+  HASHES: 10,
+  HASHES_REQUEST: 11,
+  PING: 12,
+  PONG: 13,
+  STATE: 14,
+  PREPARE: 15,
+  READY: 16,
+  FAILED: 17,
+  COMMIT: 18,
+  RUNNING: 19,
+  START_FAILED: 20,
+  ABORT: 21,
+  ABORTED: 22,
+} as const;
+
+export type MessageName = keyof typeof messageType;
+
+/** Where a destination stands with a session, as told to a source that (re)connects. */
+export type SessionStanding =
+  | 'new'
+  | 'receiving'
+  | 'ready'
+  | 'running'
+  | 'aborted'
+  | 'start-failed'
+  | 'unknown';
+
+/** First message on every connection, source to destination. Fixed size. */
+export interface Hello {
+  readonly type: 'HELLO';
+  /** Lowest and highest protocol version the source speaks, 1 to 255. */
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  /** 16 random bytes. */
+  readonly session: Uint8Array;
+  /** Counts up from 1 with every connection of the session. */
+  readonly attempt: number;
+  /** 0 is the control channel; this version has no other. */
+  readonly channel: number;
+  /** 'main' migrates; 'ask' only wants to know how a committed switchover ended. */
+  readonly role: 'main' | 'ask';
+  /** Bit set of optional abilities; none is defined in version 1. */
+  readonly capabilities: number;
+}
+export interface HelloAck {
+  readonly type: 'HELLO_ACK';
+  readonly version: number;
+  readonly standing: SessionStanding;
+  readonly capabilities: number;
+  /** seq of the last frame applied on this session's control channel. */
+  readonly lastAppliedSeq: number;
+}
+
+export interface OfferedRegion {
+  readonly id: number;
+  /** At most 255 bytes of UTF-8. */
+  readonly name: string;
+  readonly byteLength: number;
+  readonly maxByteLength: number;
+}
+export interface Offer {
+  readonly type: 'OFFER';
+  /** 4096. */
+  readonly pageSize: number;
+  /** 192 random bytes: the XXH3 secret of this session's page hashes. */
+  readonly secret: Uint8Array;
+  readonly identity: {
+    readonly kind: string;
+    readonly version: string;
+    readonly features: readonly string[];
+  };
+  readonly handsOver: boolean;
+  readonly maxStateBytes: number;
+  /** Longest downtime the source means to allow; 0 = no limit. Milliseconds. */
+  readonly maxDowntimeMs: number;
+  /** At most 4096. */
+  readonly regions: readonly OfferedRegion[];
+}
+export interface Accept {
+  readonly type: 'ACCEPT';
+  /** What the destination's copy of each offered region holds, in the order of the offer. */
+  readonly bases: readonly ('zero' | 'unknown')[];
+}
+export interface Reject {
+  readonly type: 'REJECT';
+  readonly code: FerryErrorCode;
+  /** At most 1024 bytes of UTF-8, as in every `text`. */
+  readonly text: string;
+}
+/** Its body is a run table and a payload (docs/protocol.md section 4); it is not decoded here. */
+export interface Pages {
+  readonly type: 'PAGES';
+  readonly tableBytes: number;
+  /** The body in the channel's buffer: valid only while the frame is handled. */
+  readonly body: Uint8Array;
+}
+export interface RegionChange {
+  readonly type: 'REGION';
+  readonly id: number;
+  readonly name: string;
+  /** The new size; -1: the region vanished. */
+  readonly byteLength: number;
+}
+export interface RoundEnd {
+  readonly type: 'ROUND_END';
+  readonly round: number;
+}
+export interface Ack {
+  readonly type: 'ACK';
+  readonly seq: number;
+  readonly appliedBytes: number;
+  /** Pages the destination's full re-read has still to look at. */
+  readonly rereadPages: number;
+}
+export interface Hashes {
+  readonly type: 'HASHES';
+  readonly region: number;
+  /** 'leaf': index counts leaves of 512 pages; 'page': index counts pages. */
+  readonly level: 'leaf' | 'page';
+  /** At most 4096 entries, ascending indexes. `last` ends one answer or report. */
+  readonly entries: readonly { readonly index: number; readonly hash: bigint }[];
+  readonly last: boolean;
+}
+export interface HashesRequest {
+  readonly type: 'HASHES_REQUEST';
+  readonly region: number;
+  /** Leaves whose page hashes are wanted, ascending, at most 512. Empty: there are none. */
+  readonly leaves: readonly number[];
+  readonly last: boolean;
+}
+export interface Ping {
+  readonly type: 'PING';
+  readonly token: number;
+}
+export interface Pong {
+  readonly type: 'PONG';
+  readonly token: number;
+}
+export interface StateChunk {
+  readonly type: 'STATE';
+  readonly totalBytes: number;
+  readonly offset: number;
+  /** At most 65536 bytes; copied out of the frame by the decoder. */
+  readonly bytes: Uint8Array;
+}
+export interface Prepare {
+  readonly type: 'PREPARE';
+  readonly generation: number;
+  /** seq of the last PAGES, REGION or STATE frame. */
+  readonly finalSeq: number;
+  /** SHA-256 of the transcript, 32 bytes (docs/protocol.md section 6). */
+  readonly digest: Uint8Array;
+}
+export interface Ready {
+  readonly type: 'READY';
+  readonly digest: Uint8Array;
+}
+export interface Failed {
+  readonly type: 'FAILED';
+  readonly code: FerryErrorCode;
+  readonly text: string;
+}
+export interface Commit {
+  readonly type: 'COMMIT';
+  readonly digest: Uint8Array;
+}
+export interface Running {
+  readonly type: 'RUNNING';
+  readonly digest: Uint8Array;
+  /** The destination's share of the downtime, milliseconds. */
+  readonly verifyMs: number;
+  readonly loadMs: number;
+  readonly acquireMs: number;
+  readonly resumeMs: number;
+}
+export interface StartFailed {
+  readonly type: 'START_FAILED';
+  readonly code: FerryErrorCode;
+  readonly text: string;
+}
+export interface Abort {
+  readonly type: 'ABORT';
+  /** 'switchover': back to receiving, the session goes on; 'session': it is over. */
+  readonly scope: 'switchover' | 'session';
+  readonly code: FerryErrorCode;
+  readonly text: string;
+}
+export interface Aborted {
+  readonly type: 'ABORTED';
+  readonly scope: 'switchover' | 'session';
+}
+
+export type Message =
+  | Hello
+  | HelloAck
+  | Offer
+  | Accept
+  | Reject
+  | Pages
+  | RegionChange
+  | RoundEnd
+  | Ack
+  | Hashes
+  | HashesRequest
+  | Ping
+  | Pong
+  | StateChunk
+  | Prepare
+  | Ready
+  | Failed
+  | Commit
+  | Running
+  | StartFailed
+  | Abort
+  | Aborted;
