@@ -1,0 +1,11 @@
+import { pageBytes } from './page';
+
+/** Copies one page. The pages must not overlap. Faster than memory.copy, which leaves wasm code for a library call. */
+export function copyPage(target: usize, source: usize): void {
+  for (let end = source + pageBytes; source < end; source += 64, target += 64) {
+    v128.store(target, v128.load(source));
+    v128.store(target, v128.load(source, 16), 16);
+    v128.store(target, v128.load(source, 32), 32);
+    v128.store(target, v128.load(source, 48), 48);
+  }
+}
