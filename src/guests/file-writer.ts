@@ -1,0 +1,108 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FerryError } from '../errors.js';
+import { isStopped, processStartTime } from './process-stat.js';
+
+/** Whoever keeps writing a live file, as far as we can stop it for a moment. */
+export interface FileWriter {
+  /** Resolves when it writes no more. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** As `resume`, for when this process is about to end: synchronous, never throws. */
+  resumeAtExit(): void;
+}
+
+/** A writer in the middle of a system call (a slow disk) stops only at its end. */
+const stopTimeoutMs = 5000;
+const commandTimeoutMs = 30_000;
+/** How long after its end a command's output is still waited for. */
+const lastWordsMs = 200;
+
+/**
+ * Stops process `pid` by SIGSTOP and continues it by SIGCONT. Before either signal the process must still be the one it was now, by its
+ * start time: ERR_GUEST if it is not. Linux only (ERR_UNSUPPORTED).
+ */
+export function processWriter(pid: number): FileWriter {
+  if (!Number.isSafeInteger(pid) || pid <= 1 || pid === process.pid) {
+    throw new RangeError(`process ${pid} cannot be paused: give the id of the program that writes`);
+  }
+  if (process.platform !== 'linux') {
+    throw new FerryError('ERR_UNSUPPORTED', 'pausing a process by its id works on Linux only');
+  }
+  const startTime = processStartTime(pid);
+  if (startTime === undefined) throw new FerryError('ERR_GUEST', `there is no process ${pid}`);
+  const isTheSame = () => processStartTime(pid) === startTime;
+
+  return {
+    async pause() {
+      if (!isTheSame()) {
+        throw new FerryError('ERR_GUEST', `process ${pid} ended, or is not the one it was`);
+      }
+      signal(pid, 'SIGSTOP');
+      for (let waitedMs = 0; !isStopped(pid); waitedMs++) {
+        if (waitedMs > stopTimeoutMs) {
+          throw new FerryError('ERR_GUEST', `process ${pid} did not stop in ${stopTimeoutMs} ms`);
+        }
+        await sleep(1);
+      }
+    },
+    async resume() {
+      // One that is gone has nothing left to go on with.
+      if (isTheSame()) signal(pid, 'SIGCONT');
+    },
+    resumeAtExit() {
+      try {
+        if (isTheSame()) process.kill(pid, 'SIGCONT');
+      } catch {
+        // The process ended, or was never ours to signal: nobody is left to tell.
+      }
+    },
+  };
+}
+
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name);
+  } catch (cause) {
+    throw new FerryError('ERR_GUEST', `${name} to process ${pid} failed`, { cause });
+  }
+}
+
+/** Runs the user's own commands through the shell; one that fails or takes over 30 s is ERR_GUEST with what it said. */
+export function commandWriter(pauseCommand: string, resumeCommand: string): FileWriter {
+  return {
+    pause: () => run(pauseCommand),
+    resume: () => run(resumeCommand),
+    resumeAtExit() {
+      spawnSync(resumeCommand, { shell: true, stdio: 'ignore', timeout: commandTimeoutMs });
+    },
+  };
+}
+
+function run(command: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, {
+      shell: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: commandTimeoutMs,
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-1000);
+    });
+    const fail = (how: string, cause?: unknown) =>
+      reject(new FerryError('ERR_GUEST', `"${command}" ${how} ${said}`.trim(), { cause }));
+    child.on('error', (error) => fail('could not be run:', error));
+    // Not only at 'close': something the command left running may hold its output open for ever.
+    child.on('exit', (code, signalName) => {
+      if (code === 0) {
+        resolve();
+        child.stderr.destroy();
+        return;
+      }
+      const how = code === null ? `was ended by ${signalName}:` : `ended with ${code}:`;
+      child.stderr.once('close', () => fail(how));
+      setTimeout(() => child.stderr.destroy(), lastWordsMs);
+    });
+  });
+}

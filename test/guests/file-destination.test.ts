@@ -1,0 +1,276 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promises as fs } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FileDestination, fileDestination } from '../../src/guests/file-destination.js';
+import { pathInFolder } from '../../src/guests/file-name.js';
+import type { Region } from '../../src/memory/region.js';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await fs.mkdtemp(join(tmpdir(), 'pageferry-'));
+});
+afterAll(async () => {
+  await fs.rm(folder, { recursive: true });
+});
+
+let places = 0;
+/** A folder of its own for each test. */
+async function newPlace(): Promise<{ path: string; partial: string; names(): Promise<string[]> }> {
+  places++;
+  const own = join(folder, String(places));
+  await fs.mkdir(own);
+  return {
+    path: join(own, 'copy.img'),
+    partial: join(own, '.copy.img.pageferry-partial'),
+    names: () => fs.readdir(own),
+  };
+}
+
+function regionOf(guest: FileDestination): Region {
+  const [region] = guest.regions;
+  if (region === undefined) throw new Error('a file has a region');
+  return region;
+}
+
+describe('a file being received', () => {
+  it('is a partial file that only its owner can read until it starts, and then in its place', async () => {
+    const { path, names } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 5000, name: 'disk.img' });
+    const region = regionOf(guest);
+    expect([region.name, region.byteLength, region.fresh]).toEqual(['disk.img', 5000, true]);
+    expect(await names()).toEqual(['.copy.img.pageferry-partial']);
+    await region.write(4998, Uint8Array.of(1, 2));
+    expect(region.fresh).toBe(false);
+    await guest.resume();
+    await guest.resume();
+    await guest.discard();
+    expect(await names()).toEqual(['copy.img']);
+    const stats = await fs.stat(path);
+    expect([stats.size, stats.mode & 0o777]).toEqual([5000, 0o600]);
+    expect([...(await fs.readFile(path)).subarray(4996)]).toEqual([0, 0, 1, 2]);
+  });
+
+  it('replaces what was there before', async () => {
+    const { path } = await newPlace();
+    await fs.writeFile(path, 'old');
+    const guest = await fileDestination(path, { byteLength: 3 });
+    expect(await fs.readFile(path, 'utf8')).toBe('old');
+    await regionOf(guest).write(0, Buffer.from('new'));
+    await guest.resume();
+    expect(await fs.readFile(path, 'utf8')).toBe('new');
+  });
+
+  it('may be empty', async () => {
+    const { path } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 0 });
+    await guest.resume();
+    expect((await fs.stat(path)).size).toBe(0);
+  });
+
+  it('holds whatever was written last, wherever and however long, and reads it back', async () => {
+    const { path } = await newPlace();
+    const byteLength = 5 * 4096 + 17;
+    const expected = Buffer.alloc(byteLength);
+    const guest = await fileDestination(path, { byteLength });
+    const region = regionOf(guest);
+    const piece = fc.record({
+      offset: fc.nat(byteLength - 1),
+      length: fc.nat(3 * 4096),
+      fill: fc.constantFrom(0, 0, 5, 9),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 5 }), async (pieces) => {
+        for (const { offset, length, fill } of pieces) {
+          const bytes = Buffer.alloc(Math.min(length, byteLength - offset), fill);
+          await region.write(offset, bytes);
+          bytes.copy(expected, offset);
+        }
+        const actual = Buffer.alloc(byteLength + 5, 1);
+        expect(await region.read(0, actual)).toBe(byteLength);
+        expect(actual.subarray(0, byteLength).equals(expected)).toBe(true);
+      }),
+    );
+    await guest.resume();
+    expect((await fs.readFile(path)).equals(expected)).toBe(true);
+  });
+
+  it('stays sparse where only zeros were written', async () => {
+    const { path } = await newPlace();
+    const byteLength = 2 ** 30;
+    const guest = await fileDestination(path, { byteLength });
+    const region = regionOf(guest);
+    const window = new Uint8Array(2 ** 20);
+    for (let at = 0; at < 64 * 2 ** 20; at += window.byteLength) await region.write(at, window);
+    window[5000] = 1;
+    await region.write(byteLength - window.byteLength, window);
+    await guest.resume();
+    const { size, blocks } = await fs.stat(path);
+    expect(size).toBe(byteLength);
+    expect(blocks * 512).toBeLessThan(65536);
+  });
+
+  it('overwrites by zeros what was not zero before', async () => {
+    const { path } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 4096 });
+    await regionOf(guest).write(0, Buffer.alloc(4096, 1));
+    await regionOf(guest).write(0, Buffer.alloc(4096));
+    await guest.resume();
+    expect((await fs.readFile(path)).equals(Buffer.alloc(4096))).toBe(true);
+  });
+
+  it('grows to its maximum and no further, and refuses writes outside it', async () => {
+    const { path } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 10, maxByteLength: 10_000 });
+    const region = regionOf(guest);
+    await region.grow(10_000);
+    await region.write(9_999, Uint8Array.of(1));
+    await expect(async () => region.write(10_000, Uint8Array.of(1))).rejects.toThrow(RangeError);
+    await expect(async () => region.grow(10_001)).rejects.toMatchObject({
+      code: 'ERR_REGION_TOO_LARGE',
+    });
+    await guest.resume();
+    expect((await fs.stat(path)).size).toBe(10_000);
+  });
+
+  it('leaves nothing when it is discarded, and the old file as it was', async () => {
+    const { path, names } = await newPlace();
+    await fs.writeFile(path, 'old');
+    const guest = await fileDestination(path, { byteLength: 10 });
+    await guest.discard();
+    await guest.discard();
+    expect(await names()).toEqual(['copy.img']);
+    await expect(guest.resume()).rejects.toMatchObject({ code: 'ERR_GUEST' });
+    expect(await fs.readFile(path, 'utf8')).toBe('old');
+  });
+
+  it('leaves the partial file where it is to be kept', async () => {
+    const { path, names } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 10, keepPartial: true });
+    await guest.discard();
+    expect(await names()).toEqual(['.copy.img.pageferry-partial']);
+  });
+
+  it('sweeps a partial file that nobody writes any more', async () => {
+    const { path, partial, names } = await newPlace();
+    await fs.writeFile(partial, 'left behind');
+    const guest = await fileDestination(path, { byteLength: 1 });
+    expect((await fs.stat(partial)).size).toBe(1);
+    await guest.resume();
+    expect(await names()).toEqual(['copy.img']);
+  });
+
+  it('does not follow a symbolic link in the place of the partial file', async () => {
+    const { path, partial } = await newPlace();
+    const victim = join(folder, 'victim');
+    await fs.writeFile(victim, 'precious');
+    await fs.symlink(victim, partial);
+    const guest = await fileDestination(path, { byteLength: 3 });
+    await regionOf(guest).write(0, Buffer.from('abc'));
+    await guest.resume();
+    expect(await fs.readFile(victim, 'utf8')).toBe('precious');
+    expect((await fs.lstat(path)).isFile()).toBe(true);
+  });
+
+  it('is refused to a second receiver while the first is at it, by whatever path', async () => {
+    const { path, partial } = await newPlace();
+    const first = await fileDestination(path, { byteLength: 1 });
+    const alias = join(folder, `alias-${places}`);
+    await fs.symlink(join(path, '..'), alias);
+    for (const again of [path, join(alias, 'copy.img')]) {
+      await expect(fileDestination(again, { byteLength: 1 })).rejects.toMatchObject({
+        code: 'ERR_BUSY',
+      });
+    }
+    await fs.access(partial);
+    await first.discard();
+    const second = await fileDestination(path, { byteLength: 1 });
+    await second.resume();
+    const third = await fileDestination(path, { byteLength: 1 });
+    await third.discard();
+  });
+
+  it('is no longer in use once its receiver was killed', async () => {
+    const { path, partial } = await newPlace();
+    // A stand-in for another receiver: it holds the lock that place-lock.ts describes.
+    const { ino, dev } = await fs.stat(join(path, '..'), { bigint: true });
+    const script = `
+      const { createHash } = require('node:crypto');
+      const place = createHash('sha256').update('${dev} ${ino} copy.img').digest('hex');
+      require('node:fs').writeFileSync(${JSON.stringify(partial)}, 'half');
+      require('node:net').createServer().listen('\\0pageferry-' + place.slice(0, 48), () => console.log('held'));`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    await expect(fileDestination(path, { byteLength: 1 })).rejects.toMatchObject({
+      code: 'ERR_BUSY',
+    });
+    expect(await fs.readFile(partial, 'utf8')).toBe('half');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const guest = await fileDestination(path, { byteLength: 1 });
+    await guest.discard();
+  });
+
+  it('does not put a foreign file in its place, nor remove one', async () => {
+    const { path, partial, names } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 1 });
+    await fs.unlink(partial);
+    await fs.writeFile(partial, 'somebody else');
+    await expect(guest.resume()).rejects.toMatchObject({ code: 'ERR_IO' });
+    await guest.discard();
+    expect(await names()).toEqual(['.copy.img.pageferry-partial']);
+  });
+
+  it.each([
+    ['a folder that does not exist', () => join(folder, 'nowhere', 'copy.img')],
+    ['the name of a folder', () => folder],
+  ])('is refused at %s', async (_name, place) => {
+    await expect(fileDestination(place(), { byteLength: 1 })).rejects.toMatchObject({
+      code: 'ERR_IO',
+    });
+  });
+
+  it('says that the disk is full when it is', async () => {
+    const full = await fs.open('/dev/full', 'w').catch(() => undefined);
+    if (full === undefined) return;
+    const { writeAt, fileError } = await import('../../src/guests/file-io.js');
+    const error = await writeAt(full, 0, Uint8Array.of(1)).catch((cause) => fileError(cause, 'x'));
+    await full.close();
+    expect(error).toMatchObject({ code: 'ERR_DISK_FULL' });
+  });
+
+  it('takes no state', async () => {
+    const { path } = await newPlace();
+    const guest = await fileDestination(path, { byteLength: 1 });
+    await guest.loadState(await guest.saveState());
+    await expect(guest.loadState(Uint8Array.of(1))).rejects.toMatchObject({ code: 'ERR_GUEST' });
+    await guest.discard();
+  });
+});
+
+describe('the path of a received image', () => {
+  it.each(['disk.img', 'Größe 1.img', '...', '-rf'])('may be called %j', (name) => {
+    expect(pathInFolder('/in', name)).toBe(`/in/${name}`);
+  });
+
+  const bad = [
+    '',
+    '.',
+    '..',
+    '../x',
+    'a/b',
+    '/etc/passwd',
+    'a\\b',
+    'a\0b',
+    'a\nb',
+    '\u202egpj.exe',
+  ];
+  it.each([...bad, 'x'.repeat(240)])('may not be %j', (name) => {
+    expect(() => pathInFolder('/in', name)).toThrow(
+      expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }),
+    );
+  });
+});
