@@ -1,0 +1,224 @@
+import { FerryError } from '../errors.js';
+import { BodyReader, fail } from './body-reader.js';
+import { abortScopes, bases, errorCodes, hashLevels, roles, standings } from './codes.js';
+import { vanished } from './encode.js';
+import { type Checksum, checkBody, type FrameHeader, readHeader } from './header.js';
+import {
+  digestBytes,
+  headerBytes,
+  maxFeatures,
+  maxHashes,
+  maxRegions,
+  maxRequestedLeaves,
+  secretBytes,
+  sessionBytes,
+} from './limits.js';
+import type { Hashes, HashesRequest, Hello, Message, Offer, StateChunk } from './messages.js';
+
+export interface DecodedFrame {
+  readonly header: FrameHeader;
+  readonly message: Message;
+}
+
+/**
+ * The message in one whole frame. Header, checksum and every field are checked; what does not follow
+ * docs/protocol.md is a FerryError: ERR_FRAME_CORRUPT, or what `readHeader` says of the header.
+ * The message owns its bytes, but for PAGES, whose body stays a view of `frame`.
+ */
+export function decodeMessage(frame: Uint8Array, checksumOf?: Checksum): DecodedFrame {
+  const header = readHeader(frame);
+  const body = frame.subarray(headerBytes);
+  if (body.length !== header.bodyBytes) {
+    const what = `frame with ${body.length} of ${header.bodyBytes} body bytes`;
+    throw new FerryError('ERR_FRAME_CORRUPT', what);
+  }
+  checkBody(header, body, checksumOf);
+  if (header.type === 'PAGES') {
+    return { header, message: { type: 'PAGES', tableBytes: header.tableBytes, body } };
+  }
+  const input = new BodyReader(body);
+  const message = readBody(header.type, input);
+  input.end();
+  return { header, message };
+}
+
+function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): Message {
+  // Object literals are evaluated in order: their properties stand in the order of the wire.
+  switch (type) {
+    case 'HELLO':
+      return readHello(input);
+    case 'HELLO_ACK': {
+      const version = input.u8();
+      const standing = input.enumU8(standings);
+      input.reserved(2);
+      return {
+        type,
+        version,
+        standing,
+        capabilities: input.u32(),
+        lastAppliedSeq: input.u32(),
+      };
+    }
+    case 'OFFER':
+      return readOffer(input);
+    case 'ACCEPT': {
+      const count = input.count(input.u16(), maxRegions, 1);
+      return { type, bases: list(count, () => input.enumU8(bases)) };
+    }
+    case 'REJECT':
+    case 'FAILED':
+    case 'START_FAILED':
+      return { type, code: input.enumU16(errorCodes), text: input.text() };
+    case 'REGION': {
+      const id = input.u32();
+      const byteLength = input.sizeOr(vanished, -1);
+      return { type, id, byteLength, name: input.name() };
+    }
+    case 'ROUND_END':
+      return { type, round: input.u32() };
+    case 'ACK':
+      return {
+        type,
+        seq: input.u32(),
+        appliedBytes: input.size(),
+        rereadPages: input.size(),
+      };
+    case 'HASHES':
+      return readHashes(input);
+    case 'HASHES_REQUEST':
+      return readHashesRequest(input);
+    case 'PING':
+    case 'PONG':
+      return { type, token: input.u32() };
+    case 'STATE':
+      return readStateChunk(input);
+    case 'PREPARE':
+      return {
+        type,
+        generation: input.size(),
+        finalSeq: input.u32(),
+        digest: input.bytes(digestBytes),
+      };
+    case 'READY':
+    case 'COMMIT':
+      return { type, digest: input.bytes(digestBytes) };
+    case 'RUNNING':
+      return {
+        type,
+        digest: input.bytes(digestBytes),
+        verifyMs: input.milliseconds(),
+        loadMs: input.milliseconds(),
+        acquireMs: input.milliseconds(),
+        resumeMs: input.milliseconds(),
+      };
+    case 'ABORT': {
+      const scope = input.enumU8(abortScopes);
+      input.reserved(1);
+      return { type, scope, code: input.enumU16(errorCodes), text: input.text() };
+    }
+    case 'ABORTED':
+      return { type, scope: input.enumU8(abortScopes) };
+    default:
+      return type satisfies never;
+  }
+}
+
+function readHello(input: BodyReader): Hello {
+  const minVersion = input.u8();
+  const maxVersion = input.u8();
+  if (minVersion < 1 || maxVersion < minVersion) fail(`versions ${minVersion} to ${maxVersion}`);
+  const role = input.enumU8(roles);
+  input.reserved(1);
+  const session = input.bytes(sessionBytes);
+  const attempt = input.u32();
+  const channel = input.u32();
+  return {
+    type: 'HELLO',
+    minVersion,
+    maxVersion,
+    session,
+    attempt,
+    channel,
+    role,
+    capabilities: input.u32(),
+  };
+}
+
+function readOffer(input: BodyReader): Offer {
+  const pageSize = input.u32();
+  const secret = input.bytes(secretBytes);
+  const handsOver = input.boolean();
+  const featureCount = input.u8();
+  const regionCount = input.u16();
+  const maxStateBytes = input.size();
+  const maxDowntimeMs = input.milliseconds();
+  const kind = input.name();
+  const version = input.name();
+  const features = list(input.count(featureCount, maxFeatures, 1), () => input.name());
+  const ids = new Set<number>();
+  const regions = list(input.count(regionCount, maxRegions, 21), () => {
+    const id = input.u32();
+    if (ids.has(id)) fail(`region ${id} is offered twice`);
+    ids.add(id);
+    const byteLength = input.size();
+    const maxByteLength = input.size();
+    if (byteLength > maxByteLength) fail(`region ${id} is larger than its own maximum`);
+    return { id, name: input.name(), byteLength, maxByteLength };
+  });
+  return {
+    type: 'OFFER',
+    pageSize,
+    secret,
+    identity: { kind, version, features },
+    handsOver,
+    maxStateBytes,
+    maxDowntimeMs,
+    regions,
+  };
+}
+
+function readHashes(input: BodyReader): Hashes {
+  const region = input.u32();
+  const level = input.enumU8(hashLevels);
+  const last = input.boolean();
+  const count = input.count(input.u16(), maxHashes, 12);
+  let previous = -1;
+  const entries = list(count, () => {
+    previous = above(previous, input.u32());
+    return { index: previous, hash: input.u64() };
+  });
+  return { type: 'HASHES', region, level, entries, last };
+}
+
+function readHashesRequest(input: BodyReader): HashesRequest {
+  const region = input.u32();
+  const last = input.boolean();
+  input.reserved(1);
+  const count = input.count(input.u16(), maxRequestedLeaves, 4);
+  let previous = -1;
+  const leaves = list(count, () => {
+    previous = above(previous, input.u32());
+    return previous;
+  });
+  return { type: 'HASHES_REQUEST', region, leaves, last };
+}
+
+function readStateChunk(input: BodyReader): StateChunk {
+  const totalBytes = input.size();
+  const offset = input.size();
+  // The header's limits bound what remains to one chunk.
+  const bytes = input.bytes(input.remaining);
+  if (offset + bytes.length > totalBytes) {
+    fail(`state bytes ${offset} to ${offset + bytes.length} of ${totalBytes}`);
+  }
+  return { type: 'STATE', totalBytes, offset, bytes };
+}
+
+function above(previous: number, index: number): number {
+  if (index <= previous) fail(`index ${index} after ${previous}`);
+  return index;
+}
+
+function list<T>(count: number, read: () => T): T[] {
+  return Array.from({ length: count }, read);
+}
