@@ -25,6 +25,11 @@ export interface Guest {
    * copied (files): the source goes on whatever happens.
    */
   readonly handsOver?: boolean;
+  /**
+   * `pausable` (the default): stopped for the last pages. `still`: does not change at all; `pause` then only checks that it did not.
+   * `unpausable`: changes and cannot be stopped; it is copied when a whole pass finds what the pass before found.
+   */
+  readonly motion?: 'pausable' | 'still' | 'unpausable';
   /** Longest `saveState` result in bytes. Default 1 MiB. */
   readonly maxStateBytes?: number;
   describe(): GuestIdentity;

@@ -1,0 +1,148 @@
+/** What a live round told us. */
+export interface RoundOutcome {
+  /** Counts from 1. */
+  readonly round: number;
+  /** Pause to expect if we switched over now, milliseconds. */
+  readonly predictedDowntimeMs: number;
+  /** Pages this round sent. */
+  readonly pagesSent: number;
+  /** False while the audit or the destination's full re-read has pages left to look at. */
+  readonly settled: boolean;
+}
+
+/** `throttle` slows the guest step by step, `force` switches over whatever it takes, `cancel` gives up. */
+export type StallPolicy = 'throttle' | 'force' | 'cancel';
+
+/**
+ * How the guest's bytes move: `pausable` guests are stopped for the last pages; `unpausable` things are followed until a whole pass
+ * finds what the pass before found; `still` ones do not change at all and need one pass.
+ */
+export type Motion = 'pausable' | 'unpausable' | 'still';
+
+export interface ConvergenceLimits {
+  readonly motion: Motion;
+  readonly maxDowntimeMs: number;
+  /** `best`: go on while a round still cuts the pause by a third; `first`: take the first fit. */
+  readonly settle: 'best' | 'first';
+  readonly onStall: StallPolicy;
+  /** Rounds without a new minimum that count as a stall. */
+  readonly stallRounds: number;
+  /** Switchovers given back because they overran, before the policy is asked. */
+  readonly maxRetreats: number;
+}
+
+/** What the decision remembers of the rounds before. */
+export interface Progress {
+  readonly rounds: number;
+  readonly previousMs: number;
+  readonly bestMs: number;
+  readonly roundsSinceBest: number;
+  readonly retreats: number;
+  /** Rounds to wait after a retreat. */
+  readonly holdRounds: number;
+  /** Share of its speed the guest has lost, 0 to 0.99. */
+  readonly throttle: number;
+}
+
+export const noProgress: Progress = {
+  rounds: 0,
+  previousMs: Number.POSITIVE_INFINITY,
+  bestMs: Number.POSITIVE_INFINITY,
+  roundsSinceBest: 0,
+  retreats: 0,
+  holdRounds: 0,
+  throttle: 0,
+};
+
+export type Decision =
+  | { readonly kind: 'next-round' }
+  | { readonly kind: 'switchover'; readonly forced: boolean }
+  | { readonly kind: 'throttle'; readonly fraction: number }
+  | { readonly kind: 'give-up' };
+
+/** A new minimum must be this much better, so that creeping noise cannot postpone a stall for ever. */
+const improvement = 0.95;
+/** One more round is worth it while the last one left at most this share of the pause. */
+const worthwhile = 2 / 3;
+const throttleSteps = [0.2, 0.4, 0.6, 0.8, 0.9, 0.99] as const;
+
+/** Picks the next step after a live round, and what to remember of it. Pure: no clock, no guest. */
+export function decide(
+  before: Progress,
+  outcome: RoundOutcome,
+  limits: ConvergenceLimits,
+): { readonly decision: Decision; readonly progress: Progress } {
+  const predicted = outcome.predictedDowntimeMs;
+  const better =
+    predicted < before.bestMs * improvement || before.bestMs === Number.POSITIVE_INFINITY;
+  const progress: Progress = {
+    ...before,
+    rounds: outcome.round,
+    previousMs: predicted,
+    bestMs: better ? predicted : before.bestMs,
+    roundsSinceBest: better || !outcome.settled ? 0 : before.roundsSinceBest + 1,
+    holdRounds: Math.max(0, before.holdRounds - 1),
+  };
+  if (limits.motion === 'still')
+    return { decision: { kind: 'switchover', forced: false }, progress };
+  if (!outcome.settled) return { decision: { kind: 'next-round' }, progress };
+  if (limits.motion === 'unpausable')
+    return { decision: follow(progress, outcome, limits), progress };
+  if (before.holdRounds > 0) return { decision: { kind: 'next-round' }, progress };
+
+  const fits = predicted <= limits.maxDowntimeMs;
+  const shrinking = predicted <= before.previousMs * worthwhile;
+  if (fits && (limits.settle === 'first' || !shrinking)) {
+    return { decision: { kind: 'switchover', forced: false }, progress };
+  }
+  if (fits || progress.roundsSinceBest < limits.stallRounds) {
+    return { decision: { kind: 'next-round' }, progress };
+  }
+  return byPolicy(progress, limits);
+}
+
+/** What the policy says once waiting has no point any more: after a stall, or after too many retreats. */
+export function byPolicy(
+  progress: Progress,
+  limits: ConvergenceLimits,
+): { readonly decision: Decision; readonly progress: Progress } {
+  if (limits.onStall === 'force')
+    return { decision: { kind: 'switchover', forced: true }, progress };
+  if (limits.onStall === 'cancel') return { decision: { kind: 'give-up' }, progress };
+  const fraction = throttleSteps.find((step) => step > progress.throttle);
+  if (fraction === undefined) return { decision: { kind: 'give-up' }, progress };
+  return {
+    decision: { kind: 'throttle', fraction },
+    progress: {
+      ...progress,
+      throttle: fraction,
+      bestMs: Number.POSITIVE_INFINITY,
+      previousMs: Number.POSITIVE_INFINITY,
+      roundsSinceBest: 0,
+    },
+  };
+}
+
+/** After a switchover that was given back: two rounds' rest, doubling; then the policy. */
+export function afterRetreat(
+  before: Progress,
+  limits: ConvergenceLimits,
+): { readonly decision: Decision; readonly progress: Progress } {
+  const retreats = before.retreats + 1;
+  const progress: Progress = {
+    ...before,
+    retreats,
+    holdRounds: 2 ** retreats,
+    previousMs: Number.POSITIVE_INFINITY,
+  };
+  if (retreats < limits.maxRetreats) return { decision: { kind: 'next-round' }, progress };
+  return byPolicy({ ...progress, retreats: 0 }, limits);
+}
+
+function follow(progress: Progress, outcome: RoundOutcome, limits: ConvergenceLimits): Decision {
+  if (outcome.round > 1 && outcome.pagesSent === 0) return { kind: 'switchover', forced: false };
+  // Nobody can be slowed or stopped here: an early give-up would only cost the user a second try.
+  return progress.roundsSinceBest < limits.stallRounds * 4
+    ? { kind: 'next-round' }
+    : { kind: 'give-up' };
+}

@@ -1,0 +1,298 @@
+import { FerryError } from '../errors.js';
+import type { Message, Prepare, SessionStanding } from '../protocol/messages.js';
+import type {
+  DestinationEffect,
+  DestinationEvent,
+  DestinationState,
+  DestinationStep,
+} from './destination-states.js';
+import { sameDigest } from './digest.js';
+
+/** How often a mismatch is repaired before it is a failure. */
+const maxRepairs = 1;
+
+/**
+ * The destination's side of the conversation (docs/protocol.md, section 7), without sockets, clocks or guests. The one rule
+ * everything serves: the guest starts only on COMMIT with the digest READY was given for (or on an operator's word), and from READY on
+ * everything is kept until COMMIT or ABORT.
+ *
+ * Throws ERR_UNEXPECTED_MESSAGE for a message that has no place in `state`; the caller feeds that back as `broken`.
+ */
+export function stepDestination(state: DestinationState, event: DestinationEvent): DestinationStep {
+  switch (event.type) {
+    case 'message':
+      return onMessage(state, event.message);
+    case 'admitted':
+      if (state.phase !== 'admitting') return stay(state);
+      return {
+        state: { phase: 'receiving' },
+        effects: [{ do: 'send', message: { type: 'ACCEPT', bases: event.bases } }],
+      };
+    case 'refused':
+      if (state.phase !== 'admitting') return stay(state);
+      return {
+        state: { phase: 'aborted', error: event.error },
+        effects: [
+          {
+            do: 'send',
+            message: { type: 'REJECT', code: event.error.code, text: event.error.message },
+          },
+          { do: 'discard' },
+          { do: 'close' },
+        ],
+      };
+    case 'verified':
+      return onVerified(state, event.generation, event.digest);
+    case 'loaded':
+      if (state.phase !== 'loading' || state.prepare.generation !== event.generation)
+        return stay(state);
+      return {
+        state: { phase: 'ready', prepare: state.prepare, connected: true },
+        effects: [{ do: 'send', message: { type: 'READY', digest: state.prepare.digest } }],
+      };
+    case 'broken':
+      return onBroken(state, event.error);
+    case 'cancelled':
+      return isDecided(state) || state.phase === 'ready' ? stay(state) : giveUp(state, event.error);
+    case 'started':
+      if (state.phase !== 'starting') return stay(state);
+      return {
+        state: { phase: 'running', running: event.running },
+        effects: state.connected ? [{ do: 'send', message: event.running }] : [],
+      };
+    case 'start-failed':
+      if (state.phase !== 'starting') return stay(state);
+      return {
+        state: { phase: 'start-failed', error: event.error },
+        effects: [...(state.connected ? [sayStartFailed(event.error)] : []), { do: 'discard' }],
+      };
+    case 'closed':
+      return onClosed(state, event.error);
+    case 'asked':
+      return onAsked(state);
+    case 'gave-up-waiting':
+      if (state.phase !== 'ready' || state.connected) return stay(state);
+      return discarded(new FerryError('ERR_SOURCE_LOST', 'the source never said COMMIT or ABORT'));
+    case 'resolved':
+      return onResolved(state, event.verdict);
+    default:
+      return event satisfies never;
+  }
+}
+
+/** What a source that (re)connects is told. */
+export function standingOf(state: DestinationState): SessionStanding {
+  switch (state.phase) {
+    case 'awaiting-offer':
+    case 'admitting':
+      return 'new';
+    case 'receiving':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+      return 'receiving';
+    case 'ready':
+    case 'starting':
+      return 'ready';
+    case 'running':
+      return 'running';
+    case 'start-failed':
+      return 'start-failed';
+    case 'aborted':
+      return 'aborted';
+    default:
+      return state satisfies never;
+  }
+}
+
+function onMessage(state: DestinationState, message: Message): DestinationStep {
+  if (message.type === 'ABORT') return onAbort(state, message);
+  switch (state.phase) {
+    case 'awaiting-offer':
+      if (message.type !== 'OFFER') break;
+      return { state: { phase: 'admitting' }, effects: [{ do: 'admit', offer: message }] };
+    case 'receiving':
+      if (message.type === 'PAGES' || message.type === 'REGION' || message.type === 'STATE') {
+        return also(state, { do: 'apply', message });
+      }
+      if (message.type === 'ROUND_END') return also(state, { do: 'round-ended' });
+      if (message.type === 'PREPARE') return verify(message, 0);
+      break;
+    case 'repairing':
+      if (message.type === 'HASHES_REQUEST')
+        return also(state, { do: 'send-page-hashes', message });
+      if (message.type === 'PAGES') return also(state, { do: 'apply', message });
+      if (message.type === 'PREPARE') return verify(message, state.repairs);
+      break;
+    case 'ready':
+      if (message.type !== 'COMMIT') break;
+      if (!sameDigest(message.digest, state.prepare.digest)) break;
+      return {
+        state: { phase: 'starting', prepare: state.prepare, connected: true },
+        effects: [{ do: 'start', prepare: state.prepare }],
+      };
+    case 'starting':
+      // COMMIT again after a reconnect: the first one is being carried out.
+      if (message.type === 'COMMIT') return stay({ ...state, connected: true });
+      break;
+    case 'running':
+      if (message.type === 'COMMIT') return also(state, { do: 'send', message: state.running });
+      break;
+    case 'aborted':
+    case 'start-failed':
+      // What was under way when we gave up.
+      return stay(state);
+    default:
+      break;
+  }
+  throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+function verify(prepare: Prepare, repairs: number): DestinationStep {
+  return { state: { phase: 'verifying', prepare, repairs }, effects: [{ do: 'verify', prepare }] };
+}
+
+function onVerified(
+  state: DestinationState,
+  generation: number,
+  digest: Uint8Array,
+): DestinationStep {
+  if (state.phase !== 'verifying' || state.prepare.generation !== generation) return stay(state);
+  if (sameDigest(digest, state.prepare.digest)) {
+    return {
+      state: { phase: 'loading', prepare: state.prepare },
+      effects: [{ do: 'load', generation }],
+    };
+  }
+  if (state.repairs < maxRepairs) {
+    return {
+      state: { phase: 'repairing', repairs: state.repairs + 1 },
+      effects: [{ do: 'send-leaves' }],
+    };
+  }
+  return giveUp(state, new FerryError('ERR_DIGEST', 'the memories differ even after a repair'));
+}
+
+function onAbort(
+  state: DestinationState,
+  message: Extract<Message, { type: 'ABORT' }>,
+): DestinationStep {
+  if (isDecided(state)) {
+    if (state.phase === 'running' || state.phase === 'starting') {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `ABORT while ${state.phase}`);
+    }
+    return also(state, { do: 'send', message: { type: 'ABORTED', scope: message.scope } });
+  }
+  if (message.scope === 'session') {
+    const error = new FerryError(message.code, `the source gave up: ${message.text}`);
+    return {
+      state: { phase: 'aborted', error },
+      effects: [
+        { do: 'discard' },
+        { do: 'send', message: { type: 'ABORTED', scope: 'session' } },
+        { do: 'close' },
+      ],
+    };
+  }
+  if (state.phase === 'awaiting-offer' || state.phase === 'admitting') {
+    throw new FerryError('ERR_UNEXPECTED_MESSAGE', `ABORT of a switchover while ${state.phase}`);
+  }
+  return { state: { phase: 'receiving' }, effects: [{ do: 'retreat' }] };
+}
+
+function onBroken(state: DestinationState, error: FerryError): DestinationStep {
+  if (state.phase === 'running' || state.phase === 'aborted' || state.phase === 'start-failed') {
+    return also(state, { do: 'close' });
+  }
+  // A promise stands whatever nonsense arrives on the connection; the source may come back and ask.
+  if (state.phase === 'ready' || state.phase === 'starting') {
+    return {
+      state: { ...state, connected: false },
+      effects: [
+        { do: 'close' },
+        ...(state.phase === 'ready' ? [{ do: 'await-source' } as const] : []),
+      ],
+    };
+  }
+  return giveUp(state, error);
+}
+
+function onClosed(state: DestinationState, error: FerryError): DestinationStep {
+  switch (state.phase) {
+    case 'ready':
+      return also({ ...state, connected: false }, { do: 'await-source' });
+    case 'starting':
+      return stay({ ...state, connected: false });
+    case 'running':
+    case 'start-failed':
+    case 'aborted':
+      return stay(state);
+    default:
+      return discarded(error);
+  }
+}
+
+/** The caller has answered HELLO_ACK with `standingOf(state)`; what follows it is decided here. */
+function onAsked(state: DestinationState): DestinationStep {
+  switch (state.phase) {
+    case 'ready':
+    case 'starting':
+      return stay({ ...state, connected: true });
+    case 'running':
+      return also(state, { do: 'send', message: state.running });
+    case 'start-failed':
+      return also(state, sayStartFailed(state.error));
+    case 'aborted':
+      return stay(state);
+    default:
+      return stay(state);
+  }
+}
+
+function onResolved(state: DestinationState, verdict: 'resume' | 'abandon'): DestinationStep {
+  if (state.phase !== 'ready') return stay(state);
+  if (verdict === 'resume') {
+    return {
+      state: { phase: 'starting', prepare: state.prepare, connected: state.connected },
+      effects: [{ do: 'start', prepare: state.prepare }],
+    };
+  }
+  return discarded(new FerryError('ERR_ABORTED', 'given up on the operator’s word'));
+}
+
+function giveUp(state: DestinationState, error: FerryError): DestinationStep {
+  const failed: Message =
+    state.phase === 'awaiting-offer' || state.phase === 'admitting'
+      ? { type: 'REJECT', code: error.code, text: error.message }
+      : { type: 'FAILED', code: error.code, text: error.message };
+  return {
+    state: { phase: 'aborted', error },
+    effects: [{ do: 'send', message: failed }, { do: 'discard' }, { do: 'close' }],
+  };
+}
+
+function discarded(error: FerryError): DestinationStep {
+  return { state: { phase: 'aborted', error }, effects: [{ do: 'discard' }, { do: 'close' }] };
+}
+
+/** The guest's fate is settled; no ABORT can change it. */
+function isDecided(state: DestinationState): boolean {
+  return (
+    state.phase === 'starting' ||
+    state.phase === 'running' ||
+    state.phase === 'start-failed' ||
+    state.phase === 'aborted'
+  );
+}
+
+function sayStartFailed(error: FerryError): DestinationEffect {
+  return { do: 'send', message: { type: 'START_FAILED', code: error.code, text: error.message } };
+}
+
+function also(state: DestinationState, effect: DestinationEffect): DestinationStep {
+  return { state, effects: [effect] };
+}
+
+function stay(state: DestinationState): DestinationStep {
+  return { state, effects: [] };
+}

@@ -1,0 +1,49 @@
+import type { Running } from '../protocol/messages.js';
+import type { Clock } from './clock.js';
+import type { Downtime } from './events.js';
+
+type Mark = 'paused' | 'pages-sent' | 'prepared' | 'committed';
+
+/** A stopwatch over one switchover. */
+export class PauseTimer {
+  readonly #clock: Clock;
+  readonly startedAt: number;
+  readonly #marks = new Map<Mark, number>();
+
+  /** Starts now: call just before the guest is asked to pause. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.startedAt = clock.now();
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.now() - this.startedAt;
+  }
+
+  mark(mark: Mark): void {
+    this.#marks.set(mark, this.#clock.now());
+  }
+
+  /** The finished account; `running` has just been read. */
+  account(running: Running): Downtime {
+    const end = this.#clock.now();
+    const committed = this.#marks.get('committed') ?? end;
+    const prepared = this.#marks.get('prepared') ?? committed;
+    const sent = this.#marks.get('pages-sent') ?? prepared;
+    const paused = this.#marks.get('paused') ?? sent;
+    return {
+      totalMs: end - this.startedAt,
+      pauseMs: paused - this.startedAt,
+      lastRoundMs: sent - paused,
+      stateMs: prepared - sent,
+      verifyMs: committed - prepared,
+      commitMs: end - committed,
+      destination: {
+        verifyMs: running.verifyMs,
+        loadMs: running.loadMs,
+        acquireMs: running.acquireMs,
+        resumeMs: running.resumeMs,
+      },
+    };
+  }
+}

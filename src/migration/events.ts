@@ -1,0 +1,103 @@
+import type { FerryErrorCode } from '../errors.js';
+
+/** Pages or bytes by page kind. */
+export interface ByKind {
+  readonly zero: number;
+  readonly fill: number;
+  readonly delta: number;
+  readonly raw: number;
+}
+
+/** The pause, cut into parts that add up to `totalMs`; the source's monotonic clock from just before `pause()` to RUNNING read. */
+export interface Downtime {
+  readonly totalMs: number;
+  /** Until the guest stood still. */
+  readonly pauseMs: number;
+  /** Last pages: scan, encode, send; outside resources let go. */
+  readonly lastRoundMs: number;
+  readonly stateMs: number;
+  /** PREPARE to READY: everything applied, trees compared, state loaded, resources taken. */
+  readonly verifyMs: number;
+  /** COMMIT to RUNNING: the guest started. */
+  readonly commitMs: number;
+  /** The destination's own clock, inside verifyMs and commitMs. */
+  readonly destination: {
+    readonly verifyMs: number;
+    readonly loadMs: number;
+    readonly acquireMs: number;
+    readonly resumeMs: number;
+  };
+}
+
+/** What a finished migration says of itself. */
+export interface MigrationReport {
+  /** `memory`: all source memory was hashed while paused or audited; `stream`: the destination equals what was captured. */
+  readonly verified: 'memory' | 'stream';
+  /** Live passes; the last, paused one does not count. */
+  readonly rounds: number;
+  readonly pagesSent: number;
+  readonly bytesSent: number;
+  readonly pagesByKind: ByKind;
+  readonly bytesByKind: ByKind;
+  readonly lastRoundPages: number;
+  readonly totalPages: number;
+  readonly totalMs: number;
+  /** Null where nothing was paused. */
+  readonly downtimeMs: number | null;
+  readonly downtime: Downtime | null;
+  readonly predictedDowntimeMs: number | null;
+  /** SHA-256 of the transcript, hex. */
+  readonly digest: string;
+  /** Pages that had to be sent again because they differed. */
+  readonly repaired: number;
+  /** Bytes a second the link carried when it was the limit; null if it never was. */
+  readonly bytesPerSecond: number | null;
+  readonly rttMs: number;
+  readonly retreats: number;
+  /** Highest share of its speed that was taken from the guest. */
+  readonly throttle: number;
+  /** User plus system time of this process, milliseconds; other work in the process counts too. */
+  readonly cpuMs: number;
+}
+
+export type MigrationEvent =
+  | {
+      readonly type: 'offered';
+      readonly session: string;
+      readonly totalBytes: number;
+      readonly regions: number;
+    }
+  | {
+      readonly type: 'round';
+      readonly round: number;
+      readonly pagesSent: number;
+      readonly sentBytes: number;
+      /** Known dirty at the end of the round; pages this round found changed where the tracker cannot know. */
+      readonly dirtyPages: number;
+      readonly durationMs: number;
+      readonly predictedDowntimeMs: number;
+      readonly bytesPerSecond: number | null;
+    }
+  | {
+      readonly type: 'progress';
+      readonly sentBytes: number;
+      readonly examinedPages: number;
+      readonly totalPages: number;
+    }
+  | { readonly type: 'stalled'; readonly action: string }
+  | { readonly type: 'retreated'; readonly elapsedMs: number; readonly limitMs: number }
+  | {
+      readonly type: 'switchover';
+      readonly predictedDowntimeMs: number | null;
+      readonly forced: boolean;
+    }
+  | { readonly type: 'in-doubt'; readonly session: string; readonly message: string }
+  | ({ readonly type: 'completed' } & MigrationReport)
+  | {
+      readonly type: 'failed';
+      readonly code: FerryErrorCode;
+      readonly message: string;
+      readonly phase: string;
+      readonly side: 'source' | 'destination';
+      readonly retryable: boolean;
+    };

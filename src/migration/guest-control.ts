@@ -1,0 +1,67 @@
+import { asFerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+
+/**
+ * Holds the source's guest: pauses it, lets go of its outside resources, and undoes exactly what was done. Calls to the guest are made
+ * one after the other whatever order they are asked for in.
+ */
+export class GuestControl {
+  readonly #guest: Guest;
+  #paused = false;
+  #released = false;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(guest: Guest) {
+    this.#guest = guest;
+  }
+
+  /** Resolves when no instruction runs. Rejects with ERR_GUEST, and the guest is not paused then. */
+  pause(): Promise<void> {
+    return this.#queue(async () => {
+      this.#paused = true;
+      await this.#guest.pause();
+    });
+  }
+
+  /** Lets go of outside resources, if the guest has any. */
+  release(): Promise<void> {
+    return this.#queue(async () => {
+      if (!this.#paused || this.#guest.release === undefined) return;
+      this.#released = true;
+      await this.#guest.release();
+    });
+  }
+
+  saveState(): Promise<Uint8Array> {
+    return this.#queue(() => this.#guest.saveState());
+  }
+
+  /** The guest runs on here, with its outside resources. Does nothing if it was not paused. */
+  resume(): Promise<void> {
+    return this.#queue(async () => {
+      if (this.#released) {
+        await this.#guest.acquire?.();
+        this.#released = false;
+      }
+      if (!this.#paused) return;
+      await this.#guest.resume();
+      this.#paused = false;
+    });
+  }
+
+  /** Resolves when every call asked for so far has ended, well or badly. */
+  idle(): Promise<void> {
+    return this.#last;
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work).catch((error: unknown) => {
+      throw asFerryError(error, 'ERR_GUEST');
+    });
+    this.#last = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+}

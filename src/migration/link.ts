@@ -1,0 +1,256 @@
+import { asFerryError, FerryError } from '../errors.js';
+import { decodeMessage } from '../protocol/decode.js';
+import { encodeMessage } from '../protocol/encode.js';
+import { sealFrame } from '../protocol/header.js';
+import type { Message } from '../protocol/messages.js';
+import type { Channel } from '../transport/channel.js';
+import type { Clock } from './clock.js';
+
+export interface LinkHandlers {
+  /** PING and PONG do not get here. A promise holds back the next frame; a throw ends the link with that error. */
+  onMessage(message: Message, seq: number): void | Promise<void>;
+  /** Once; not after `close` or `destroy` was called here. */
+  onClosed(error: FerryError): void;
+}
+
+/** A frame body with 40 bytes of room for its header in front. */
+export interface PagesFrame {
+  readonly bytes: Uint8Array;
+  readonly tableBytes: number;
+  readonly bodyBytes: number;
+  release(): void;
+}
+
+/** Sees every frame that passes, before it is sent or handled. For recordings. */
+export type Tap = (direction: 'out' | 'in', frame: Uint8Array) => void;
+
+const heartbeatMs = 1000;
+const deadAfterMs = 5000;
+
+/** One connection of a session: messages out and in over a channel, numbered without gaps, with a heartbeat. */
+export class Link {
+  readonly #channel: Channel;
+  readonly #clock: Clock;
+  readonly #attempt: number | undefined;
+  readonly #tap: Tap | undefined;
+  #handlers: LinkHandlers;
+  #peerAttempt: number | undefined;
+  #sentSeq = 0;
+  #receivedSeq = 0;
+  #heardAt: number;
+  #open = true;
+  #busy = false;
+  #pingToken = 0;
+  #pingedAt: number | undefined;
+  #cancelHeartbeat: () => void = () => {};
+  #writable: (() => void)[] = [];
+  onRoundTrip: (ms: number) => void = () => {};
+
+  /** `attempt`: ours where we are the source; undefined: taken from the first frame that arrives. */
+  constructor(
+    channel: Channel,
+    clock: Clock,
+    attempt: number | undefined,
+    handlers: LinkHandlers,
+    tap?: Tap,
+  ) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#attempt = attempt;
+    this.#handlers = handlers;
+    this.#tap = tap;
+    this.#heardAt = clock.now();
+    channel.onFrame = (frame) => this.#receive(frame);
+    channel.onWritable = () => this.#wake();
+    channel.onClose = (reason) =>
+      this.#closed(
+        reason ?? new FerryError('ERR_CONNECTION_LOST', 'the peer closed the connection'),
+      );
+    this.#beat();
+  }
+
+  get remote(): string {
+    return this.#channel.remote;
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** seq of the last frame sent; 0 before the first. */
+  get sentSeq(): number {
+    return this.#sentSeq;
+  }
+
+  /** seq of the last frame received. */
+  get receivedSeq(): number {
+    return this.#receivedSeq;
+  }
+
+  get attempt(): number {
+    return this.#attempt ?? this.#peerAttempt ?? 0;
+  }
+
+  set handlers(handlers: LinkHandlers) {
+    this.#handlers = handlers;
+  }
+
+  /** Lets the channel read large frames straight into `area`. */
+  receiveInto(area: Uint8Array): void {
+    this.#channel.receiveInto(area);
+  }
+
+  /** Sends a message; returns its seq. Dropped once the link is closed. */
+  send(message: Message, round = 0): number {
+    const seq = this.#nextSeq();
+    this.#write(encodeMessage(message, { seq, round, attempt: this.attempt }), () => {});
+    return seq;
+  }
+
+  /** Sends captured pages; the frame's bytes belong to the link until it calls `release`. Returns the seq. */
+  sendPages(frame: PagesFrame, round: number): number {
+    const seq = this.#nextSeq();
+    sealFrame(frame.bytes, {
+      type: 'PAGES',
+      flags: 0,
+      tableBytes: frame.tableBytes,
+      rawBytes: frame.bodyBytes,
+      seq,
+      round,
+      attempt: this.attempt,
+    });
+    this.#write(frame.bytes, () => {
+      frame.release();
+      this.#wake();
+    });
+    return seq;
+  }
+
+  /** Resolves at the next sign of life: a frame arrived, a sent frame's bytes came free, the channel takes more, or it closed. */
+  writable(): Promise<void> {
+    return new Promise((resolve) => this.#writable.push(resolve));
+  }
+
+  /** Sends what is queued, then ends. */
+  async close(): Promise<void> {
+    this.#end();
+    await this.#channel.close();
+  }
+
+  /** Ends at once. */
+  destroy(reason?: FerryError): void {
+    this.#end();
+    this.#channel.destroy(reason);
+  }
+
+  #nextSeq(): number {
+    if (this.#open) this.#sentSeq += 1;
+    return this.#sentSeq;
+  }
+
+  #write(frame: Uint8Array, released: () => void): void {
+    if (!this.#open) {
+      released();
+      return;
+    }
+    this.#tap?.('out', frame);
+    this.#channel.send(frame, released);
+  }
+
+  async #receive(frame: Uint8Array): Promise<void> {
+    if (!this.#open) return;
+    this.#heardAt = this.#clock.now();
+    this.#busy = true;
+    try {
+      const { header, message } = decodeMessage(frame);
+      this.#tap?.('in', frame);
+      this.#checkOrder(header.seq, header.attempt);
+      await this.#handle(message, header.seq);
+    } catch (error) {
+      const reason = asFerryError(error, 'ERR_UNEXPECTED_MESSAGE');
+      this.#channel.destroy(reason);
+      this.#closed(reason);
+    } finally {
+      this.#busy = false;
+      this.#heardAt = this.#clock.now();
+      this.#wake();
+    }
+  }
+
+  #handle(message: Message, seq: number): void | Promise<void> {
+    if (message.type === 'PING') {
+      this.send({ type: 'PONG', token: message.token });
+      return;
+    }
+    if (message.type === 'PONG') {
+      // Only the ping under way is answered; what a peer makes up measures nothing.
+      if (message.token === this.#pingToken && this.#pingedAt !== undefined) {
+        this.onRoundTrip(this.#clock.now() - this.#pingedAt);
+        this.#pingedAt = undefined;
+      }
+      return;
+    }
+    return this.#handlers.onMessage(message, seq);
+  }
+
+  #checkOrder(seq: number, attempt: number): void {
+    if (seq !== this.#receivedSeq + 1) {
+      throw new FerryError(
+        'ERR_UNEXPECTED_MESSAGE',
+        `frame ${seq} after frame ${this.#receivedSeq}`,
+      );
+    }
+    const expected = this.#attempt ?? this.#peerAttempt ?? attempt;
+    if (attempt !== expected) {
+      throw new FerryError(
+        'ERR_UNEXPECTED_MESSAGE',
+        `attempt ${attempt} on a link of attempt ${expected}`,
+      );
+    }
+    this.#peerAttempt = attempt;
+    this.#receivedSeq = seq;
+  }
+
+  /** Measures the round trip now. */
+  ping(): void {
+    this.#pingToken = (this.#pingToken + 1) >>> 0;
+    this.#pingedAt = this.#clock.now();
+    this.send({ type: 'PING', token: this.#pingToken });
+  }
+
+  #beat(): void {
+    this.#cancelHeartbeat = this.#clock.after(heartbeatMs, () => {
+      if (!this.#open) return;
+      const silentMs = this.#clock.now() - this.#heardAt;
+      if (silentMs >= deadAfterMs && !this.#busy) {
+        const reason = new FerryError(
+          'ERR_PEER_TIMEOUT',
+          `nothing heard from the peer for ${(silentMs / 1000).toFixed(1)} s`,
+        );
+        this.#channel.destroy(reason);
+        this.#closed(reason);
+        return;
+      }
+      if (this.attempt > 0) this.ping();
+      this.#beat();
+    });
+  }
+
+  #closed(error: FerryError): void {
+    if (!this.#open) return;
+    this.#end();
+    this.#handlers.onClosed(error);
+  }
+
+  #end(): void {
+    this.#open = false;
+    this.#cancelHeartbeat();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#writable;
+    this.#writable = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Clock } from './clock.js';
+
+interface Sent {
+  readonly seq: number;
+  readonly bytes: number;
+  readonly at: number;
+  /** Bytes acknowledged in all when this frame left. */
+  readonly ackedBefore: number;
+  /** When the acknowledgement before that arrived, or the frame left: the start of what its own will measure. */
+  readonly since: number;
+}
+
+/** Frames this small say something about delay, not about rate. */
+const bulkBytes = 32 * 1024;
+const smoothing = 0.2;
+const MiB = 1024 * 1024;
+
+/** Watches frames leave and acknowledgements return: bytes in flight, the link's rate and delay, the window. */
+export class Meter {
+  readonly #clock: Clock;
+  readonly #sent: Sent[] = [];
+  #ackedBytes = 0;
+  #ackedAt: number;
+  #inFlight = 0;
+  #rate: number | undefined;
+  #minRttMs = Number.POSITIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#ackedAt = clock.now();
+  }
+
+  get inFlightBytes(): number {
+    return this.#inFlight;
+  }
+
+  /** Bytes a second the link carried while it was the limit; undefined before anything large was acknowledged. */
+  get bytesPerSecond(): number | undefined {
+    return this.#rate;
+  }
+
+  /** Smallest round trip seen, milliseconds; 0 before the first. */
+  get rttMs(): number {
+    return Number.isFinite(this.#minRttMs) ? this.#minRttMs : 0;
+  }
+
+  /** Payload of the next frame: 2 ms worth of the link, 16 to 512 KiB. */
+  get frameBytes(): number {
+    const worth = this.#rate === undefined ? 256 * 1024 : this.#rate * 0.002;
+    return Math.min(512 * 1024, Math.max(16 * 1024, Math.floor(worth)));
+  }
+
+  /** Bytes that may be unacknowledged: 1.25 x rate x RTT, at least four frames, at most 8 MiB. */
+  get windowBytes(): number {
+    const product = ((this.#rate ?? 0) * this.rttMs * 1.25) / 1000;
+    return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product));
+  }
+
+  left(seq: number, bytes: number): void {
+    const now = this.#clock.now();
+    this.#sent.push({
+      seq,
+      bytes,
+      at: now,
+      ackedBefore: this.#ackedBytes,
+      since: this.#inFlight > 0 ? this.#ackedAt : now,
+    });
+    this.#inFlight += bytes;
+  }
+
+  /** All frames up to `seq` were applied. */
+  acknowledged(seq: number): void {
+    const now = this.#clock.now();
+    let last: Sent | undefined;
+    while (this.#sent[0] !== undefined && this.#sent[0].seq <= seq) {
+      last = this.#sent.shift();
+      if (last === undefined) break;
+      this.#inFlight -= last.bytes;
+      this.#ackedBytes += last.bytes;
+    }
+    if (last === undefined) return;
+    this.roundTrip(now - last.at);
+    const carried = this.#ackedBytes - last.ackedBefore;
+    const tookMs = now - last.since;
+    if (carried >= bulkBytes && tookMs > 0) {
+      const sample = (carried / tookMs) * 1000;
+      this.#rate =
+        this.#rate === undefined ? sample : this.#rate + smoothing * (sample - this.#rate);
+    }
+    this.#ackedAt = now;
+  }
+
+  roundTrip(ms: number): void {
+    if (ms >= 0 && ms < this.#minRttMs) this.#minRttMs = ms;
+  }
+}

@@ -1,0 +1,117 @@
+import { asFerryError, FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import { connectTcp, isLoopbackHost } from '../transport/index.js';
+import { systemClock } from './clock.js';
+import { EventStream } from './event-stream.js';
+import type { MigrationEvent, MigrationReport } from './events.js';
+import type { Tap } from './link.js';
+import { type MigrateOptions, resolveOptions } from './options.js';
+import { SourceDriver } from './source.js';
+import type { SourceEvent, SourceState } from './source-states.js';
+
+export interface MigrateTarget {
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Plain TCP to another machine: nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
+  readonly insecure?: boolean;
+}
+
+/** Watches a migration from inside, for recordings. */
+export interface SourceWatch {
+  readonly tap?: Tap;
+  readonly onStep?: (event: SourceEvent, state: SourceState) => void;
+}
+
+/** A migration under way. Iterate it for its events (one loop), await `done` for how it ended. */
+export interface Migration extends AsyncIterable<MigrationEvent> {
+  /** 32 hex digits. */
+  readonly session: string;
+  /** The report; rejects with a FerryError, and the guest then runs on here (unless its code is ERR_OUTCOME_UNKNOWN). */
+  readonly done: Promise<MigrationReport>;
+  readonly phase: SourceState['phase'];
+  /** The operator's word on a switchover in doubt: `resume` the guest here, or `abandon` it here for good. No effect in any other phase. */
+  resolve(verdict: 'resume' | 'abandon'): void;
+}
+
+/** Failures that a later try may not meet again. */
+const retryableCodes: ReadonlySet<string> = new Set([
+  'ERR_PEER_TIMEOUT',
+  'ERR_CONNECTION_LOST',
+  'ERR_BUSY',
+  'ERR_NOT_CONVERGING',
+  'ERR_NO_CAPACITY',
+  'ERR_DISK_FULL',
+]);
+
+/**
+ * Moves `guest` to the destination that listens at `target` while it keeps running, and pauses it only for the last pages.
+ * Option errors are thrown at once (TypeError, RangeError); everything later arrives through `done`.
+ */
+export function migrate(
+  guest: Guest,
+  options: MigrateOptions & MigrateTarget & { readonly watch?: SourceWatch },
+): Migration {
+  const { host, port, insecure = false, signal, watch } = options;
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new RangeError(`port must be 1 to 65535, got ${port}`);
+  }
+  const events = new EventStream<MigrationEvent>();
+  let lastPhase: SourceState['phase'] = 'greeting';
+  const driver = new SourceDriver({
+    guest,
+    connect: async () => {
+      if (!insecure && !(await isLoopbackHost(host))) {
+        throw new FerryError(
+          'ERR_NOT_LOOPBACK',
+          `${host} is another machine, and nothing would be authenticated or encrypted; pass insecure to do it all the same`,
+        );
+      }
+      return connectTcp({ host, port });
+    },
+    clock: systemClock,
+    options: resolveOptions(options),
+    emit: (event) => events.push(event),
+    tap: watch?.tap,
+    onStep: (event, state) => {
+      if (state.phase !== 'failed' && state.phase !== 'aborting') lastPhase = state.phase;
+      watch?.onStep?.(event, state);
+    },
+  });
+  const onAbort = (): void =>
+    driver.cancel(new FerryError('ERR_ABORTED', 'cancelled here', { cause: signal?.reason }));
+  const done = driver.done
+    .catch((error: unknown) => {
+      const { code, message } = asFerryError(error, 'ERR_GUEST');
+      events.push({
+        type: 'failed',
+        code,
+        message,
+        phase: lastPhase,
+        side: 'source',
+        retryable: retryableCodes.has(code),
+      });
+      throw error;
+    })
+    .finally(() => {
+      signal?.removeEventListener('abort', onAbort);
+      events.end();
+    });
+  done.catch(() => {
+    // Whoever only iterates still sees `failed`; an unhandled rejection would end their process.
+  });
+  if (signal?.aborted === true) onAbort();
+  else {
+    signal?.addEventListener('abort', onAbort, { once: true });
+    driver.start();
+  }
+  return {
+    session: Buffer.from(driver.session).toString('hex'),
+    done,
+    get phase() {
+      return driver.phase;
+    },
+    resolve: (verdict) => driver.resolve(verdict),
+    [Symbol.asyncIterator]: () => events,
+  };
+}

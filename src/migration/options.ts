@@ -1,0 +1,82 @@
+import type { StallPolicy } from './convergence.js';
+
+/** How a migration behaves. All optional; everything is checked once, here. */
+export interface MigrateOptions {
+  /** Longest acceptable pause of the guest, milliseconds. Default 300, as QEMU's downtime-limit. */
+  readonly maxDowntimeMs?: number;
+  /** `best` (default) goes on while another round still cuts the pause by a third; `first` takes the first fit. */
+  readonly settle?: 'best' | 'first';
+  /** What to do when no round brings the pause down any more. Default `cancel`. */
+  readonly onStall?: StallPolicy;
+  /** Ceiling for live rounds, bytes a second; the last round is not bound. Default none. */
+  readonly bytesPerSecond?: number;
+  /** READY must be here this long after PREPARE. Default 2 x maxDowntimeMs. */
+  readonly switchoverTimeoutMs?: number;
+  /** Memory for the copy deltas are made against, bytes. Default 256 MiB. */
+  readonly shadowBytes?: number;
+  /** Beyond `shadowBytes`: memory for recently sent pages. Default 32 MiB. */
+  readonly baseCacheBytes?: number;
+  /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
+  readonly cpuShare?: number;
+  /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
+  readonly outcomeTimeoutMs?: number;
+  /** Cancels until COMMIT was sent; the source guest keeps running. */
+  readonly signal?: AbortSignal;
+}
+
+export type ResolvedOptions = Required<
+  Omit<MigrateOptions, 'signal' | 'bytesPerSecond' | 'cpuShare'>
+> & {
+  /** Infinity: no ceiling. */
+  readonly bytesPerSecond: number;
+  /** Undefined: depends on the guest. */
+  readonly cpuShare: number | undefined;
+};
+
+const MiB = 1024 * 1024;
+
+/** Throws TypeError or RangeError naming the option. */
+export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
+  const maxDowntimeMs = positive('maxDowntimeMs', options.maxDowntimeMs ?? 300);
+  return Object.freeze({
+    maxDowntimeMs,
+    settle: oneOf('settle', options.settle ?? 'best', ['best', 'first']),
+    onStall: oneOf('onStall', options.onStall ?? 'cancel', ['throttle', 'force', 'cancel']),
+    bytesPerSecond: positive('bytesPerSecond', options.bytesPerSecond ?? Number.POSITIVE_INFINITY),
+    switchoverTimeoutMs: positive(
+      'switchoverTimeoutMs',
+      options.switchoverTimeoutMs ?? 2 * maxDowntimeMs,
+    ),
+    shadowBytes: wholeBytes('shadowBytes', options.shadowBytes ?? 256 * MiB),
+    baseCacheBytes: wholeBytes('baseCacheBytes', options.baseCacheBytes ?? 32 * MiB),
+    cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
+    outcomeTimeoutMs: positive('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
+  });
+}
+
+function positive(name: string, value: number): number {
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number, got ${typeof value}`);
+  if (!(value > 0)) throw new RangeError(`${name} must be > 0, got ${value}`);
+  return value;
+}
+
+function wholeBytes(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`${name} must be a whole number of bytes, got ${value}`);
+  }
+  return value;
+}
+
+function share(name: string, value: number): number {
+  if (!(value >= 0.01 && value <= 1))
+    throw new RangeError(`${name} must be 0.01 to 1, got ${value}`);
+  return value;
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) {
+    throw new RangeError(`${name} must be one of ${allowed.join(', ')}, got ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,274 @@
+import type { CaptureEngine } from '../codec/capture.js';
+import type { Guest } from '../guests/guest.js';
+import { type Clock, sleep } from './clock.js';
+import type { RoundOutcome } from './convergence.js';
+import type { Link } from './link.js';
+import type { Meter } from './meter.js';
+import type { ResolvedOptions } from './options.js';
+import { predictPauseMs } from './prediction.js';
+import { Slices } from './slices.js';
+import { Tally } from './tally.js';
+
+/** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
+const stepPages = 64;
+const lastStepPages = 4096;
+/** A round lasts at least this long: shorter ones only measure noise. */
+const shortestRoundMs = 20;
+const smoothing = 0.3;
+
+export interface RoundStats extends RoundOutcome {
+  /** Known dirty now; where the tracker cannot know, what this round found changed. */
+  readonly dirtyPages: number;
+  readonly sentBytes: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Moves dirty pages into the link: live rounds, in slices, within the window and the byte budget; and the last, paused copy, as fast as it
+ * goes. Ends between two frames once its caller's `live` says no.
+ */
+export class Pump {
+  readonly #engine: CaptureEngine;
+  readonly #guest: Guest;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #meter: Meter;
+  readonly #options: ResolvedOptions;
+  readonly #slices: Slices;
+  readonly tally: Tally = new Tally();
+  #round = 0;
+  #finalSeq = 0;
+  #rereadPages = 0;
+  #bytesPerPage = 4104;
+  #encodeMsPerPage = 0.001;
+  #scanPagesPerMs = 1000;
+  #verifyMs = 0.1;
+  #lastPages = 0;
+  #paceFrom = 0;
+  #paceBytes = 0;
+  scale = 1;
+
+  constructor(deps: {
+    readonly engine: CaptureEngine;
+    readonly guest: Guest;
+    readonly link: Link;
+    readonly clock: Clock;
+    readonly meter: Meter;
+    readonly options: ResolvedOptions;
+    readonly cpuShare: number;
+  }) {
+    this.#engine = deps.engine;
+    this.#guest = deps.guest;
+    this.#link = deps.link;
+    this.#clock = deps.clock;
+    this.#meter = deps.meter;
+    this.#options = deps.options;
+    this.#slices = new Slices(deps.clock, deps.cpuShare);
+  }
+
+  get rounds(): number {
+    return this.#round;
+  }
+
+  /** seq of the last PAGES, REGION or STATE frame sent. */
+  get finalSeq(): number {
+    return this.#finalSeq;
+  }
+
+  acknowledged(seq: number, rereadPages: number): void {
+    this.#meter.acknowledged(seq);
+    this.#rereadPages = rereadPages;
+  }
+
+  /**
+   * One live round: what was dirty when it began is sent and acknowledged. Undefined if it ended early.
+   * `onStep` is called as it goes, for progress.
+   */
+  async round(live: () => boolean, onStep: () => void): Promise<RoundStats | undefined> {
+    this.#round += 1;
+    const startedAt = this.#clock.now();
+    const pagesBefore = this.tally.pages;
+    const bytesBefore = this.tally.bytes;
+    this.#sendRegionChanges();
+    if (this.#round === 1) this.#engine.markAll();
+    else this.#engine.takeDirty();
+    this.#paceFrom = startedAt;
+    this.#paceBytes = 0;
+    let captureMs = 0;
+    let examined = 0;
+    for (let exhausted = false; !exhausted; ) {
+      if (!(await this.#room(live))) return undefined;
+      await this.#pace();
+      const from = this.#clock.now();
+      const step = await this.#engine.capture({
+        maxPayloadBytes: this.#meter.frameBytes,
+        maxPages: stepPages,
+      });
+      captureMs += this.#clock.now() - from;
+      examined += step.examinedPages;
+      if (step.frame !== undefined) this.#send(step.frame);
+      exhausted = step.exhausted;
+      if (this.#engine.auditPagesLeft > 0 && this.#round > 1) await this.#engine.audit(stepPages);
+      onStep();
+      await this.#slices.breathe();
+    }
+    const endSeq = this.#link.send({ type: 'ROUND_END', round: this.#round }, this.#round);
+    this.#meter.left(endSeq, 40);
+    if (!(await this.#settle(live, startedAt))) return undefined;
+    const pages = this.tally.pages - pagesBefore;
+    this.#learn(captureMs, examined, pages, this.tally.bytes - bytesBefore);
+    return this.#outcome(pages, this.tally.bytes - bytesBefore, this.#clock.now() - startedAt);
+  }
+
+  /** The paused copy: growth, every page still dirty, the rest of the audit. False if it ended early. */
+  async lastCopy(live: () => boolean): Promise<boolean> {
+    const before = this.tally.pages;
+    this.#sendRegionChanges();
+    this.#engine.takeDirty();
+    for (let exhausted = false; !exhausted; ) {
+      if (!(await this.#room(live))) return false;
+      const step = await this.#engine.capture({
+        maxPayloadBytes: 512 * 1024,
+        maxPages: lastStepPages,
+      });
+      if (step.frame !== undefined) this.#send(step.frame);
+      exhausted = step.exhausted;
+    }
+    await this.#engine.settleAudit();
+    this.#lastPages = this.tally.pages - before;
+    return live();
+  }
+
+  /** Sends pages marked for repair; the guest is paused. */
+  async repairCopy(live: () => boolean): Promise<boolean> {
+    for (let exhausted = false; !exhausted; ) {
+      if (!(await this.#room(live))) return false;
+      const step = await this.#engine.capture({
+        maxPayloadBytes: 512 * 1024,
+        maxPages: lastStepPages,
+      });
+      if (step.frame !== undefined) this.#send(step.frame);
+      exhausted = step.exhausted;
+    }
+    return true;
+  }
+
+  /** The guest's state, in chunks of 64 KiB. */
+  sendState(state: Uint8Array): void {
+    let offset = 0;
+    do {
+      const bytes = state.subarray(offset, offset + 65536);
+      this.#finalSeq = this.#link.send(
+        { type: 'STATE', totalBytes: state.byteLength, offset, bytes },
+        this.#round,
+      );
+      offset += bytes.byteLength;
+    } while (offset < state.byteLength);
+  }
+
+  get lastRoundPages(): number {
+    return this.#lastPages;
+  }
+
+  /** Milliseconds the pages still dirty need on the link. */
+  remainingMs(): number {
+    const bytes = this.#engine.dirtyPages * this.#bytesPerPage + this.#meter.inFlightBytes;
+    const rate = this.#meter.bytesPerSecond;
+    return rate === undefined || this.#guest.tracker.exact === false ? 0 : (bytes / rate) * 1000;
+  }
+
+  /** The pause to expect if the guest stopped now. */
+  predictedMs(dirtyPages: number): number {
+    const exact = this.#guest.tracker.exact;
+    return predictPauseMs({
+      dirtyPages,
+      bytesPerPage: this.#bytesPerPage,
+      inFlightBytes: this.#meter.inFlightBytes,
+      stateBytes: 4096,
+      bytesPerSecond: this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY,
+      scanPages: exact ? 0 : this.#engine.totalPages,
+      scanPagesPerMs: this.#scanPagesPerMs,
+      encodeMsPerPage: this.#encodeMsPerPage,
+      rttMs: this.#meter.rttMs,
+      verifyMs: this.#verifyMs,
+      scale: this.scale,
+    });
+  }
+
+  #sendRegionChanges(): void {
+    for (const change of this.#engine.syncRegions(this.#guest.regions)) {
+      this.#finalSeq = this.#link.send({ type: 'REGION', ...change }, this.#round);
+    }
+  }
+
+  #send(frame: NonNullable<Awaited<ReturnType<CaptureEngine['capture']>>['frame']>): void {
+    this.tally.add(frame);
+    const bytes = frame.bytes.byteLength;
+    this.#finalSeq = this.#link.sendPages(frame, this.#round);
+    this.#meter.left(this.#finalSeq, bytes);
+    this.#paceBytes += bytes;
+  }
+
+  /** Waits until a frame may be captured and sent. False if there is no point any more. */
+  async #room(live: () => boolean): Promise<boolean> {
+    while (live() && this.#link.open) {
+      const fits = this.#meter.inFlightBytes + this.#meter.frameBytes <= this.#meter.windowBytes;
+      if ((fits || this.#meter.inFlightBytes === 0) && this.#engine.freeSlots > 0) return true;
+      await this.#link.writable();
+    }
+    return false;
+  }
+
+  /** Holds live rounds below `bytesPerSecond`. */
+  async #pace(): Promise<void> {
+    const { bytesPerSecond } = this.#options;
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
+    const dueAt = this.#paceFrom + (this.#paceBytes / bytesPerSecond) * 1000;
+    const waitMs = dueAt - this.#clock.now();
+    if (waitMs > 1) await sleep(this.#clock, waitMs);
+  }
+
+  /** Until everything sent is acknowledged, the round lasted long enough and, from round 2 on, the audit is through. */
+  async #settle(live: () => boolean, startedAt: number): Promise<boolean> {
+    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#link.writable();
+    while (live() && this.#link.open && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
+      await this.#engine.audit(stepPages);
+      await this.#slices.breathe();
+    }
+    if (this.#guest.motion !== 'still' && this.#round > 1) {
+      const restMs =
+        Math.max(shortestRoundMs, 2 * this.#meter.rttMs) - (this.#clock.now() - startedAt);
+      if (restMs > 0) await sleep(this.#clock, restMs);
+    }
+    return live() && this.#link.open;
+  }
+
+  #learn(captureMs: number, examined: number, pages: number, bytes: number): void {
+    if (pages > 0) {
+      // The first pass sends everything whole: only later rounds say what a changed page costs.
+      if (this.#round > 1) this.#bytesPerPage += smoothing * (bytes / pages - this.#bytesPerPage);
+      const perPage = captureMs / pages;
+      this.#encodeMsPerPage += smoothing * (perPage - this.#encodeMsPerPage);
+    }
+    if (examined > 0 && captureMs > 0) this.#scanPagesPerMs = examined / captureMs;
+    const from = this.#clock.now();
+    this.#engine.roots();
+    this.#verifyMs = 2 * (this.#clock.now() - from);
+  }
+
+  #outcome(pagesSent: number, sentBytes: number, durationMs: number): RoundStats {
+    if (this.#guest.tracker.exact) this.#engine.takeDirty();
+    const dirtyPages = this.#guest.tracker.exact ? this.#engine.dirtyPages : pagesSent;
+    return {
+      round: this.#round,
+      predictedDowntimeMs: this.predictedMs(
+        this.#round === 1 && !this.#guest.tracker.exact ? this.#engine.totalPages : dirtyPages,
+      ),
+      pagesSent,
+      settled: this.#engine.auditPagesLeft === 0 && this.#rereadPages === 0,
+      dirtyPages,
+      sentBytes,
+      durationMs,
+    };
+  }
+}

@@ -1,0 +1,254 @@
+import { ApplyEngine } from '../codec/apply.js';
+import { FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import type {
+  Hashes,
+  HashesRequest,
+  Offer,
+  Pages,
+  Prepare,
+  RegionChange,
+  StateChunk,
+} from '../protocol/messages.js';
+import type { Clock } from './clock.js';
+import { digestOf } from './digest.js';
+
+const entriesPerMessage = 2048;
+const rereadStepPages = 128;
+
+/**
+ * The destination's copy of one guest: applies pages, growth and state, re-reads what it wrote, computes the digest. Its calls are made
+ * one after the other: pages that arrive while a re-read is under way wait for it.
+ */
+export class Receiver {
+  readonly engine: ApplyEngine;
+  readonly #guest: Guest;
+  readonly #offer: Offer;
+  readonly #session: Uint8Array;
+  readonly #clock: Clock;
+  readonly #maxStateBytes: number;
+  #state: Uint8Array | undefined;
+  #stateFilled = 0;
+  #last: Promise<void> = Promise.resolve();
+  #rereading = false;
+  #closed = false;
+  appliedBytes = 0;
+  appliedPages = 0;
+  /** seq of the last PAGES, REGION or STATE frame. */
+  finalSeq = 0;
+
+  constructor(deps: {
+    readonly guest: Guest;
+    readonly offer: Offer;
+    readonly session: Uint8Array;
+    readonly clock: Clock;
+    readonly maxStateBytes: number;
+  }) {
+    this.#guest = deps.guest;
+    this.#offer = deps.offer;
+    this.#session = deps.session;
+    this.#clock = deps.clock;
+    this.#maxStateBytes = Math.min(deps.maxStateBytes, deps.offer.maxStateBytes);
+    this.engine = new ApplyEngine(deps.guest.regions, { secret: deps.offer.secret });
+  }
+
+  get rereadPages(): number {
+    return this.engine.rereadPagesLeft;
+  }
+
+  applyPages(message: Pages, seq: number): Promise<void> {
+    return this.#queue(async () => {
+      const applied = await this.engine.apply(message.body, message.tableBytes);
+      this.appliedBytes += message.body.byteLength;
+      this.appliedPages += applied.pages;
+      this.finalSeq = seq;
+    });
+  }
+
+  changeRegion(message: RegionChange, seq: number): Promise<void> {
+    return this.#queue(async () => {
+      const { id, name, byteLength } = message;
+      const region = this.#guest.regions.find((candidate) => candidate.id === id);
+      if (region !== undefined && byteLength >= 0) {
+        const offered = this.#offer.regions.find((candidate) => candidate.id === id);
+        const most = Math.min(region.maxByteLength, offered?.maxByteLength ?? region.maxByteLength);
+        if (byteLength > most) {
+          throw new FerryError(
+            'ERR_REGION_TOO_LARGE',
+            `region ${name} grew to ${byteLength} bytes; at most ${most} were agreed`,
+          );
+        }
+        if (byteLength < region.byteLength) {
+          throw new FerryError(
+            'ERR_OUT_OF_RANGE',
+            `region ${name} shrank from ${region.byteLength} to ${byteLength} bytes`,
+          );
+        }
+        await region.grow(byteLength);
+        this.engine.changeRegion(region);
+      } else if (this.#guest.reshape === undefined) {
+        throw new FerryError(
+          'ERR_UNSUPPORTED',
+          `region ${name} ${byteLength < 0 ? 'vanished' : 'appeared'}, which this guest cannot follow`,
+        );
+      } else {
+        await this.#guest.reshape(id, name, byteLength);
+        const appeared = this.#guest.regions.find((candidate) => candidate.id === id);
+        if (byteLength < 0) this.engine.removeRegion(id);
+        else if (appeared !== undefined) this.engine.changeRegion(appeared);
+      }
+      this.finalSeq = seq;
+    });
+  }
+
+  /** Collects the state; chunks come in order and never beyond the agreed size. */
+  takeState(message: StateChunk, seq: number): void {
+    const { totalBytes, offset, bytes } = message;
+    if (totalBytes > this.#maxStateBytes) {
+      throw new FerryError(
+        'ERR_STATE_TOO_LARGE',
+        `a state of ${totalBytes} bytes; at most ${this.#maxStateBytes} are taken`,
+      );
+    }
+    if (offset === 0) {
+      this.#state = new Uint8Array(totalBytes);
+      this.#stateFilled = 0;
+    }
+    const state = this.#state;
+    if (
+      state === undefined ||
+      state.byteLength !== totalBytes ||
+      offset !== this.#stateFilled ||
+      offset + bytes.byteLength > totalBytes
+    ) {
+      throw new FerryError(
+        'ERR_OUT_OF_RANGE',
+        `state bytes ${offset}..${offset + bytes.byteLength} of ${totalBytes} out of order`,
+      );
+    }
+    state.set(bytes, offset);
+    this.#stateFilled += bytes.byteLength;
+    this.finalSeq = seq;
+  }
+
+  dropState(): void {
+    this.#state = undefined;
+    this.#stateFilled = 0;
+  }
+
+  /** The whole state. Throws if it did not arrive whole. */
+  get state(): Uint8Array {
+    if (this.#state === undefined || this.#stateFilled !== this.#state.byteLength) {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'PREPARE before the whole state');
+    }
+    return this.#state;
+  }
+
+  /** Finishes the re-read and gives the digest of what is really here. */
+  verify(prepare: Prepare): Promise<Uint8Array> {
+    return this.#queue(async () => {
+      while (this.engine.rereadPagesLeft > 0) await this.engine.reread(rereadStepPages * 8);
+      return digestOf({
+        session: this.#session,
+        generation: prepare.generation,
+        regions: this.engine.roots(),
+        finalSeqs: [this.finalSeq],
+        state: this.state,
+      });
+    });
+  }
+
+  /** Re-reads in idle moments until everything written so far was looked at; `report` gets what differs. */
+  reread(report: (message: Hashes) => void): void {
+    if (this.#rereading) return;
+    this.#rereading = true;
+    const step = async (): Promise<void> => {
+      while (!this.#closed && this.engine.rereadPagesLeft > 0) {
+        await this.#clock.turn();
+        const wrong = await this.#queue(() => this.engine.reread(rereadStepPages));
+        for (const { region, page, hash } of wrong) {
+          report({
+            type: 'HASHES',
+            region,
+            level: 'page',
+            entries: [{ index: page, hash }],
+            last: true,
+          });
+        }
+      }
+    };
+    step()
+      .catch(() => {
+        // What cannot be read back now fails `verify`, where somebody is told.
+      })
+      .finally(() => {
+        this.#rereading = false;
+      });
+  }
+
+  /** Every leaf of every region. */
+  leafMessages(): Hashes[] {
+    const messages: Hashes[] = [];
+    for (const { id } of this.engine.roots()) {
+      messages.push(
+        ...this.#chunks(
+          id,
+          'leaf',
+          [...this.engine.leaves(id)].map((hash, index) => ({ index, hash })),
+        ),
+      );
+    }
+    return markLast(messages);
+  }
+
+  pageHashMessages(request: HashesRequest): Hashes[] {
+    const entries: { index: number; hash: bigint }[] = [];
+    for (const leaf of request.leaves) {
+      for (const [at, hash] of this.engine.pageHashes(request.region, leaf).entries()) {
+        entries.push({ index: leaf * 512 + at, hash });
+      }
+    }
+    const messages = this.#chunks(request.region, 'page', entries);
+    return request.last ? markLast(messages) : messages;
+  }
+
+  /** Runs `work` after everything queued before it. */
+  afterAll<T>(work: () => Promise<T>): Promise<T> {
+    return this.#queue(work);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #chunks(
+    region: number,
+    level: 'leaf' | 'page',
+    entries: { index: number; hash: bigint }[],
+  ): Hashes[] {
+    const messages: Hashes[] = [];
+    for (let at = 0; at < entries.length; at += entriesPerMessage) {
+      messages.push({
+        type: 'HASHES',
+        region,
+        level,
+        entries: entries.slice(at, at + entriesPerMessage),
+        last: false,
+      });
+    }
+    return messages;
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+}
+
+function markLast(messages: Hashes[]): Hashes[] {
+  return messages.map((message, at) => ({ ...message, last: at === messages.length - 1 }));
+}

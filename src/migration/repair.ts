@@ -1,0 +1,86 @@
+import type { CaptureEngine } from '../codec/capture.js';
+import { FerryError } from '../errors.js';
+import type { Hashes, HashesRequest } from '../protocol/messages.js';
+
+/** Leaves asked for in one message. */
+const leavesPerRequest = 512;
+const pagesPerLeaf = 512;
+
+/**
+ * The source's part in finding what differs: leaves first, then the page hashes of the leaves that differ, then those pages are marked to
+ * go again, whole.
+ */
+export class Repair {
+  readonly #engine: CaptureEngine;
+  readonly #ask: (message: HashesRequest) => void;
+  #suspects: { region: number; leaf: number }[] = [];
+  pages = 0;
+
+  constructor(engine: CaptureEngine, ask: (message: HashesRequest) => void) {
+    this.#engine = engine;
+    this.#ask = ask;
+  }
+
+  /**
+   * Takes one message of hashes. `marked`: all differing pages are marked to be sent; `asked`: more is to come;
+   * `equal`: every leaf is the same here, so that no page can be the reason.
+   */
+  compare(message: Hashes): 'asked' | 'marked' | 'equal' {
+    if (message.level === 'page') {
+      this.comparePages(message);
+      return message.last ? 'marked' : 'asked';
+    }
+    const leaves = this.#engine.leaves(message.region);
+    for (const { index, hash } of message.entries) {
+      const ours = leaves[index];
+      if (ours === undefined) throw outOfRange('leaf', index, message.region);
+      if (ours !== hash) this.#suspects.push({ region: message.region, leaf: index });
+    }
+    if (!message.last) return 'asked';
+    if (this.#suspects.length === 0) return 'equal';
+    this.#request();
+    return 'asked';
+  }
+
+  /** Page hashes of the destination, told in answer or found wrong by its re-read: pages that differ here go again. */
+  comparePages(message: Hashes): void {
+    const differing: number[] = [];
+    let leaf = -1;
+    let ours = new BigUint64Array(0);
+    for (const { index, hash } of message.entries) {
+      if (Math.floor(index / pagesPerLeaf) !== leaf) {
+        leaf = Math.floor(index / pagesPerLeaf);
+        ours = new BigUint64Array(this.#engine.pageHashes(message.region, leaf));
+      }
+      const own = ours[index % pagesPerLeaf];
+      if (own === undefined) throw outOfRange('page', index, message.region);
+      if (own !== hash) differing.push(index);
+    }
+    this.pages += differing.length;
+    if (differing.length > 0) this.#engine.repair(message.region, differing);
+  }
+
+  #request(): void {
+    const byRegion = new Map<number, number[]>();
+    for (const { region, leaf } of this.#suspects) {
+      byRegion.set(region, [...(byRegion.get(region) ?? []), leaf]);
+    }
+    this.#suspects = [];
+    const requests: { region: number; leaves: number[] }[] = [];
+    for (const [region, leaves] of byRegion) {
+      for (let at = 0; at < leaves.length; at += leavesPerRequest) {
+        requests.push({ region, leaves: leaves.slice(at, at + leavesPerRequest) });
+      }
+    }
+    for (const [at, request] of requests.entries()) {
+      this.#ask({ type: 'HASHES_REQUEST', ...request, last: at === requests.length - 1 });
+    }
+  }
+}
+
+function outOfRange(what: string, index: number, region: number): FerryError {
+  return new FerryError(
+    'ERR_OUT_OF_RANGE',
+    `hash of ${what} ${index}, which region ${region} does not have`,
+  );
+}

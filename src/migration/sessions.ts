@@ -1,0 +1,161 @@
+import { FerryError } from '../errors.js';
+import type { Hello, Message } from '../protocol/messages.js';
+import { negotiateVersion, oldestVersion, protocolVersion } from '../protocol/version.js';
+import type { Channel } from '../transport/channel.js';
+import type { Clock } from './clock.js';
+import { type Arrival, type DestinationDeps, DestinationDriver } from './destination.js';
+import { Link, type Tap } from './link.js';
+
+export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'> {
+  /** Sessions receiving at a time. */
+  readonly maxSessions: number;
+  readonly onArrival: (arrival: Arrival) => void;
+  readonly onFailure: (error: FerryError, session: string) => void;
+  /** A session ended and its last connection is closed. */
+  readonly onEnded?: (session: string) => void;
+  readonly tap?: Tap | undefined;
+  readonly onStep?: DestinationDeps['onStep'];
+}
+
+const helloTimeoutMs = 5000;
+/** Ended sessions that can still be asked how they ended. */
+const mostRemembered = 1024;
+/** Connections that have not said HELLO yet. */
+const mostStrangers = 64;
+
+/** Every session of one listener: greets connections and hands them to the session they name. */
+export class Sessions {
+  readonly #deps: SessionsDeps;
+  readonly #clock: Clock;
+  readonly #sessions = new Map<string, DestinationDriver>();
+  readonly #strangers = new Set<Link>();
+  #closed = false;
+
+  constructor(deps: SessionsDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock;
+  }
+
+  /** Takes a connection nobody knows yet. */
+  greet(channel: Channel): void {
+    if (this.#closed || this.#strangers.size >= mostStrangers) {
+      channel.destroy(new FerryError('ERR_BUSY', 'too many connections that say nothing'));
+      return;
+    }
+    const link: Link = new Link(
+      channel,
+      this.#clock,
+      undefined,
+      {
+        onMessage: (message) => {
+          forget();
+          return this.#onHello(link, message);
+        },
+        onClosed: () => forget(),
+      },
+      this.#deps.tap,
+    );
+    const cancel = this.#clock.after(helloTimeoutMs, () => {
+      forget();
+      link.destroy(new FerryError('ERR_PEER_TIMEOUT', `no HELLO within ${helloTimeoutMs} ms`));
+    });
+    const forget = (): void => {
+      cancel();
+      this.#strangers.delete(link);
+    };
+    this.#strangers.add(link);
+  }
+
+  get(session: string): DestinationDriver | undefined {
+    return this.#sessions.get(session);
+  }
+
+  /** Cancels what is under way; resolves when every session without a promise to keep has let go. */
+  async close(error: FerryError): Promise<void> {
+    this.#closed = true;
+    for (const link of this.#strangers) link.destroy(error);
+    this.#strangers.clear();
+    const ending: Promise<unknown>[] = [];
+    for (const driver of this.#sessions.values()) {
+      driver.cancel(error);
+      if (driver.phase === 'aborted') ending.push(driver.done.catch(() => {}));
+    }
+    await Promise.all(ending);
+  }
+
+  #onHello(link: Link, message: Message): void | Promise<void> {
+    if (message.type !== 'HELLO') {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} before HELLO`);
+    }
+    if (negotiateVersion(message.minVersion, message.maxVersion) === undefined) {
+      this.#refuse(
+        link,
+        new FerryError(
+          'ERR_VERSION',
+          `the source speaks versions ${message.minVersion} to ${message.maxVersion}, this side ${oldestVersion} to ${protocolVersion}`,
+        ),
+      );
+      return;
+    }
+    const id = Buffer.from(message.session).toString('hex');
+    const known = this.#sessions.get(id);
+    if (known !== undefined) return known.attach(link, message);
+    if (message.role === 'ask') return this.#answerFromJournal(link, message);
+    this.#open(id, link, message);
+  }
+
+  #open(id: string, link: Link, hello: Hello): void {
+    const active = [...this.#sessions.values()].filter((driver) => isActive(driver)).length;
+    if (this.#closed || active >= this.#deps.maxSessions) {
+      this.#refuse(link, new FerryError('ERR_BUSY', `${active} migrations are already under way`));
+      return;
+    }
+    const driver = new DestinationDriver({ ...this.#deps, session: hello.session });
+    this.#remember(id, driver);
+    driver.done.then(this.#deps.onArrival, (error: FerryError) => this.#deps.onFailure(error, id));
+    driver.onClosed = () => {
+      if (!isActive(driver)) this.#deps.onEnded?.(id);
+    };
+    driver.attach(link, hello);
+  }
+
+  #remember(id: string, driver: DestinationDriver): void {
+    for (const [oldest, candidate] of this.#sessions) {
+      if (this.#sessions.size < mostRemembered) break;
+      if (!isActive(candidate)) this.#sessions.delete(oldest);
+    }
+    this.#sessions.set(id, driver);
+  }
+
+  /** Nobody here knows the session, but an earlier process may have noted that it started it. */
+  async #answerFromJournal(link: Link, hello: Hello): Promise<void> {
+    const digest = await this.#deps.journal?.find(hello.session);
+    link.handlers = {
+      onMessage: (message) => {
+        if (message.type === 'ABORT') link.send({ type: 'ABORTED', scope: message.scope });
+      },
+      onClosed: () => {},
+    };
+    link.send({
+      type: 'HELLO_ACK',
+      version: protocolVersion,
+      standing: digest === undefined ? 'unknown' : 'running',
+      capabilities: 0,
+      lastAppliedSeq: 0,
+    });
+    if (digest !== undefined) {
+      link.send({ type: 'RUNNING', digest, verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 });
+    }
+  }
+
+  #refuse(link: Link, error: FerryError): void {
+    link.send({ type: 'REJECT', code: error.code, text: error.message });
+    link.close();
+  }
+}
+
+function isActive(driver: DestinationDriver): boolean {
+  return (
+    driver.phase !== 'running' && driver.phase !== 'aborted' && driver.phase !== 'start-failed'
+  );
+}

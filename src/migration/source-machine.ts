@@ -1,0 +1,346 @@
+import { FerryError, type FerryErrorCode } from '../errors.js';
+import type { Message } from '../protocol/messages.js';
+import {
+  afterRetreat,
+  type Decision,
+  decide,
+  noProgress,
+  type Progress,
+  type RoundOutcome,
+} from './convergence.js';
+import { sameDigest } from './digest.js';
+import type {
+  SourceEffect,
+  SourceEvent,
+  SourcePlan,
+  SourceState,
+  SourceStep,
+} from './source-states.js';
+
+/** How often a mismatch is repaired before it is a failure. */
+const maxRepairs = 1;
+
+/**
+ * The source's side of the conversation (docs/protocol.md, section 7), without sockets, clocks or guests:
+ * `stepSource(state, event, plan)` gives the next state and what is to be done. The one rule everything serves: COMMIT is sent only
+ * on READY with the digest we asked for, and from that moment on the guest never resumes here unless the destination says
+ * it did not start it (or an operator does).
+ *
+ * Throws ERR_UNEXPECTED_MESSAGE for a message that has no place in `state`; the caller feeds that back as
+ * `broken`.
+ */
+export function stepSource(state: SourceState, event: SourceEvent, plan: SourcePlan): SourceStep {
+  if (state.phase === 'completed' || state.phase === 'failed') return { state, effects: [] };
+  switch (event.type) {
+    case 'message':
+      return onMessage(state, event.message, plan);
+    case 'round-ended':
+      return state.phase === 'pre-copy'
+        ? onRound(state.progress, event.outcome, plan)
+        : stay(state);
+    case 'paused':
+      if (state.phase !== 'pausing') return stay(state);
+      return { state: { ...state, phase: 'stop-and-copy' }, effects: [{ do: 'last-copy' }] };
+    case 'last-copied':
+      if (state.phase !== 'stop-and-copy') return stay(state);
+      return {
+        state: { ...state, phase: 'preparing', digest: event.digest, repairs: 0 },
+        effects: [prepare(event, plan.generation(state.progress))],
+      };
+    case 'repaired':
+      if (state.phase !== 'preparing') return stay(state);
+      return {
+        state: { ...state, digest: event.digest, repairs: state.repairs + 1 },
+        effects: [prepare(event, plan.generation(state.progress))],
+      };
+    case 'overrun':
+      return onOverrun(state);
+    case 'broken':
+    case 'cancelled':
+      return isCommitted(state)
+        ? onBrokenAfterCommit(state, event.type)
+        : abort(state, event.error);
+    case 'closed':
+      return onClosed(state, event.error);
+    case 'reconnected':
+      return state.phase === 'in-doubt' ? stay({ ...state, connected: true }) : stay(state);
+    case 'gave-up-waiting':
+      if (state.phase === 'aborting') return fail(state.error);
+      // What is handed over may run there: only an answer or the operator may start it here again.
+      if (state.phase === 'in-doubt' && !plan.offer.handsOver) return fail(unknownOutcome());
+      return stay(state);
+    case 'resolved':
+      return onResolved(state, event.verdict);
+    default:
+      return event satisfies never;
+  }
+}
+
+function onMessage(state: SourceState, message: Message, plan: SourcePlan): SourceStep {
+  if (message.type === 'ABORT' || message.type === 'FAILED') return onPeerGaveUp(state, message);
+  switch (state.phase) {
+    case 'greeting':
+      if (message.type === 'REJECT') return fail(refused(message.code, message.text));
+      if (message.type !== 'HELLO_ACK') break;
+      return { state: { phase: 'offering' }, effects: [{ do: 'send', message: plan.offer }] };
+    case 'offering':
+      if (message.type === 'REJECT') return fail(refused(message.code, message.text));
+      if (message.type !== 'ACCEPT') break;
+      if (message.bases.length !== plan.offer.regions.length) break;
+      return {
+        state: { phase: 'pre-copy', progress: noProgress },
+        effects: [{ do: 'begin', bases: message.bases }, { do: 'round' }],
+      };
+    case 'pre-copy':
+    case 'pausing':
+    case 'stop-and-copy':
+      if (message.type === 'HASHES') return also(state, { do: 'compare-hashes', message });
+      break;
+    case 'preparing':
+      if (message.type === 'HASHES') {
+        if (state.repairs < maxRepairs) return also(state, { do: 'compare-hashes', message });
+        return abort(
+          state,
+          new FerryError('ERR_DIGEST', 'the memories differ even after a repair'),
+        );
+      }
+      if (message.type !== 'READY') break;
+      if (!sameDigest(message.digest, state.digest)) break;
+      return {
+        state: { phase: 'committed', digest: state.digest },
+        effects: [{ do: 'send', message: { type: 'COMMIT', digest: state.digest } }],
+      };
+    case 'retreating':
+      // Answers that crossed our ABORT on the wire.
+      if (message.type === 'READY' || message.type === 'HASHES') return stay(state);
+      if (message.type !== 'ABORTED' || message.scope !== 'switchover') break;
+      return onRetreated(state.progress, plan);
+    case 'committed':
+    case 'in-doubt':
+      return onOutcome(state, message);
+    case 'aborting':
+      return message.type === 'ABORTED' && message.scope === 'session'
+        ? also(fail(state.error).state, { do: 'close' })
+        : stay(state);
+    default:
+      break;
+  }
+  throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+function onRound(before: Progress, outcome: RoundOutcome, plan: SourcePlan): SourceStep {
+  const { decision, progress } = decide(before, outcome, plan.limits);
+  return carryOut(decision, progress);
+}
+
+function onRetreated(before: Progress, plan: SourcePlan): SourceStep {
+  const { decision, progress } = afterRetreat(before, plan.limits);
+  return carryOut(decision, progress);
+}
+
+function carryOut(decision: Decision, progress: Progress): SourceStep {
+  switch (decision.kind) {
+    case 'next-round':
+      return { state: { phase: 'pre-copy', progress }, effects: [{ do: 'round' }] };
+    case 'throttle':
+      return {
+        state: { phase: 'pre-copy', progress },
+        effects: [{ do: 'throttle', fraction: decision.fraction }, { do: 'round' }],
+      };
+    case 'switchover':
+      return {
+        state: { phase: 'pausing', progress, forced: decision.forced },
+        effects: [{ do: 'pause', forced: decision.forced }],
+      };
+    case 'give-up':
+      return abort(
+        { phase: 'pre-copy', progress },
+        new FerryError(
+          'ERR_NOT_CONVERGING',
+          `writes outrun the link: after ${progress.rounds} rounds the best pause to be had is ${progress.bestMs.toFixed(0)} ms`,
+        ),
+      );
+    default:
+      return decision satisfies never;
+  }
+}
+
+function onOverrun(state: SourceState): SourceStep {
+  if (state.phase !== 'stop-and-copy' && state.phase !== 'preparing' && state.phase !== 'pausing') {
+    return stay(state);
+  }
+  if (state.forced) return stay(state);
+  return {
+    state: { phase: 'retreating', progress: state.progress },
+    effects: [
+      { do: 'resume' },
+      {
+        do: 'send',
+        message: {
+          type: 'ABORT',
+          scope: 'switchover',
+          code: 'ERR_NOT_CONVERGING',
+          text: 'the pause would overrun its limit',
+        },
+      },
+    ],
+  };
+}
+
+function onPeerGaveUp(
+  state: SourceState,
+  message: { readonly code: FerryErrorCode; readonly text: string },
+): SourceStep {
+  if (isCommitted(state)) {
+    throw new FerryError('ERR_UNEXPECTED_MESSAGE', `the destination gave up after COMMIT`);
+  }
+  const error = state.phase === 'aborting' ? state.error : refused(message.code, message.text);
+  return {
+    state: { phase: 'failed', error },
+    effects: [
+      { do: 'resume' },
+      { do: 'send', message: { type: 'ABORTED', scope: 'session' } },
+      { do: 'close' },
+    ],
+  };
+}
+
+/** The outcome of a COMMIT, told at once or when asked. */
+function onOutcome(
+  state: Extract<SourceState, { phase: 'committed' | 'in-doubt' }>,
+  message: Message,
+): SourceStep {
+  if (message.type === 'RUNNING') {
+    if (!sameDigest(message.digest, state.digest)) {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'RUNNING with another digest than committed');
+    }
+    return { state: { phase: 'completed' }, effects: [{ do: 'close' }] };
+  }
+  if (message.type === 'START_FAILED') {
+    const error = new FerryError(
+      'ERR_START_FAILED',
+      `the destination did not start: ${message.text}`,
+    );
+    return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
+  }
+  if (state.phase === 'in-doubt' && message.type === 'HELLO_ACK') {
+    if (message.standing === 'running' || message.standing === 'start-failed') return stay(state);
+    if (message.standing === 'ready') {
+      return {
+        state: { phase: 'committed', digest: state.digest },
+        effects: [{ do: 'send', message: { type: 'COMMIT', digest: state.digest } }],
+      };
+    }
+    if (message.standing === 'aborted') {
+      const error = new FerryError(
+        'ERR_ABORTED',
+        'the destination gave the guest up without starting it',
+      );
+      return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
+    }
+    // 'unknown', 'new', 'receiving': nobody there remembers this COMMIT. That is no answer.
+    return also({ ...state, connected: false }, { do: 'ask' });
+  }
+  if (message.type === 'HASHES' || message.type === 'ABORTED') return stay(state);
+  throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+function onClosed(state: SourceState, error: FerryError): SourceStep {
+  switch (state.phase) {
+    case 'committed':
+      return also({ phase: 'in-doubt', digest: state.digest, connected: false }, { do: 'ask' });
+    case 'in-doubt':
+      return state.connected ? also({ ...state, connected: false }, { do: 'ask' }) : stay(state);
+    case 'aborting':
+      return fail(state.error);
+    case 'preparing':
+    case 'retreating':
+      // READY may have been given: a promise nobody would ever call in.
+      return {
+        state: { phase: 'failed', error },
+        effects: [{ do: 'resume' }, { do: 'release-promise' }],
+      };
+    default:
+      return fail(error);
+  }
+}
+
+/** After COMMIT our own troubles and wishes change nothing: only the destination or the operator ends it. */
+function onBrokenAfterCommit(
+  state: Extract<SourceState, { phase: 'committed' | 'in-doubt' }>,
+  cause: 'broken' | 'cancelled',
+): SourceStep {
+  if (cause === 'cancelled') return stay(state);
+  return {
+    state: { phase: 'in-doubt', digest: state.digest, connected: false },
+    effects: [{ do: 'close' }, { do: 'ask' }],
+  };
+}
+
+function onResolved(state: SourceState, verdict: 'resume' | 'abandon'): SourceStep {
+  if (state.phase !== 'in-doubt' && state.phase !== 'committed') return stay(state);
+  const error = new FerryError(
+    'ERR_OUTCOME_UNKNOWN',
+    verdict === 'resume'
+      ? 'resumed here on the operator’s word'
+      : 'given up here on the operator’s word',
+  );
+  return {
+    state: { phase: 'failed', error },
+    effects: verdict === 'resume' ? [{ do: 'resume' }, { do: 'close' }] : [{ do: 'close' }],
+  };
+}
+
+function abort(state: SourceState, error: FerryError): SourceStep {
+  if (state.phase === 'aborting') return stay(state);
+  return {
+    state: { phase: 'aborting', error },
+    effects: [
+      { do: 'resume' },
+      {
+        do: 'send',
+        message: { type: 'ABORT', scope: 'session', code: error.code, text: error.message },
+      },
+      { do: 'await-aborted' },
+    ],
+  };
+}
+
+function isCommitted(
+  state: SourceState,
+): state is Extract<SourceState, { phase: 'committed' | 'in-doubt' }> {
+  return state.phase === 'committed' || state.phase === 'in-doubt';
+}
+
+function prepare(
+  last: { readonly finalSeq: number; readonly digest: Uint8Array },
+  generation: number,
+): SourceEffect {
+  return {
+    do: 'send',
+    message: { type: 'PREPARE', generation, finalSeq: last.finalSeq, digest: last.digest },
+  };
+}
+
+function refused(code: FerryErrorCode, text: string): FerryError {
+  return new FerryError(code, `the destination says: ${text}`);
+}
+
+function unknownOutcome(): FerryError {
+  return new FerryError(
+    'ERR_OUTCOME_UNKNOWN',
+    'the destination was told to start and cannot be asked whether it did',
+  );
+}
+
+function fail(error: FerryError): SourceStep {
+  return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
+}
+
+function also(state: SourceState, effect: SourceEffect): SourceStep {
+  return { state, effects: [effect] };
+}
+
+function stay(state: SourceState): SourceStep {
+  return { state, effects: [] };
+}

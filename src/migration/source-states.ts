@@ -1,0 +1,74 @@
+import type { FerryError } from '../errors.js';
+import type { Message, Offer } from '../protocol/messages.js';
+import type { ConvergenceLimits, Progress, RoundOutcome } from './convergence.js';
+
+/** Where the source stands; each phase carries only what it knows. */
+export type SourceState =
+  | { readonly phase: 'greeting' }
+  | { readonly phase: 'offering' }
+  | { readonly phase: 'pre-copy'; readonly progress: Progress }
+  | { readonly phase: 'pausing'; readonly progress: Progress; readonly forced: boolean }
+  | { readonly phase: 'stop-and-copy'; readonly progress: Progress; readonly forced: boolean }
+  | {
+      readonly phase: 'preparing';
+      readonly progress: Progress;
+      readonly forced: boolean;
+      readonly digest: Uint8Array;
+      readonly repairs: number;
+    }
+  | { readonly phase: 'retreating'; readonly progress: Progress }
+  | { readonly phase: 'committed'; readonly digest: Uint8Array }
+  | { readonly phase: 'in-doubt'; readonly digest: Uint8Array; readonly connected: boolean }
+  | { readonly phase: 'aborting'; readonly error: FerryError }
+  | { readonly phase: 'completed' }
+  | { readonly phase: 'failed'; readonly error: FerryError };
+
+export type SourceEvent =
+  | { readonly type: 'message'; readonly message: Message }
+  /** A round was sent and acknowledged whole. */
+  | { readonly type: 'round-ended'; readonly outcome: RoundOutcome }
+  | { readonly type: 'paused' }
+  /** The last pages and the state were sent; `digest` is what the destination must come to. */
+  | { readonly type: 'last-copied'; readonly finalSeq: number; readonly digest: Uint8Array }
+  /** Pages the destination reported as different were sent again. */
+  | { readonly type: 'repaired'; readonly finalSeq: number; readonly digest: Uint8Array }
+  /** The pause took, or is sure to take, longer than the contract allows. */
+  | { readonly type: 'overrun'; readonly elapsedMs: number }
+  /** Our own guest, disk or tracker failed. */
+  | { readonly type: 'broken'; readonly error: FerryError }
+  | { readonly type: 'cancelled'; readonly error: FerryError }
+  | { readonly type: 'closed'; readonly error: FerryError }
+  /** A connection to ask on is open. */
+  | { readonly type: 'reconnected' }
+  /** The destination did not answer an ABORT in time, or nobody can be asked any more. */
+  | { readonly type: 'gave-up-waiting' }
+  | { readonly type: 'resolved'; readonly verdict: 'resume' | 'abandon' };
+
+export type SourceEffect =
+  | { readonly do: 'send'; readonly message: Message }
+  | { readonly do: 'begin'; readonly bases: readonly ('zero' | 'unknown')[] }
+  | { readonly do: 'round' }
+  | { readonly do: 'throttle'; readonly fraction: number }
+  | { readonly do: 'pause'; readonly forced: boolean }
+  | { readonly do: 'last-copy' }
+  /** The guest runs on here; whatever the pause let go of is taken again. */
+  | { readonly do: 'resume' }
+  /** Answer the destination's hashes (repair of a mismatch). */
+  | { readonly do: 'compare-hashes'; readonly message: Extract<Message, { type: 'HASHES' }> }
+  /** No connection is left but the outcome must be known: reconnect and ask, with backoff. */
+  | { readonly do: 'ask' }
+  /** Tell the destination, if it can still be reached, that its promise is void. */
+  | { readonly do: 'release-promise' }
+  | { readonly do: 'await-aborted' }
+  | { readonly do: 'close' };
+
+export interface SourcePlan {
+  readonly offer: Offer;
+  readonly limits: ConvergenceLimits;
+  readonly generation: (progress: Progress) => number;
+}
+
+export interface SourceStep {
+  readonly state: SourceState;
+  readonly effects: readonly SourceEffect[];
+}

@@ -1,0 +1,32 @@
+import type { ByKind } from './events.js';
+
+const none: ByKind = { zero: 0, fill: 0, delta: 0, raw: 0 };
+
+/** Running totals of what was sent. */
+export class Tally {
+  pages = 0;
+  bytes = 0;
+  pagesByKind: ByKind = none;
+  bytesByKind: ByKind = none;
+
+  add(frame: {
+    readonly pageCount: number;
+    readonly bytes: Uint8Array;
+    readonly pages: ByKind;
+    readonly payloadBytes: ByKind;
+  }): void {
+    this.pages += frame.pageCount;
+    this.bytes += frame.bytes.byteLength;
+    this.pagesByKind = sum(this.pagesByKind, frame.pages);
+    this.bytesByKind = sum(this.bytesByKind, frame.payloadBytes);
+  }
+}
+
+function sum(a: ByKind, b: ByKind): ByKind {
+  return {
+    zero: a.zero + b.zero,
+    fill: a.fill + b.fill,
+    delta: a.delta + b.delta,
+    raw: a.raw + b.raw,
+  };
+}

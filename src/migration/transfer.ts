@@ -1,0 +1,255 @@
+import type { CaptureEngine } from '../codec/capture.js';
+import { asFerryError, FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import type { Hashes, Running } from '../protocol/messages.js';
+import type { Clock } from './clock.js';
+import { digestOf } from './digest.js';
+import { PauseTimer } from './downtime.js';
+import type { Downtime, MigrationEvent } from './events.js';
+import type { GuestControl } from './guest-control.js';
+import type { Link } from './link.js';
+import type { Meter } from './meter.js';
+import type { ResolvedOptions } from './options.js';
+import { Pump } from './pump.js';
+import { Repair } from './repair.js';
+import type { SourceEvent } from './source-states.js';
+
+export interface TransferDeps {
+  readonly guest: Guest;
+  readonly control: GuestControl;
+  readonly engine: CaptureEngine;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly options: ResolvedOptions;
+  readonly session: Uint8Array;
+  readonly maxStateBytes: number;
+  /** Tells the source machine what happened. */
+  readonly feed: (event: SourceEvent) => void;
+  readonly emit: (event: MigrationEvent) => void;
+}
+
+/** A pause may overrun its limit by this factor before it is given back. */
+const overrunFactor = 1.5;
+const progressEveryMs = 100;
+
+/**
+ * The source's work between ACCEPT and COMMIT: live rounds, the pause, the last copy, repairs. One piece of work at a time; `stop` ends
+ * the one under way and voids those that wait.
+ */
+export class Transfer {
+  readonly #deps: TransferDeps;
+  readonly #pump: Pump;
+  readonly #repair: Repair;
+  #work: Promise<void> = Promise.resolve();
+  #epoch = 0;
+  #generation = 0;
+  #timer: PauseTimer | undefined;
+  #cancelDeadline: () => void = () => {};
+  #state: Uint8Array = new Uint8Array(0);
+  #digest: Uint8Array = new Uint8Array(0);
+  #predictedMs: number | null = null;
+  #liveRounds = 0;
+  #progressAt = 0;
+  retreats = 0;
+
+  constructor(deps: TransferDeps) {
+    this.#deps = deps;
+    this.#pump = new Pump({
+      ...deps,
+      cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
+    });
+    this.#repair = new Repair(deps.engine, (message) => deps.link.send(message));
+  }
+
+  /** Counts the switchovers tried, from 1. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  acknowledged(seq: number, rereadPages: number): void {
+    this.#pump.acknowledged(seq, rereadPages);
+  }
+
+  /** Ends what is under way between two frames. */
+  stop(): void {
+    this.#epoch += 1;
+    this.#cancelDeadline();
+  }
+
+  round(): void {
+    this.#run(async (live) => {
+      const outcome = await this.#pump.round(live, () => this.#progress());
+      if (outcome === undefined || !live()) return;
+      this.#liveRounds += 1;
+      this.#predictedMs = outcome.predictedDowntimeMs;
+      this.#deps.emit({
+        type: 'round',
+        round: outcome.round,
+        pagesSent: outcome.pagesSent,
+        sentBytes: outcome.sentBytes,
+        dirtyPages: outcome.dirtyPages,
+        durationMs: outcome.durationMs,
+        predictedDowntimeMs: outcome.predictedDowntimeMs,
+        bytesPerSecond: this.#deps.meter.bytesPerSecond ?? null,
+      });
+      this.#deps.feed({ type: 'round-ended', outcome });
+    });
+  }
+
+  /** Stops the guest. Unless `forced`, a deadline runs from here on. */
+  pause(forced: boolean): void {
+    const { guest, control, clock, options } = this.#deps;
+    this.#generation += 1;
+    this.#run(async (live) => {
+      this.#deps.emit({
+        type: 'switchover',
+        predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
+        forced,
+      });
+      if (!this.#pausable) {
+        if (guest.motion === 'still') await control.pause();
+        if (live()) this.#deps.feed({ type: 'paused' });
+        return;
+      }
+      this.#timer = new PauseTimer(clock);
+      if (!forced) {
+        this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
+          if (live()) this.#overrun();
+        });
+      }
+      await control.pause();
+      this.#timer.mark('paused');
+      if (live()) this.#deps.feed({ type: 'paused' });
+    });
+  }
+
+  lastCopy(forced: boolean): void {
+    const { control, options } = this.#deps;
+    this.#run(async (live) => {
+      if (this.#pausable) {
+        await control.release();
+        const inTime = (): boolean => {
+          if (!live()) return false;
+          if (forced || !this.#isLate(options.maxDowntimeMs)) return true;
+          this.#overrun();
+          return false;
+        };
+        if (!(await this.#pump.lastCopy(inTime))) return;
+        this.#timer?.mark('pages-sent');
+      }
+      this.#state = await control.saveState();
+      if (this.#state.byteLength > this.#deps.maxStateBytes) {
+        throw new FerryError(
+          'ERR_STATE_TOO_LARGE',
+          `the guest's state is ${this.#state.byteLength} bytes, more than ${this.#deps.maxStateBytes}`,
+        );
+      }
+      if (!live()) return;
+      this.#pump.sendState(this.#state);
+      this.#timer?.mark('prepared');
+      this.#deps.feed({ type: 'last-copied', ...this.#transcript() });
+    });
+  }
+
+  /** Answers hashes of the destination; during the switchover that ends with the differing pages sent again. */
+  compareHashes(message: Hashes, switching: boolean): void {
+    this.#run(async (live) => {
+      if (!switching) {
+        this.#repair.comparePages(message);
+        return;
+      }
+      const found = this.#repair.compare(message);
+      if (found === 'asked') return;
+      if (found === 'equal') {
+        throw new FerryError('ERR_DIGEST', 'the digests differ although every page is the same');
+      }
+      if (!(await this.#pump.repairCopy(live))) return;
+      this.#deps.feed({ type: 'repaired', ...this.#transcript() });
+    });
+  }
+
+  /** READY is here and COMMIT leaves: from now on nobody gives the pause back. */
+  committed(): void {
+    this.#cancelDeadline();
+    this.#timer?.mark('committed');
+  }
+
+  /** The numbers this part of the report knows. */
+  summary(running: Running): {
+    readonly rounds: number;
+    readonly tally: Pump['tally'];
+    readonly lastRoundPages: number;
+    readonly downtime: Downtime | null;
+    readonly predictedDowntimeMs: number | null;
+    readonly repaired: number;
+    readonly digest: Uint8Array;
+  } {
+    return {
+      rounds: this.#liveRounds,
+      tally: this.#pump.tally,
+      lastRoundPages: this.#pump.lastRoundPages,
+      downtime: this.#timer?.account(running) ?? null,
+      predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
+      repaired: this.#repair.pages,
+      digest: this.#digest,
+    };
+  }
+
+  get #pausable(): boolean {
+    return (this.#deps.guest.motion ?? 'pausable') === 'pausable';
+  }
+
+  #transcript(): { readonly finalSeq: number; readonly digest: Uint8Array } {
+    const { engine, session } = this.#deps;
+    const finalSeq = this.#pump.finalSeq;
+    this.#digest = digestOf({
+      session,
+      generation: this.#generation,
+      regions: engine.roots(),
+      finalSeqs: [finalSeq],
+      state: this.#state,
+    });
+    return { finalSeq, digest: this.#digest };
+  }
+
+  #isLate(maxDowntimeMs: number): boolean {
+    const elapsed = this.#timer?.elapsedMs ?? 0;
+    return elapsed + this.#pump.remainingMs() > maxDowntimeMs * overrunFactor;
+  }
+
+  #overrun(): void {
+    const elapsedMs = this.#timer?.elapsedMs ?? 0;
+    this.retreats += 1;
+    // What was predicted was too little; the next prediction has to earn back the trust.
+    this.#pump.scale = Math.min(8, this.#pump.scale * 1.5);
+    this.#deps.emit({ type: 'retreated', elapsedMs, limitMs: this.#deps.options.maxDowntimeMs });
+    this.#deps.feed({ type: 'overrun', elapsedMs });
+  }
+
+  #progress(): void {
+    const now = this.#deps.clock.now();
+    if (now - this.#progressAt < progressEveryMs) return;
+    this.#progressAt = now;
+    const { engine } = this.#deps;
+    this.#deps.emit({
+      type: 'progress',
+      sentBytes: this.#pump.tally.bytes,
+      examinedPages: engine.totalPages - engine.dirtyPages,
+      totalPages: engine.totalPages,
+    });
+  }
+
+  #run(work: (live: () => boolean) => Promise<void>): void {
+    const epoch = this.#epoch;
+    const live = (): boolean => this.#epoch === epoch;
+    this.#work = this.#work.then(async () => {
+      if (!live()) return;
+      try {
+        await work(live);
+      } catch (error) {
+        this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+      }
+    });
+  }
+}

@@ -1,0 +1,289 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FerryError } from '../../src/errors.js';
+import { noProgress } from '../../src/migration/convergence.js';
+import { standingOf, stepDestination } from '../../src/migration/destination-machine.js';
+import type { DestinationEvent, DestinationState } from '../../src/migration/destination-states.js';
+import { stepSource } from '../../src/migration/source-machine.js';
+import type { SourceEvent, SourcePlan, SourceState } from '../../src/migration/source-states.js';
+import type { Message, Offer } from '../../src/protocol/messages.js';
+
+const digest = new Uint8Array(32).fill(7);
+const otherDigest = new Uint8Array(32).fill(8);
+const error = new FerryError('ERR_IO', 'for the test');
+
+const offer: Offer = {
+  type: 'OFFER',
+  pageSize: 4096,
+  secret: new Uint8Array(192),
+  identity: { kind: 'buffer', version: '', features: [] },
+  handsOver: true,
+  maxStateBytes: 1024,
+  maxDowntimeMs: 50,
+  regions: [{ id: 0, name: 'memory', byteLength: 8192, maxByteLength: 8192 }],
+};
+const plan: SourcePlan = {
+  offer,
+  limits: {
+    motion: 'pausable',
+    maxDowntimeMs: 50,
+    settle: 'first',
+    onStall: 'cancel',
+    stallRounds: 5,
+    maxRetreats: 3,
+  },
+  generation: () => 1,
+};
+
+const messages: readonly Message[] = [
+  { type: 'HELLO_ACK', version: 1, standing: 'new', capabilities: 0, lastAppliedSeq: 0 },
+  { type: 'HELLO_ACK', version: 1, standing: 'ready', capabilities: 0, lastAppliedSeq: 0 },
+  { type: 'HELLO_ACK', version: 1, standing: 'running', capabilities: 0, lastAppliedSeq: 0 },
+  { type: 'HELLO_ACK', version: 1, standing: 'unknown', capabilities: 0, lastAppliedSeq: 0 },
+  { type: 'HELLO_ACK', version: 1, standing: 'aborted', capabilities: 0, lastAppliedSeq: 0 },
+  offer,
+  { type: 'ACCEPT', bases: ['zero'] },
+  { type: 'REJECT', code: 'ERR_BUSY', text: 'full' },
+  { type: 'PAGES', tableBytes: 0, body: new Uint8Array() },
+  { type: 'REGION', id: 0, name: 'memory', byteLength: 8192 },
+  { type: 'ROUND_END', round: 1 },
+  { type: 'HASHES', region: 0, level: 'leaf', entries: [], last: true },
+  { type: 'HASHES_REQUEST', region: 0, leaves: [], last: true },
+  { type: 'STATE', totalBytes: 0, offset: 0, bytes: new Uint8Array() },
+  { type: 'PREPARE', generation: 1, finalSeq: 3, digest },
+  { type: 'READY', digest },
+  { type: 'READY', digest: otherDigest },
+  { type: 'FAILED', code: 'ERR_DIGEST', text: 'no' },
+  { type: 'COMMIT', digest },
+  { type: 'COMMIT', digest: otherDigest },
+  { type: 'RUNNING', digest, verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 },
+  { type: 'START_FAILED', code: 'ERR_GUEST', text: 'no' },
+  { type: 'ABORT', scope: 'session', code: 'ERR_ABORTED', text: '' },
+  { type: 'ABORT', scope: 'switchover', code: 'ERR_ABORTED', text: '' },
+  { type: 'ABORTED', scope: 'session' },
+  { type: 'ABORTED', scope: 'switchover' },
+];
+const message = fc.constantFrom(...messages);
+
+const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
+  { weight: 6, arbitrary: message.map((one) => ({ type: 'message', message: one }) as const) },
+  fc.constantFrom<SourceEvent>(
+    {
+      type: 'round-ended',
+      outcome: { round: 1, predictedDowntimeMs: 1, pagesSent: 1, settled: true },
+    },
+    {
+      type: 'round-ended',
+      outcome: { round: 1, predictedDowntimeMs: 99, pagesSent: 1, settled: true },
+    },
+    { type: 'paused' },
+    { type: 'last-copied', finalSeq: 3, digest },
+    { type: 'repaired', finalSeq: 4, digest },
+    { type: 'overrun', elapsedMs: 99 },
+    { type: 'broken', error },
+    { type: 'cancelled', error },
+    { type: 'closed', error },
+    { type: 'reconnected' },
+    { type: 'gave-up-waiting' },
+  ),
+);
+
+const destinationEvents: fc.Arbitrary<DestinationEvent> = fc.oneof(
+  { weight: 6, arbitrary: message.map((one) => ({ type: 'message', message: one }) as const) },
+  fc.constantFrom<DestinationEvent>(
+    { type: 'admitted', bases: ['zero'] },
+    { type: 'refused', error },
+    { type: 'verified', generation: 1, digest },
+    { type: 'verified', generation: 1, digest: otherDigest },
+    { type: 'loaded', generation: 1 },
+    { type: 'broken', error },
+    { type: 'cancelled', error },
+    {
+      type: 'started',
+      running: { type: 'RUNNING', digest, verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 },
+    },
+    { type: 'start-failed', error },
+    { type: 'closed', error },
+    { type: 'asked' },
+    { type: 'gave-up-waiting' },
+  ),
+);
+
+describe('the source machine', () => {
+  it('says COMMIT only on READY for the digest it asked for, and never resumes after it without a word from there', () => {
+    fc.assert(
+      fc.property(fc.array(sourceEvents, { maxLength: 60 }), (events) => {
+        let state: SourceState = { phase: 'greeting' };
+        let committed = false;
+        let released = false;
+        for (const event of events) {
+          const before = state;
+          let effects: ReturnType<typeof stepSource>['effects'];
+          try {
+            ({ state, effects } = stepSource(state, event, plan));
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(FerryError);
+            continue;
+          }
+          const answer = event.type === 'message' ? event.message : undefined;
+          if (answer?.type === 'START_FAILED') released = true;
+          if (answer?.type === 'HELLO_ACK' && answer.standing === 'aborted') released = true;
+          for (const effect of effects) {
+            if (effect.do === 'send' && effect.message.type === 'COMMIT') {
+              const ready = answer?.type === 'READY' && before.phase === 'preparing';
+              const again = answer?.type === 'HELLO_ACK' && before.phase === 'in-doubt';
+              expect(ready || again).toBe(true);
+              committed = true;
+            }
+            if (effect.do === 'resume' && committed) expect(released).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('resumes the guest in every failure before COMMIT', () => {
+    fc.assert(
+      fc.property(fc.array(sourceEvents, { maxLength: 60 }), (events) => {
+        let state: SourceState = { phase: 'greeting' };
+        let paused = false;
+        let committed = false;
+        for (const event of events) {
+          let effects: ReturnType<typeof stepSource>['effects'];
+          try {
+            ({ state, effects } = stepSource(state, event, plan));
+          } catch {
+            continue;
+          }
+          for (const effect of effects) {
+            if (effect.do === 'pause') paused = true;
+            if (effect.do === 'resume') paused = false;
+            if (effect.do === 'send' && effect.message.type === 'COMMIT') committed = true;
+          }
+        }
+        if (state.phase === 'failed' && !committed) expect(paused).toBe(false);
+        if (state.phase === 'aborting' || state.phase === 'retreating') expect(paused).toBe(false);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('ends a copy whose outcome nobody can tell, but never a hand-over', () => {
+    const doubt: SourceState = { phase: 'in-doubt', digest, connected: false };
+    expect(stepSource(doubt, { type: 'gave-up-waiting' }, plan).state).toEqual(doubt);
+    const copied = { ...plan, offer: { ...offer, handsOver: false } };
+    expect(stepSource(doubt, { type: 'gave-up-waiting' }, copied).state.phase).toBe('failed');
+  });
+
+  it('resumes or gives the guest up in doubt only on the operator’s word', () => {
+    const doubt: SourceState = { phase: 'in-doubt', digest, connected: false };
+    const resume = stepSource(doubt, { type: 'resolved', verdict: 'resume' }, plan);
+    expect(resume.effects).toContainEqual({ do: 'resume' });
+    const abandon = stepSource(doubt, { type: 'resolved', verdict: 'abandon' }, plan);
+    expect(abandon.state.phase).toBe('failed');
+    expect(abandon.effects).not.toContainEqual({ do: 'resume' });
+    const live: SourceState = { phase: 'pre-copy', progress: noProgress };
+    expect(stepSource(live, { type: 'resolved', verdict: 'abandon' }, plan).state).toEqual(live);
+  });
+
+  it('gives a pause back that overruns, unless it was forced', () => {
+    const paused: SourceState = { phase: 'stop-and-copy', progress: noProgress, forced: false };
+    const step = stepSource(paused, { type: 'overrun', elapsedMs: 99 }, plan);
+    expect(step.state.phase).toBe('retreating');
+    expect(step.effects[0]).toEqual({ do: 'resume' });
+    const forced: SourceState = { ...paused, forced: true };
+    expect(stepSource(forced, { type: 'overrun', elapsedMs: 99 }, plan).state).toEqual(forced);
+  });
+
+  it('does not take READY for another digest', () => {
+    const preparing: SourceState = {
+      phase: 'preparing',
+      progress: noProgress,
+      forced: false,
+      digest,
+      repairs: 0,
+    };
+    const ready: SourceEvent = { type: 'message', message: { type: 'READY', digest: otherDigest } };
+    expect(() => stepSource(preparing, ready, plan)).toThrow(FerryError);
+  });
+});
+
+describe('the destination machine', () => {
+  it('starts only on COMMIT for the digest it was ready with, and once', () => {
+    fc.assert(
+      fc.property(fc.array(destinationEvents, { maxLength: 60 }), (events) => {
+        let state: DestinationState = { phase: 'awaiting-offer' };
+        let starts = 0;
+        let discarded = false;
+        for (const event of events) {
+          const before = state;
+          let effects: ReturnType<typeof stepDestination>['effects'];
+          try {
+            ({ state, effects } = stepDestination(state, event));
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(FerryError);
+            continue;
+          }
+          for (const effect of effects) {
+            if (effect.do === 'start') {
+              starts += 1;
+              expect(before.phase).toBe('ready');
+              expect(event).toEqual({ type: 'message', message: { type: 'COMMIT', digest } });
+              expect(discarded).toBe(false);
+            }
+            if (effect.do === 'discard') {
+              discarded = true;
+              expect(before.phase).not.toBe('running');
+            }
+          }
+        }
+        expect(starts).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('keeps everything from READY on until COMMIT or ABORT, whatever happens to the link', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    let state: DestinationState = { phase: 'ready', prepare, connected: true };
+    for (const event of [
+      { type: 'closed', error },
+      { type: 'broken', error },
+      { type: 'cancelled', error },
+      { type: 'asked' },
+    ] as const) {
+      const step = stepDestination(state, event);
+      expect(step.effects).not.toContainEqual({ do: 'discard' });
+      state = step.state;
+      expect(standingOf(state)).toBe('ready');
+    }
+  });
+
+  it('goes back to receiving when the source gives a switchover back', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    const abort = {
+      type: 'ABORT',
+      scope: 'switchover',
+      code: 'ERR_NOT_CONVERGING',
+      text: '',
+    } as const;
+    const step = stepDestination(
+      { phase: 'ready', prepare, connected: true },
+      { type: 'message', message: abort },
+    );
+    expect(step.state.phase).toBe('receiving');
+    expect(step.effects).toEqual([{ do: 'retreat' }]);
+    const stale = stepDestination(step.state, { type: 'loaded', generation: 1 });
+    expect(stale.effects).toEqual([]);
+  });
+
+  it('repairs a mismatch once and fails the second time', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    const wrong = { type: 'verified', generation: 1, digest: otherDigest } as const;
+    const first = stepDestination({ phase: 'verifying', prepare, repairs: 0 }, wrong);
+    expect(first.state).toEqual({ phase: 'repairing', repairs: 1 });
+    const second = stepDestination({ phase: 'verifying', prepare, repairs: 1 }, wrong);
+    expect(second.state.phase).toBe('aborted');
+  });
+});
