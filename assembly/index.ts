@@ -1,4 +1,6 @@
 // What the kernels export: src/core/kernel-exports.ts documents each.
+export { apply } from './apply';
+export { applyCheck } from './apply-check';
 export {
   bitmapClearRange,
   bitmapCount,
@@ -9,6 +11,8 @@ export {
   bitmapSetRange,
   bitmapTest,
 } from './bitmap';
+export { capture } from './capture';
+export { captureSeal } from './frame';
 export { scanPages } from './scan';
 export { xbzrleCheck, xbzrleDecode, xbzrleEncode } from './xbzrle';
 export { hashPages, xxh3 } from './xxh3';

@@ -51,8 +51,8 @@ export interface KernelExports {
 
   /**
    * Checks a PAGES body whole (table grammar, order, overlap, ranges, every payload length, every delta) and lists its runs at `runs`
-   * (see `applyRun`). `regions`: regionCount records {u32 id, u32 pageCount}. Writes nothing else. Returns the number of runs, or a
-   * negative number: -1 malformed table, -2 page or region out of range, -3 runs not ascending or overlapping, -4 payload does not match
+   * (see `applyRun`). `regions`: regionCount records {u32 id, u32 pageCount}, ids ascending. Writes nothing else. Returns the number of
+   * runs, or a negative number: -1 malformed table, -2 page or region out of range, -3 regions not ascending, -4 payload does not match
    * the table, -5 unknown kind, -6 malformed delta, -7 more than `maxRuns` runs or 32,768 pages.
    */
   applyCheck(
@@ -65,8 +65,8 @@ export interface KernelExports {
     maxRuns: number,
   ): number;
   /**
-   * Carries out `runCount` checked runs: for each builds the pages at its `target` (see `applyRun`) and stores their XXH3-64 at its
-   * `hashes`. A raw run with target 0 is only hashed from its payload. A delta run needs the old pages at its target.
+   * Carries out `runCount` checked runs and stores each page's XXH3-64 at the run's `hashes`: fill runs are built at `target`, delta
+   * runs change the old pages that stand there, raw runs are only hashed where they are in the payload. Zero runs are left alone.
    */
   apply(runs: number, runCount: number, secret: number): void;
 }
@@ -75,40 +75,38 @@ export interface KernelExports {
 export const pageKind = { zero: 0, fill: 1, delta: 2, copy: 3, patch: 4, raw: 5 } as const;
 
 /**
- * The capture job, u32 fields at these byte offsets. The window is `pageCount` pages of one region from page `firstPage` (a multiple
- * of 64) on; every per-page address is that of the window's first page.
+ * The capture job, u32 fields (the first a u64) at these byte offsets. The window is `pageCount` pages of one region from page
+ * `firstPage` on, a multiple of 64; every per-page address is that of the window's first page.
  */
 export const captureJob = {
-  /** Where the window's pages are. */
-  pages: 0,
-  /** 4096 bytes of private memory to copy each page to before it is looked at, or 0 if nobody else can write `pages`. */
-  scratch: 4,
-  firstPage: 8,
-  pageCount: 12,
-  /** Bitmap of pages to look at; the bit of each consumed page is cleared. */
-  dirty: 16,
-  /** Bitmap of pages whose base (shadow, hash) the destination holds. Set for each page sent. */
-  baseKnown: 20,
-  /** Shadow pages, or 0. Invariant: where there is a shadow, its page hashes to the page's entry in `hashes`. */
-  shadow: 24,
-  /** u64 XXH3-64 per page. Initially the hash of a zero page. */
-  hashes: 28,
-  secret: 32,
-  /** Base cache used where `shadow` is 0, or 0. {u32 slots (a power of two), u32 0, u64 tags[slots], then 4096-aligned pages[slots] at `cachePages`}. */
-  cache: 36,
-  cachePages: 40,
-  /** Id of the region; a cache tag is region * 2^32 + page + 1. */
-  region: 44,
-  /** The frame under construction, see `frameState`. */
-  frame: 48,
-  /** 1: never skip, never delta (the repair of a mismatch): every page goes zero, fill or raw. */
-  plain: 52,
   /** u64: XXH3-64 of a zero page under `secret`, put there by the host. */
-  zeroHash: 56,
+  zeroHash: 0,
+  /** Where the window's pages are: memory that nobody else writes meanwhile. */
+  pages: 8,
+  firstPage: 12,
+  pageCount: 16,
+  /** Bitmap of pages to look at; the bit of each consumed page is cleared. */
+  dirty: 20,
+  /** Bitmap of pages whose base (shadow, hash) the destination holds. Without it a page goes as zero, fill or raw and is never skipped. Set for each page sent. */
+  baseKnown: 24,
+  /** Shadow pages, or 0. Invariant: a shadow page hashes to the page's entry in `hashes`, or that entry is `zeroHash` and the shadow is not looked at. */
+  shadow: 28,
+  /** u64 XXH3-64 per page. Initially `zeroHash`. */
+  hashes: 32,
+  secret: 36,
+  /** A page of zeros: the base of every page whose hash is `zeroHash`. */
+  zeroPage: 40,
+  /** Base cache used where `shadow` is 0, or 0: {u32 slots (a power of two), u32 0, u64 tags[slots]}, and its pages[slots] at `cachePages`. */
+  cache: 44,
+  cachePages: 48,
+  /** Id of the region; a cache tag is region * 2^32 + page + 1. */
+  region: 52,
+  /** The frame under construction, see `frameState`. */
+  frame: 56,
   byteLength: 64,
 } as const;
 
-/** The frame under construction, u32 fields. The host sets the first five and zeroes the rest to open a frame. */
+/** The frame under construction, u32 fields. The host sets the first seven (`payloadEnd` and `tableEnd` to their starts) and zeroes the rest. */
 export const frameState = {
   /** Payload goes to payloadStart..payloadLimit; the table is built at tableStart..tableLimit and moved to end at payloadStart by seal. */
   payloadStart: 0,
@@ -120,16 +118,17 @@ export const frameState = {
   tableEnd: 24,
   runs: 28,
   pages: 32,
-  /** The open run: kind + 1 (0: none), first page, count; then the region and the end page of the last closed run. */
-  openKind: 36,
-  openFirst: 40,
-  openCount: 44,
-  lastRegion: 48,
-  lastEnd: 52,
+  /** The open run (count 0: none); then the region and the end page of the last closed run. */
+  openCount: 36,
+  openKind: 40,
+  openRegion: 44,
+  openFirst: 48,
+  lastRegion: 52,
+  lastEnd: 56,
   /** Counts per page kind (6 u32), then payload bytes per kind (6 u32), then pages skipped because equal. */
-  pagesByKind: 56,
-  bytesByKind: 80,
-  skipped: 104,
+  pagesByKind: 60,
+  bytesByKind: 84,
+  skipped: 108,
   byteLength: 112,
 } as const;
 
@@ -140,9 +139,9 @@ export const applyRun = {
   firstPage: 4,
   count: 8,
   kind: 12,
-  /** Address of the run's first payload byte. */
+  /** Address of the run's first payload byte. `apply` moves it behind what it consumed: a run may be carried out in parts. */
   payload: 16,
-  /** Address of the run's pages in kernel memory. */
+  /** Address of the run's pages in kernel memory; fill and delta runs only. */
   target: 20,
   hashes: 24,
   byteLength: 28,

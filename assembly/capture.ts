@@ -1,0 +1,147 @@
+// Capture: everything that is done to a page that may have changed, in one call while the page is in the first-level cache: compare,
+// encode, hash, remember. docs/protocol.md, section 4, says which kind a page goes as.
+import { baseTag, claimBase, findBase } from './base-cache';
+import { bitmapSet, bitmapTest } from './bitmap';
+import {
+  jobBaseKnown,
+  jobCache,
+  jobCachePages,
+  jobDirty,
+  jobFirstPage,
+  jobFrame,
+  jobHashes,
+  jobPageCount,
+  jobPages,
+  jobRegion,
+  jobSecret,
+  jobShadow,
+  jobZeroHash,
+  jobZeroPage,
+} from './capture-job';
+import { copyPage } from './copy';
+import { isFillPage } from './fill';
+import { addPage, countSkipped, framePayloadEnd, isFrameFull } from './frame';
+import { pageBytes } from './page';
+import {
+  deltaLengthBytes,
+  fillBytes,
+  kindDelta,
+  kindFill,
+  kindRaw,
+  kindZero,
+  maxDeltaBytes,
+} from './run';
+import { pagesEqual } from './scan';
+import { xbzrleEncode } from './xbzrle';
+import { xxh3Page } from './xxh3';
+
+/** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
+function keptPage(job: usize, index: u32): usize {
+  const shadow = load<usize>(job, jobShadow);
+  if (shadow != 0) return shadow + <usize>index * pageBytes;
+  const cache = load<usize>(job, jobCache);
+  if (cache == 0) return 0;
+  const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
+  return findBase(cache, load<usize>(job, jobCachePages), tag);
+}
+
+/** A place in the base cache for a page sent again: what changed twice will change a third time. 0 if there is no cache. */
+function claimedPage(job: usize, index: u32): usize {
+  const cache = load<usize>(job, jobCache);
+  if (cache == 0) return 0;
+  const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
+  return claimBase(cache, load<usize>(job, jobCachePages), tag);
+}
+
+/** Encodes the page against `base` as the frame's next delta payload. Returns its bytes; 0 if raw is no longer. */
+function encodeDelta(base: usize, page: usize, out: usize): u32 {
+  const bytes = xbzrleEncode(base, page, pageBytes, out + deltaLengthBytes, maxDeltaBytes);
+  if (bytes <= 0) return 0;
+  store<u16>(out, <u16>bytes);
+  return <u32>(deltaLengthBytes + <usize>bytes);
+}
+
+function capturePage(job: usize, index: u32): void {
+  const frame = load<usize>(job, jobFrame);
+  const page = load<usize>(job, jobPages) + <usize>index * pageBytes;
+  const region = load<u32>(job, jobRegion);
+  const number = load<u32>(job, jobFirstPage) + index;
+  const hashAt = load<usize>(job, jobHashes) + (<usize>index << 3);
+  const before = load<u64>(hashAt);
+  const wasZero = before == load<u64>(job, jobZeroHash);
+  const baseKnown = load<usize>(job, jobBaseKnown);
+  const isKnown = bitmapTest(baseKnown, index) != 0;
+  const isFill = isFillPage(page);
+
+  if (isFill && load<u64>(page) == 0) {
+    if (wasZero && isKnown) {
+      countSkipped(frame);
+      return;
+    }
+    // What is kept of it need not be zeroed: a hash that says zero is believed before the shadow or the cache is.
+    store<u64>(hashAt, load<u64>(job, jobZeroHash));
+    bitmapSet(baseKnown, index);
+    addPage(frame, region, number, kindZero, 0);
+    return;
+  }
+
+  const out = framePayloadEnd(frame);
+  let kept = keptPage(job, index);
+  const base = wasZero ? load<usize>(job, jobZeroPage) : kept;
+  let delta: u32 = 0;
+  let hash: u64;
+  if (isKnown && base != 0) {
+    if (!wasZero && pagesEqual(base, page)) {
+      countSkipped(frame);
+      return;
+    }
+    if (!isFill) delta = encodeDelta(base, page, out);
+    hash = xxh3Page(page, load<usize>(job, jobSecret));
+  } else {
+    hash = xxh3Page(page, load<usize>(job, jobSecret));
+    if (isKnown && hash == before) {
+      countSkipped(frame);
+      return;
+    }
+  }
+
+  if (isFill) {
+    store<u64>(out, load<u64>(page));
+    addPage(frame, region, number, kindFill, <u32>fillBytes);
+  } else if (delta != 0) {
+    addPage(frame, region, number, kindDelta, delta);
+  } else {
+    copyPage(out, page);
+    addPage(frame, region, number, kindRaw, <u32>pageBytes);
+  }
+  store<u64>(hashAt, hash);
+  bitmapSet(baseKnown, index);
+  // A page that left zero is sent for the first time as far as the cache is concerned.
+  if (kept == 0 && isKnown && !wasZero) kept = claimedPage(job, index);
+  if (kept != 0) copyPage(kept, page);
+}
+
+/**
+ * Captures the dirty pages of one window into the frame of `job`, clearing the bit of each. Returns the pages of the window consumed;
+ * fewer than it has: the frame is full.
+ */
+export function capture(job: usize): u32 {
+  const frame = load<usize>(job, jobFrame);
+  const pageCount = load<u32>(job, jobPageCount);
+  let wordAt = load<usize>(job, jobDirty);
+  for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8) {
+    let word = load<u64>(wordAt);
+    while (word != 0) {
+      const index = first + <u32>ctz(word);
+      if (index >= pageCount) break;
+      if (isFrameFull(frame)) {
+        store<u64>(wordAt, word);
+        return index;
+      }
+      capturePage(job, index);
+      word &= word - 1;
+    }
+    store<u64>(wordAt, word);
+  }
+  return pageCount;
+}
