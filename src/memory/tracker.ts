@@ -7,6 +7,11 @@ import type { Region } from './region.js';
  */
 export interface DirtyTracker {
   readonly exact: boolean;
+  /**
+   * How capture decides where the tracker is not exact: by the pages' hashes (the default; in place where the region is a
+   * WebAssembly.Memory), or by comparing with the shadow as far as there is one.
+   */
+  readonly evidence?: 'hash' | 'shadow';
   /** From now on writes are noted. All pages count as unknown: the first pass takes the whole region anyway. */
   start(): void;
   /** Ors the pages of `region` noted since the last call into `into`, and forgets them. */
