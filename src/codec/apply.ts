@@ -1,0 +1,335 @@
+import { Arena, maxArenaBytes } from '../core/arena.js';
+import { pageKind } from '../core/kernel-exports.js';
+import { FerryError } from '../errors.js';
+import { AreaPool, areaClass } from '../memory/area-pool.js';
+import { DestinationRegion } from '../memory/destination-region.js';
+import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
+import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
+import { writePages } from '../memory/read-pages.js';
+import type { Region } from '../memory/region.js';
+import { BuiltPages } from './built-pages.js';
+import { MAX_FRAME_PAGES } from './frame-slots.js';
+import { PageScratch } from './page-scratch.js';
+import { type Mismatch, rereadPages } from './reread.js';
+import { RunRecords } from './run-records.js';
+import { zeroPages } from './zero-runs.js';
+
+export interface ApplyOptions {
+  /** The session's 192 bytes, as the source has them. */
+  readonly secret: Uint8Array;
+}
+
+/** What applying a frame did. */
+export interface Applied {
+  readonly pages: number;
+  /** Bytes of memory that these pages are; a partial last page counts what it has. */
+  readonly bytes: number;
+}
+
+const receiveAreaBytes = 1_310_720;
+const scratchPages = 256;
+const maxRegions = 65_536;
+/** Set aside for regions that appear later. Untouched arena memory costs address space only. */
+const reserveBytes = 64 << 20;
+const fixedBytes: number =
+  2 * receiveAreaBytes +
+  RunRecords.byteLength +
+  maxRegions * 8 +
+  4 * PageScratch.byteLength(scratchPages) +
+  8 * PAGE_BYTES;
+
+/** What each refusal of the kernel means: the negative number of `applyCheck` is the index. */
+const refusals = [
+  '',
+  'malformed run table',
+  'page or region out of range',
+  'regions not in ascending order',
+  'payload does not match the run table',
+  'unknown page kind',
+  'malformed delta',
+  'too many runs or pages',
+];
+
+/**
+ * The destination's half of the codec: carries out frames in its regions and knows the hash of every page. Calls of `apply` must not
+ * overlap; `reread` may be called at any time.
+ */
+export class ApplyEngine {
+  /** Where the channel should put frames: bodies that stand here are not copied. 1.25 MiB. */
+  readonly receiveArea: Uint8Array;
+  readonly #arena: Arena;
+  readonly #pool: AreaPool;
+  readonly #key: HashKey;
+  /** Bodies from elsewhere are copied here. */
+  readonly #bodyArea: number;
+  readonly #regionRecords: number;
+  readonly #runs: RunRecords;
+  readonly #zeros: PageScratch;
+  readonly #compareScratch: PageScratch;
+  readonly #rereadScratch: PageScratch;
+  readonly #built: BuiltPages;
+  readonly #bases: ('zero' | 'unknown')[];
+  /** Ascending by id, as the kernel wants them. */
+  #targets: DestinationRegion[] = [];
+  #isApplying = false;
+  /** Counts whatever a re-read under way must not have seen half of. */
+  #changes = 0;
+
+  /** ERR_NO_CAPACITY if the bookkeeping (some 8.3 bytes for each page of the regions' maxima) does not fit an arena. */
+  constructor(regions: readonly Region[], options: ApplyOptions) {
+    const areaBytes = regions.reduce((sum, { maxByteLength }) => {
+      return sum + areaClass(DestinationRegion.byteLength(pageCountOf(maxByteLength)));
+    }, 0);
+    const needed = fixedBytes + areaBytes + reserveBytes;
+    if (needed > maxArenaBytes) {
+      throw new FerryError('ERR_NO_CAPACITY', `${regions.length} regions need ${needed} bytes`);
+    }
+    const arena = new Arena(needed);
+    const key = placeHashKey(arena, options.secret);
+    this.#arena = arena;
+    this.#key = key;
+    this.receiveArea = arena.bytes(arena.alloc(receiveAreaBytes), receiveAreaBytes);
+    this.#bodyArea = arena.alloc(receiveAreaBytes);
+    this.#regionRecords = arena.alloc(maxRegions * 8);
+    this.#runs = new RunRecords(arena);
+    this.#zeros = new PageScratch(arena, scratchPages);
+    this.#rereadScratch = new PageScratch(arena, scratchPages);
+    this.#compareScratch = new PageScratch(arena, scratchPages);
+    const buildScratch = new PageScratch(arena, scratchPages);
+    this.#built = new BuiltPages(arena, this.#runs, buildScratch, key.secret);
+    this.#pool = new AreaPool(arena);
+    this.#bases = regions.map((region) => (region.fresh ? 'zero' : 'unknown'));
+    for (const region of regions) this.#add(region);
+    this.#listRegions();
+  }
+
+  #add(region: Region): DestinationRegion {
+    if (this.#targets.some(({ id }) => id === region.id)) {
+      throw new RangeError(`two regions have the id ${region.id}`);
+    }
+    if (this.#targets.length === maxRegions) {
+      throw new FerryError('ERR_NO_CAPACITY', `more than ${maxRegions} regions`);
+    }
+    const target = new DestinationRegion(this.#arena, this.#pool, this.#key, region);
+    this.#targets.push(target);
+    this.#targets.sort((a, b) => a.id - b.id);
+    return target;
+  }
+
+  /** Tells the kernel which regions there are and how many pages they have. */
+  #listRegions(): void {
+    this.#changes++;
+    const records = this.#arena.u32(this.#regionRecords, this.#targets.length * 2);
+    this.#targets.forEach(({ id, pageCount }, index) => {
+      records[2 * index] = id;
+      records[2 * index + 1] = pageCount;
+    });
+  }
+
+  #target(regionId: number): DestinationRegion {
+    const target = this.#targets.find(({ id }) => id === regionId);
+    if (target === undefined) throw new RangeError(`no region ${regionId}`);
+    return target;
+  }
+
+  /** What each region given to the constructor, in that order, held then: zeros, if it said it is fresh. */
+  bases(): ('zero' | 'unknown')[] {
+    return [...this.#bases];
+  }
+
+  /**
+   * Carries out the body of a PAGES frame, whose first `tableBytes` are its run table. It is checked whole before anything is written:
+   * ERR_FRAME_CORRUPT, ERR_OUT_OF_RANGE, ERR_FRAME_TOO_LARGE leave all regions as they were.
+   */
+  async apply(body: Uint8Array, tableBytes: number): Promise<Applied> {
+    const runCount = this.#check(this.#place(body), tableBytes, body.byteLength);
+    this.#isApplying = true;
+    try {
+      return await this.#carryOut(runCount);
+    } finally {
+      this.#isApplying = false;
+      this.#changes++;
+    }
+  }
+
+  /** Address of the body in the arena. */
+  #place(body: Uint8Array): number {
+    if (body.buffer === this.#arena.memory.buffer) return body.byteOffset;
+    if (body.byteLength > receiveAreaBytes) {
+      throw new FerryError('ERR_FRAME_TOO_LARGE', `frame body of ${body.byteLength} bytes`);
+    }
+    this.#arena.bytes(this.#bodyArea, body.byteLength).set(body);
+    return this.#bodyArea;
+  }
+
+  #check(body: number, tableBytes: number, bodyBytes: number): number {
+    if (!Number.isInteger(tableBytes) || tableBytes < 0 || tableBytes > bodyBytes) {
+      throw new FerryError('ERR_FRAME_CORRUPT', `run table of ${tableBytes} bytes`);
+    }
+    const runCount = this.#arena.kernels.applyCheck(
+      body,
+      tableBytes,
+      bodyBytes,
+      this.#regionRecords,
+      this.#targets.length,
+      this.#runs.address,
+      MAX_FRAME_PAGES,
+    );
+    if (runCount >= 0) return runCount;
+    const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';
+    throw new FerryError(code, `frame refused: ${refusals[-runCount]}`);
+  }
+
+  async #carryOut(runCount: number): Promise<Applied> {
+    let pages = 0;
+    let bytes = 0;
+    const runs = this.#runs;
+    for (let run = 0; run < runCount; run++) {
+      const target = this.#targets[runs.get(run, 'region')];
+      if (target === undefined) continue;
+      const first = runs.get(run, 'firstPage');
+      const count = runs.get(run, 'count');
+      const kind = runs.get(run, 'kind');
+      pages += count;
+      bytes += Math.min((first + count) * PAGE_BYTES, target.byteLength) - first * PAGE_BYTES;
+      if (kind === pageKind.raw) {
+        const writing = this.#writeRaw(target, run, first, count);
+        if (writing !== undefined) await writing;
+      } else if (kind === pageKind.zero) {
+        target.hashes.set(first, this.#key.zeroHash, count);
+        const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
+        if (zeroing !== undefined) await zeroing;
+      } else {
+        const building = this.#build(target, run, first, count);
+        if (building !== undefined) await building;
+      }
+    }
+    await this.#built.flush();
+    return { pages, bytes };
+  }
+
+  /** Raw pages go from the frame straight to the region. */
+  #writeRaw(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
+    const { region, byteLength } = target;
+    const bytes = this.#arena.bytes(this.#runs.get(run, 'payload'), count * PAGE_BYTES);
+    this.#runs.put(run, 'hashes', target.hashes.address + first * 8);
+    this.#arena.kernels.apply(this.#runs.addressOf(run), 1, this.#key.secret);
+    target.noteWritten(first, count);
+    return writePages({ region, byteLength, first, count }, bytes);
+  }
+
+  /** Fill and delta runs, in parts where they are longer than the scratch. */
+  #build(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
+    if (this.#built.hasRoom(count)) {
+      this.#built.add(target, run, first, count);
+      return undefined;
+    }
+    return this.#buildInParts(target, run, first, count);
+  }
+
+  async #buildInParts(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> {
+    for (let done = 0; done < count; ) {
+      // A record describes one part at a time.
+      await this.#built.flush();
+      done += this.#built.add(target, run, first + done, count - done);
+    }
+  }
+
+  /**
+   * The region grew, appeared, or is another object now. What appears is taken over as it is: zero where it is fresh, else its pages are
+   * read back in time. ERR_OUT_OF_RANGE beyond the maximum it had at first, or if it is shorter than before.
+   */
+  changeRegion(region: Region): void {
+    const target = this.#targets.find(({ id }) => id === region.id);
+    if (target === undefined) {
+      const added = this.#add(region);
+      if (!added.wasFresh) added.unread.setRange(0, added.pageCount);
+    } else {
+      const { byteLength } = region;
+      if (byteLength < target.byteLength || pageCountOf(byteLength) > target.capacityPages) {
+        throw new FerryError(
+          'ERR_OUT_OF_RANGE',
+          `region ${region.id} of ${target.byteLength} bytes cannot become ${byteLength}`,
+        );
+      }
+      target.region = region;
+      target.grow(byteLength);
+    }
+    this.#listRegions();
+  }
+
+  /** The region vanished. RangeError if there is none. */
+  removeRegion(regionId: number): void {
+    const target = this.#target(regionId);
+    this.#targets = this.#targets.filter((other) => other !== target);
+    target.free();
+    this.#listRegions();
+  }
+
+  /**
+   * Reads up to about `maxPages` pages back that were written and not read since, and reports those that do not hold what was written.
+   * Does nothing while a frame is being applied.
+   */
+  async reread(maxPages: number): Promise<Mismatch[]> {
+    const mismatches: Mismatch[] = [];
+    const changes = this.#changes;
+    const isStale = () => this.#isApplying || this.#changes !== changes;
+    let left = maxPages;
+    for (const target of [...this.#targets]) {
+      let run = target.unread.nextRun(0, target.pageCount);
+      while (run !== undefined && left > 0 && !isStale()) {
+        const count = Math.min(run.count, scratchPages, left);
+        const found = await rereadPages(
+          target,
+          run.first,
+          count,
+          this.#rereadScratch,
+          this.#key,
+          isStale,
+        );
+        if (found === undefined) return mismatches;
+        mismatches.push(...found);
+        left -= count;
+        run = target.unread.nextRun(run.first + count, target.pageCount);
+      }
+    }
+    return mismatches;
+  }
+
+  /** Pages written that were never read back. */
+  get rereadPagesLeft(): number {
+    return this.#targets.reduce((sum, { unread, pageCount }) => sum + unread.count(pageCount), 0);
+  }
+
+  /** Hash over each region as it was applied, ascending by id. */
+  roots(): { id: number; byteLength: number; root: bigint }[] {
+    return this.#targets.map(({ id, byteLength, hashes }) => {
+      return { id, byteLength, root: hashes.root(byteLength) };
+    });
+  }
+
+  /** Hashes of the region's leaves of 512 pages. */
+  leaves(regionId: number): BigUint64Array {
+    return this.#target(regionId).hashes.leaves();
+  }
+
+  /** Page hashes under one leaf. */
+  pageHashes(regionId: number, leaf: number): BigUint64Array {
+    return this.#target(regionId).hashes.ofLeaf(leaf);
+  }
+}

@@ -1,0 +1,108 @@
+import type { Arena } from '../core/arena.js';
+import { FerryError } from '../errors.js';
+import type { HashKey } from '../memory/page-hashes.js';
+import { PAGE_BYTES } from '../memory/pages.js';
+import { readPages } from '../memory/read-pages.js';
+import type { SourceRegion } from '../memory/source-region.js';
+
+const chunkPages = 64;
+
+interface Suspect {
+  readonly source: SourceRegion;
+  readonly page: number;
+}
+
+/**
+ * Checks an exact tracker's promise: pages that it does not name are compared with the hash they were captured with, each page once.
+ * A writer stores first and marks after, so a page that differs may only be a mark that is still to come: it is a suspect until the
+ * marks were taken again; in a region that other threads write, until the guest is paused.
+ */
+export class Audit {
+  readonly #arena: Arena;
+  readonly #key: HashKey;
+  readonly #scratch: number;
+  readonly #bytes: Uint8Array;
+  readonly #found: number;
+  readonly #hashes: BigUint64Array;
+  #suspects: Suspect[] = [];
+  #missed: Suspect | undefined;
+
+  /** Bytes of arena taken. */
+  static readonly byteLength: number = (chunkPages + 1) * PAGE_BYTES + chunkPages * 8 + 64;
+
+  constructor(arena: Arena, key: HashKey) {
+    this.#arena = arena;
+    this.#key = key;
+    this.#scratch = arena.alloc(chunkPages * PAGE_BYTES, PAGE_BYTES);
+    this.#bytes = arena.bytes(this.#scratch, chunkPages * PAGE_BYTES);
+    this.#found = arena.alloc(chunkPages * 8, 8);
+    this.#hashes = arena.u64(this.#found, chunkPages);
+  }
+
+  /** Looks at up to about `maxPages` pages that were not looked at yet. Dirty ones are left for later. Throws what `settled` found. */
+  async look(sources: readonly SourceRegion[], maxPages: number): Promise<void> {
+    this.#throwIfMissed();
+    let left = maxPages;
+    for (const source of sources) {
+      const { unaudited, pageCount } = source;
+      let run = unaudited.nextRun(0, pageCount);
+      while (run !== undefined) {
+        if (left <= 0) return;
+        const count = Math.min(run.count, chunkPages);
+        await this.#lookAt(source, run.first, count);
+        left -= count;
+        run = unaudited.nextRun(run.first + count, pageCount);
+      }
+    }
+  }
+
+  async #lookAt(source: SourceRegion, first: number, count: number): Promise<void> {
+    const { region, byteLength, dirty } = source;
+    const stretch = { region, byteLength, first, count };
+    const reading = readPages(stretch, this.#bytes, 'ERR_SOURCE_CHANGED');
+    if (reading !== undefined) await reading;
+    this.#arena.kernels.hashPages(this.#scratch, count, this.#found, this.#key.secret);
+    for (let index = 0; index < count; index++) {
+      const page = first + index;
+      if (dirty.test(page)) continue;
+      source.unaudited.clear(page);
+      if (this.#hashes[index] !== source.hashes.get(page)) this.#suspects.push({ source, page });
+    }
+  }
+
+  /**
+   * The marks were just taken: suspects that are dirty now are cleared of suspicion. Those that are not were missed, where no other
+   * thread can be between its store and its mark.
+   */
+  settled(isPaused: boolean): void {
+    const remaining: Suspect[] = [];
+    for (const suspect of this.#suspects) {
+      if (suspect.source.dirty.test(suspect.page)) continue;
+      if (isPaused || !suspect.source.region.concurrent) this.#missed ??= suspect;
+      remaining.push(suspect);
+    }
+    this.#suspects = remaining;
+  }
+
+  #throwIfMissed(): void {
+    if (this.#missed === undefined) return;
+    const { source, page } = this.#missed;
+    throw new FerryError(
+      'ERR_MISSED_WRITE',
+      `page ${page} of region ${source.id} "${source.region.name}" changed, but its tracker did not say so`,
+    );
+  }
+
+  /** With the guest paused and its last marks taken: looks at the rest, and throws if any suspect is left. */
+  async settle(sources: readonly SourceRegion[]): Promise<void> {
+    await this.look(sources, Number.POSITIVE_INFINITY);
+    this.settled(true);
+    this.#throwIfMissed();
+  }
+
+  /** A region vanished. */
+  drop(source: SourceRegion): void {
+    this.#suspects = this.#suspects.filter((suspect) => suspect.source !== source);
+    if (this.#missed?.source === source) this.#missed = undefined;
+  }
+}

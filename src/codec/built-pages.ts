@@ -1,0 +1,85 @@
+import type { Arena } from '../core/arena.js';
+import { pageKind } from '../core/kernel-exports.js';
+import type { DestinationRegion } from '../memory/destination-region.js';
+import { PAGE_BYTES } from '../memory/pages.js';
+import { readPages, writePages } from '../memory/read-pages.js';
+import type { PageScratch } from './page-scratch.js';
+import type { RunRecords } from './run-records.js';
+
+/** Part of a checked fill or delta run, or all of it. */
+interface Part {
+  readonly target: DestinationRegion;
+  /** Number of its record. */
+  readonly run: number;
+  readonly first: number;
+  readonly count: number;
+  /** Page of the scratch where its pages are built. */
+  readonly at: number;
+}
+
+/**
+ * Builds the pages of fill and delta runs in scratch, many at a time: old pages are gathered there, the kernel changes and hashes them,
+ * they are scattered back. Regions that are read and written asynchronously do so all at once.
+ */
+export class BuiltPages {
+  readonly #arena: Arena;
+  readonly #runs: RunRecords;
+  readonly #scratch: PageScratch;
+  readonly #secret: number;
+  #parts: Part[] = [];
+  #used = 0;
+
+  constructor(arena: Arena, runs: RunRecords, scratch: PageScratch, secret: number) {
+    this.#arena = arena;
+    this.#runs = runs;
+    this.#scratch = scratch;
+    this.#secret = secret;
+  }
+
+  /** Whether `add` may be called for a run of so many pages without a `flush` before. */
+  hasRoom(count: number): boolean {
+    return this.#used + count <= this.#scratch.pages;
+  }
+
+  /** Takes in the pages of run `run`: all that are left of it, or as many as there is room for. Returns how many. */
+  add(target: DestinationRegion, run: number, first: number, count: number): number {
+    const taken = Math.min(count, this.#scratch.pages - this.#used);
+    this.#parts.push({ target, run, first, count: taken, at: this.#used });
+    this.#used += taken;
+    return taken;
+  }
+
+  /** Builds and writes everything taken in. */
+  async flush(): Promise<void> {
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#used = 0;
+    const reads: Promise<void>[] = [];
+    for (const part of parts) {
+      if (this.#runs.get(part.run, 'kind') !== pageKind.delta) continue;
+      const { region, byteLength } = part.target;
+      const stretch = { region, byteLength, first: part.first, count: part.count };
+      const reading = readPages(stretch, this.#scratch.view(part.at, part.count), 'ERR_GUEST');
+      if (reading !== undefined) reads.push(reading);
+    }
+    if (reads.length > 0) await Promise.all(reads);
+    for (const part of parts) this.#build(part);
+    const writes: Promise<void>[] = [];
+    for (const part of parts) {
+      const { region, byteLength } = part.target;
+      const stretch = { region, byteLength, first: part.first, count: part.count };
+      const writing = writePages(stretch, this.#scratch.view(part.at, part.count));
+      if (writing !== undefined) writes.push(writing);
+      part.target.noteWritten(part.first, part.count);
+    }
+    if (writes.length > 0) await Promise.all(writes);
+  }
+
+  #build({ target, run, first, count, at }: Part): void {
+    const runs = this.#runs;
+    runs.put(run, 'count', count);
+    runs.put(run, 'target', this.#scratch.address + at * PAGE_BYTES);
+    runs.put(run, 'hashes', target.hashes.address + first * 8);
+    this.#arena.kernels.apply(runs.addressOf(run), 1, this.#secret);
+  }
+}

@@ -1,0 +1,353 @@
+import type { Arena } from '../core/arena.js';
+import { FerryError } from '../errors.js';
+import { AreaPool } from '../memory/area-pool.js';
+import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
+import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
+import type { Region } from '../memory/region.js';
+import { SourceRegion } from '../memory/source-region.js';
+import type { DirtyTracker } from '../memory/tracker.js';
+import { Audit } from './audit.js';
+import { baseCacheBytesOf, placeBaseCache } from './base-cache.js';
+import { CaptureWindow, WINDOW_PAGES } from './capture-window.js';
+import {
+  type CapturedFrame,
+  FrameSlots,
+  MIN_PAYLOAD_BYTES,
+  type OpenFrame,
+} from './frame-slots.js';
+import { InPlaceScan } from './in-place-scan.js';
+import { runsOfTable } from './run-table.js';
+import { planSourceArena } from './source-arena.js';
+
+export interface CaptureOptions {
+  /** 192 bytes, random per session: the secret of all page hashes. */
+  readonly secret: Uint8Array;
+  /** Most bytes of shadow. Pages beyond are found by their hash alone. */
+  readonly shadowBytes: number;
+  /** Bytes of base cache for pages without a shadow, rounded down to a power of two of pages; 0: none. */
+  readonly baseCacheBytes: number;
+  /** Frames that may exist at once. Default 8. */
+  readonly slots?: number;
+  /** Largest payload of a frame. Default 512 KiB. */
+  readonly maxPayloadBytes?: number;
+}
+
+export interface CaptureBudget {
+  /** Payload bytes of the frame; at least one page is taken whatever this says. */
+  readonly maxPayloadBytes: number;
+  /** Pages to look at; up to 255 more to finish a window. */
+  readonly maxPages: number;
+}
+
+export interface Capture {
+  /** Undefined if every page looked at was as the destination knows it. */
+  readonly frame: CapturedFrame | undefined;
+  readonly examinedPages: number;
+  /** No dirty page is left. */
+  readonly exhausted: boolean;
+}
+
+/** A region that grew, appeared, or vanished (byteLength -1). */
+export interface RegionChange {
+  readonly id: number;
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+/**
+ * The source's half of the codec: knows which pages are dirty and what the destination holds, and turns dirty pages into frames.
+ * Its calls must not overlap: await `capture`, `audit` and `settleAudit` before the next call.
+ */
+export class CaptureEngine {
+  readonly #tracker: DirtyTracker;
+  readonly #arena: Arena;
+  readonly #pool: AreaPool;
+  readonly #key: HashKey;
+  readonly #slots: FrameSlots;
+  readonly #window: CaptureWindow;
+  readonly #inPlace: InPlaceScan | undefined;
+  readonly #audit: Audit;
+  /** Ascending by id, as regions are within a frame. */
+  #sources: SourceRegion[] = [];
+  #shadowPagesLeft: number;
+  /** Where the next frame begins: index into `#sources`, and page. */
+  #cursor = { source: 0, page: 0 };
+
+  /**
+   * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.4 bytes for each page of their maxima)
+   * does not fit an arena.
+   */
+  constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
+    const { slots = 8, maxPayloadBytes = 512 << 10 } = options;
+    if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`slots: ${slots}`);
+    if (!Number.isInteger(maxPayloadBytes) || maxPayloadBytes < MIN_PAYLOAD_BYTES) {
+      throw new RangeError(`maxPayloadBytes must be at least ${MIN_PAYLOAD_BYTES}`);
+    }
+    const fixedBytes =
+      FrameSlots.byteLength(slots, maxPayloadBytes) +
+      CaptureWindow.byteLength +
+      Audit.byteLength +
+      baseCacheBytesOf(options.baseCacheBytes) +
+      4 * PAGE_BYTES;
+    const plan = planSourceArena(regions, fixedBytes, options.shadowBytes);
+    const { arena } = plan;
+    const key = placeHashKey(arena, options.secret);
+    this.#tracker = tracker;
+    this.#arena = arena;
+    this.#key = key;
+    this.#slots = new FrameSlots(arena, slots, maxPayloadBytes);
+    this.#window = new CaptureWindow(arena, key, placeBaseCache(arena, options.baseCacheBytes));
+    this.#audit = new Audit(arena, key);
+    this.#pool = new AreaPool(arena);
+    this.#shadowPagesLeft = plan.shadowPagesLeft;
+    this.#inPlace =
+      tracker.exact || tracker.evidence === 'shadow' ? undefined : new InPlaceScan(options.secret);
+    regions.forEach((region, index) => {
+      this.#add(region, plan.shadowPages[index] ?? 0).baseKnown.clearAll();
+    });
+  }
+
+  #add(region: Region, shadowPages: number): SourceRegion {
+    if (this.#sources.some((source) => source.id === region.id)) {
+      throw new RangeError(`two regions have the id ${region.id}`);
+    }
+    const source = new SourceRegion(this.#arena, this.#pool, this.#key, region, shadowPages);
+    source.grow(region.byteLength);
+    this.#sources.push(source);
+    this.#sources.sort((a, b) => a.id - b.id);
+    return source;
+  }
+
+  #source(regionId: number): SourceRegion {
+    const source = this.#sources.find(({ id }) => id === regionId);
+    if (source === undefined) throw new RangeError(`no region ${regionId}`);
+    return source;
+  }
+
+  /**
+   * What the destination's copy holds from now on. All pages become dirty. After 'zero' only pages that are not zero will be sent,
+   * after 'unknown' every page, and none as a delta.
+   */
+  setBase(regionId: number, base: 'zero' | 'unknown'): void {
+    const source = this.#source(regionId);
+    const { pageCount } = source;
+    source.baseKnown.clearAll();
+    if (base === 'zero' && pageCount > 0) {
+      source.hashes.set(0, this.#key.zeroHash, pageCount);
+      source.baseKnown.setRange(0, pageCount);
+    }
+    source.dirty.setRange(0, pageCount);
+  }
+
+  /**
+   * Follows the guest's list of regions: what grew, appeared or vanished since the last call, in ascending order of id. What is new is
+   * dirty and taken to be zero at the destination. ERR_SOURCE_CHANGED if a region shrank, ERR_REGION_TOO_LARGE beyond its maximum.
+   */
+  syncRegions(regions: readonly Region[]): RegionChange[] {
+    const changes: RegionChange[] = [];
+    const present = new Map(regions.map((region) => [region.id, region]));
+    for (const source of [...this.#sources]) {
+      const region = present.get(source.id);
+      present.delete(source.id);
+      if (region === undefined) {
+        this.#remove(source);
+        changes.push({ id: source.id, name: source.region.name, byteLength: -1 });
+      } else if (this.#follow(source, region)) {
+        changes.push({ id: source.id, name: region.name, byteLength: source.byteLength });
+      }
+    }
+    for (const region of present.values()) {
+      const capacityPages = pageCountOf(region.maxByteLength);
+      const shadowPages = capacityPages <= this.#shadowPagesLeft ? capacityPages : 0;
+      const { byteLength } = this.#add(region, shadowPages);
+      this.#shadowPagesLeft -= shadowPages;
+      changes.push({ id: region.id, name: region.name, byteLength });
+    }
+    if (changes.length > 0) this.#cursor = { source: 0, page: 0 };
+    return changes.sort((a, b) => a.id - b.id);
+  }
+
+  /** Whether the region grew. */
+  #follow(source: SourceRegion, region: Region): boolean {
+    source.region = region;
+    const { byteLength } = region;
+    if (byteLength === source.byteLength) return false;
+    const what = `region ${region.id} "${region.name}"`;
+    if (byteLength < source.byteLength) {
+      throw new FerryError(
+        'ERR_SOURCE_CHANGED',
+        `${what} shrank from ${source.byteLength} to ${byteLength} bytes`,
+      );
+    }
+    if (pageCountOf(byteLength) > source.capacityPages) {
+      throw new FerryError(
+        'ERR_REGION_TOO_LARGE',
+        `${what} grew to ${byteLength} bytes, beyond its maximum`,
+      );
+    }
+    source.grow(byteLength);
+    return true;
+  }
+
+  #remove(source: SourceRegion): void {
+    this.#sources = this.#sources.filter((other) => other !== source);
+    this.#audit.drop(source);
+    this.#shadowPagesLeft += source.shadowPages;
+    source.free();
+  }
+
+  /** Every page is to be looked at. */
+  markAll(): void {
+    for (const source of this.#sources) source.dirty.setRange(0, source.pageCount);
+  }
+
+  /** Takes over what the tracker noted since the last call. */
+  takeDirty(): void {
+    for (const source of this.#sources) this.#tracker.take(source.region, source.dirty);
+    this.#audit.settled(false);
+  }
+
+  /** Pages to be looked at: all of them after `takeDirty` of a tracker that is not exact. */
+  get dirtyPages(): number {
+    return this.#sources.reduce((sum, source) => sum + source.dirty.count(source.pageCount), 0);
+  }
+
+  get totalPages(): number {
+    return this.#sources.reduce((sum, source) => sum + source.pageCount, 0);
+  }
+
+  /** Frames that can be captured before one must be released. */
+  get freeSlots(): number {
+    return this.#slots.free;
+  }
+
+  /**
+   * Looks at dirty pages until a frame is full, the budget is spent or none is left. One call takes pages in one ascending sweep;
+   * the next goes on where it ended. RangeError if no slot is free; ERR_SOURCE_CHANGED if a region became shorter.
+   */
+  async capture(budget: CaptureBudget): Promise<Capture> {
+    const frame = this.#slots.open(budget.maxPayloadBytes, budget.maxPages);
+    let examinedPages = 0;
+    try {
+      while (examinedPages < budget.maxPages) {
+        const source = this.#seekDirty(frame.pageCount() === 0);
+        if (source === undefined) break;
+        const first = this.#cursor.page;
+        const taken = this.#window.take(source, first);
+        examinedPages += taken;
+        const isFull = await this.#captureWindow(source, first, frame);
+        if (isFull) break;
+        this.#cursor.page = first + WINDOW_PAGES;
+      }
+    } catch (error) {
+      this.#drop(frame);
+      throw error;
+    }
+    return { frame: frame.seal(), examinedPages, exhausted: !this.#hasDirty() };
+  }
+
+  /** The window at the cursor, whose dirty pages were taken. True if the frame is full before all of them. */
+  async #captureWindow(source: SourceRegion, first: number, frame: OpenFrame): Promise<boolean> {
+    const window = this.#window;
+    try {
+      const unchanged = this.#inPlace?.dropUnchanged(source, first, window.dirty) ?? false;
+      if (unchanged) return false;
+      const loading = window.load(source, first);
+      if (loading !== undefined) await loading;
+      return !window.capture(source, first, frame.state);
+    } finally {
+      window.restore(source, first);
+    }
+  }
+
+  /** Moves the cursor to the next window with a dirty page; wraps to the start only between frames, whose pages ascend. */
+  #seekDirty(mayWrap: boolean): SourceRegion | undefined {
+    const cursor = this.#cursor;
+    const wrapped = cursor.source === 0 && cursor.page === 0;
+    for (; cursor.source < this.#sources.length; cursor.source++, cursor.page = 0) {
+      const source = this.#sources[cursor.source];
+      if (source === undefined) break;
+      const page = source.dirty.next(cursor.page, source.pageCount);
+      if (page < source.pageCount) {
+        cursor.page = page - (page % WINDOW_PAGES);
+        return source;
+      }
+    }
+    this.#cursor = { source: 0, page: 0 };
+    return mayWrap && !wrapped ? this.#seekDirty(false) : undefined;
+  }
+
+  #hasDirty(): boolean {
+    return this.#sources.some(({ dirty, pageCount }) => dirty.next(0, pageCount) < pageCount);
+  }
+
+  /** A frame that will not be sent: its pages are as unknown to the destination as those of a lost one. */
+  #drop(open: OpenFrame): void {
+    const frame = open.seal();
+    if (frame === undefined) return;
+    this.forget(frame.copyTable());
+    frame.release();
+  }
+
+  /**
+   * The frame with this run table was lost, or it is not known whether it arrived: the destination may hold anything in its pages,
+   * which become dirty and will go without skip or delta.
+   */
+  forget(table: Uint8Array): void {
+    for (const { region, first, count } of runsOfTable(table)) {
+      const source = this.#sources.find(({ id }) => id === region);
+      if (source === undefined) continue;
+      source.baseKnown.clearRange(first, count);
+      source.dirty.setRange(first, count);
+    }
+  }
+
+  /** The destination holds something else in these pages: they will be sent whole. RangeError for pages that do not exist. */
+  repair(regionId: number, pages: readonly number[]): void {
+    const source = this.#source(regionId);
+    for (const page of pages) {
+      if (page >= source.pageCount) throw new RangeError(`no page ${page} in region ${regionId}`);
+      source.baseKnown.clear(page);
+      source.dirty.set(page);
+    }
+  }
+
+  /**
+   * For an exact tracker: compares up to about `maxPages` unmarked pages with what was captured. ERR_MISSED_WRITE once a page was found
+   * changed and the next `takeDirty` did not name it (in a region that other threads write: see `settleAudit`).
+   */
+  async audit(maxPages: number): Promise<void> {
+    if (this.#tracker.exact) await this.#audit.look(this.#sources, maxPages);
+  }
+
+  /** Pages no audit has looked at yet; 0 where the tracker is not exact. */
+  get auditPagesLeft(): number {
+    if (!this.#tracker.exact) return 0;
+    return this.#sources.reduce(
+      (sum, { unaudited, pageCount }) => sum + unaudited.count(pageCount),
+      0,
+    );
+  }
+
+  /** With the guest paused, after `takeDirty`: audits what is left. ERR_MISSED_WRITE for any unmarked page that changed. */
+  async settleAudit(): Promise<void> {
+    if (this.#tracker.exact) await this.#audit.settle(this.#sources);
+  }
+
+  /** Hash over each region as captured, ascending by id. */
+  roots(): { id: number; byteLength: number; root: bigint }[] {
+    return this.#sources.map(({ id, byteLength, hashes }) => {
+      return { id, byteLength, root: hashes.root(byteLength) };
+    });
+  }
+
+  /** Hashes of the region's leaves of 512 pages. */
+  leaves(regionId: number): BigUint64Array {
+    return this.#source(regionId).hashes.leaves();
+  }
+
+  /** Page hashes under one leaf. */
+  pageHashes(regionId: number, leaf: number): BigUint64Array {
+    return this.#source(regionId).hashes.ofLeaf(leaf);
+  }
+}
