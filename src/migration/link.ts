@@ -24,6 +24,9 @@ export interface PagesFrame {
 /** Sees every frame that passes, before it is sent or handled. For recordings. */
 export type Tap = (direction: 'out' | 'in', frame: Uint8Array) => void;
 
+/** Makes the tap for one connection; `connection` is a number no other connection of the same driver or listener has. */
+export type OpenTap = (connection: number) => Tap;
+
 const heartbeatMs = 1000;
 const deadAfterMs = 5000;
 

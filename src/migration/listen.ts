@@ -3,11 +3,11 @@ import type { Guest } from '../guests/guest.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
 import { isLoopbackHost, listenTcp } from '../transport/index.js';
 import { systemClock } from './clock.js';
-import type { Arrival, DestinationDeps } from './destination.js';
+import type { Arrival } from './destination.js';
 import { EventStream } from './event-stream.js';
 import { fileJournal } from './journal.js';
-import type { Tap } from './link.js';
-import { Sessions } from './sessions.js';
+import type { OpenTap } from './link.js';
+import { type OnSessionStep, Sessions } from './sessions.js';
 
 /** What a source offers, before anything is made for it. Texts are the peer's: escape them before you print them. */
 export interface IncomingOffer {
@@ -37,7 +37,8 @@ export interface ListenOptions {
   readonly journal?: string;
   /** Listen beyond this machine although nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
   readonly insecure?: boolean;
-  readonly watch?: { readonly tap?: Tap; readonly onStep?: DestinationDeps['onStep'] };
+  /** Watches every session from inside, for recordings. */
+  readonly watch?: { readonly tap?: OpenTap; readonly onStep?: OnSessionStep };
 }
 
 export type ListenEvent =

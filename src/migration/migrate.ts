@@ -4,7 +4,7 @@ import { connectTcp, isLoopbackHost } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { EventStream } from './event-stream.js';
 import type { MigrationEvent, MigrationReport } from './events.js';
-import type { Tap } from './link.js';
+import type { OpenTap } from './link.js';
 import { type MigrateOptions, resolveOptions } from './options.js';
 import { SourceDriver } from './source.js';
 import type { SourceEvent, SourceState } from './source-states.js';
@@ -19,7 +19,7 @@ export interface MigrateTarget {
 
 /** Watches a migration from inside, for recordings. */
 export interface SourceWatch {
-  readonly tap?: Tap;
+  readonly tap?: OpenTap;
   readonly onStep?: (event: SourceEvent, state: SourceState) => void;
 }
 

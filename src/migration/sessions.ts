@@ -4,7 +4,15 @@ import { negotiateVersion, oldestVersion, protocolVersion } from '../protocol/ve
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
 import { type Arrival, type DestinationDeps, DestinationDriver } from './destination.js';
-import { Link, type Tap } from './link.js';
+import type { DestinationEvent, DestinationState } from './destination-states.js';
+import { Link, type OpenTap } from './link.js';
+
+/** Sees every event a session's machine is fed and the state it leads to. */
+export type OnSessionStep = (
+  session: string,
+  event: DestinationEvent,
+  state: DestinationState,
+) => void;
 
 export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'> {
   /** Sessions receiving at a time. */
@@ -13,8 +21,8 @@ export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'
   readonly onFailure: (error: FerryError, session: string) => void;
   /** A session ended and its last connection is closed. */
   readonly onEnded?: (session: string) => void;
-  readonly tap?: Tap | undefined;
-  readonly onStep?: DestinationDeps['onStep'];
+  readonly tap?: OpenTap | undefined;
+  readonly onStep?: OnSessionStep | undefined;
 }
 
 const helloTimeoutMs = 5000;
@@ -29,6 +37,7 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #sessions = new Map<string, DestinationDriver>();
   readonly #strangers = new Set<Link>();
+  #connections = 0;
   #closed = false;
 
   constructor(deps: SessionsDeps) {
@@ -42,6 +51,7 @@ export class Sessions {
       channel.destroy(new FerryError('ERR_BUSY', 'too many connections that say nothing'));
       return;
     }
+    this.#connections += 1;
     const link: Link = new Link(
       channel,
       this.#clock,
@@ -53,7 +63,7 @@ export class Sessions {
         },
         onClosed: () => forget(),
       },
-      this.#deps.tap,
+      this.#deps.tap?.(this.#connections),
     );
     const cancel = this.#clock.after(helloTimeoutMs, () => {
       forget();
@@ -110,7 +120,11 @@ export class Sessions {
       this.#refuse(link, new FerryError('ERR_BUSY', `${active} migrations are already under way`));
       return;
     }
-    const driver = new DestinationDriver({ ...this.#deps, session: hello.session });
+    const driver = new DestinationDriver({
+      ...this.#deps,
+      session: hello.session,
+      onStep: (event, state) => this.#deps.onStep?.(id, event, state),
+    });
     this.#remember(id, driver);
     driver.done.then(this.#deps.onArrival, (error: FerryError) => this.#deps.onFailure(error, id));
     driver.onClosed = () => {

@@ -8,7 +8,7 @@ import type { Channel } from '../transport/channel.js';
 import { type Clock, sleep } from './clock.js';
 import type { MigrationEvent, MigrationReport } from './events.js';
 import { GuestControl } from './guest-control.js';
-import { Link, type Tap } from './link.js';
+import { Link, type OpenTap } from './link.js';
 import { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { makeReport } from './report.js';
@@ -24,7 +24,7 @@ export interface SourceDeps {
   readonly clock: Clock;
   readonly options: ResolvedOptions;
   readonly emit: (event: MigrationEvent) => void;
-  readonly tap?: Tap | undefined;
+  readonly tap?: OpenTap | undefined;
   /** Sees every event the machine is fed and the state it leads to. For recordings. */
   readonly onStep?: ((event: SourceEvent, state: SourceState) => void) | undefined;
   /** `bytes` unpredictable bytes. Default: the system's. */
@@ -114,7 +114,7 @@ export class SourceDriver {
           if (this.#link === link) this.#dispatch({ type: 'closed', error });
         },
       },
-      this.#deps.tap,
+      this.#deps.tap?.(this.#attempt),
     );
     link.onRoundTrip = (ms) => this.#meter.roundTrip(ms);
     this.#link = link;
