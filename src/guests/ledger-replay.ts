@@ -1,5 +1,6 @@
 import { PAGE_BYTES } from '../memory/pages.js';
 import type { OnCommit } from './commit.js';
+import { mix, xorshift } from './random.js';
 
 /** Everything that decides what a ledger does. */
 export interface LedgerPlan {
@@ -22,24 +23,10 @@ export interface LedgerReplay {
 }
 
 const accountsPerPage = 16;
-const accountBytes = accountsPerPage * 8;
+/** A balance is an i64: two words. */
+const accountWords = accountsPerPage * 2;
 const magic = 0x4744454c;
 const stride = 2654435761;
-
-function mix(h: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-  const x = h ^ k;
-  return (Math.imul((x << 13) | (x >>> 19), 5) + 0xe6546b64) >>> 0;
-}
-
-function xorshift(state: number): number {
-  let x = state;
-  x ^= x << 13;
-  x ^= x >>> 17;
-  x ^= x << 5;
-  return x >>> 0;
-}
 
 /**
  * Plays `count` transfers of the ledger `plan` describes again, in plain JavaScript that shares nothing with the program, and tells
@@ -48,6 +35,7 @@ function xorshift(state: number): number {
 export function replayLedger(plan: LedgerPlan, count: number, onCommit?: OnCommit): LedgerReplay {
   const balances = new BigInt64Array(plan.maxPages * accountsPerPage);
   const halves = new Uint32Array(balances.buffer);
+  const words = new Uint32Array(PAGE_BYTES / 4);
   let pages = plan.pages;
   let digest = plan.seed >>> 0;
   let random = (mix(plan.seed, 0x6c656467) | 1) >>> 0;
@@ -85,27 +73,27 @@ export function replayLedger(plan: LedgerPlan, count: number, onCommit?: OnCommi
     digest,
     pages,
     readPage(index, into) {
-      const view = new DataView(into.buffer, into.byteOffset, PAGE_BYTES);
-      into.fill(0);
+      words.fill(0);
       if (index === 0) {
         const { seed, maxPages, growthInterval, growthPages } = plan;
-        const words = [magic, seed, pages, maxPages, growthInterval, growthPages];
-        for (const [at, word] of words.entries()) view.setUint32(at * 4, word, true);
-        view.setBigUint64(24, BigInt(count), true);
-        view.setUint32(32, digest, true);
-        return;
+        words.set([magic, seed, pages, maxPages, growthInterval, growthPages]);
+        words.set([count, count / 2 ** 32, digest], 6);
+      } else {
+        words.set(halves.subarray(index * accountWords, (index + 1) * accountWords));
+        if (index % 2 === 1) fillBallast(words, mix(mix(plan.seed, index), 1) | 1);
       }
-      for (let account = 0; account < accountsPerPage; account++) {
-        view.setBigInt64(account * 8, balances[index * accountsPerPage + account] ?? 0n, true);
-      }
-      if (index % 2 === 0) return;
-      let state = mix(mix(plan.seed, index), 1) | 1;
-      for (let at = accountBytes; at < PAGE_BYTES; at += 4) {
-        state = xorshift(state);
-        view.setUint32(at, state, true);
-      }
+      into.set(new Uint8Array(words.buffer));
     },
   };
+}
+
+/** Everything behind the accounts of an odd page. */
+function fillBallast(words: Uint32Array, seed: number): void {
+  let state = seed;
+  for (let at = accountWords; at < words.length; at++) {
+    state = xorshift(state);
+    words[at] = state;
+  }
 }
 
 /** The pages of `memory` that are not as `replay` says: balances, ballast and header alike. Also those missing or too many. */
