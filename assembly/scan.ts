@@ -2,7 +2,7 @@ import { orWord } from './bitmap';
 import { pageBytes } from './page';
 
 /** The bits in which the 64 bytes at `a` and `b` differ, folded into 16 bytes. */
-function difference64(a: usize, b: usize): v128 {
+export function difference64(a: usize, b: usize): v128 {
   return v128.or(
     v128.or(v128.xor(v128.load(a), v128.load(b)), v128.xor(v128.load(a, 16), v128.load(b, 16))),
     v128.or(
