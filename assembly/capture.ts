@@ -19,7 +19,7 @@ import {
   jobZeroPage,
 } from './capture-job';
 import { copyPage } from './copy';
-import { isFillPage } from './fill';
+import { countZeroBytes, isFillPage } from './fill';
 import { addPage, countSkipped, framePayloadEnd, isFrameFull } from './frame';
 import { pageBytes } from './page';
 import {
@@ -34,6 +34,9 @@ import {
 import { pagesEqual } from './scan';
 import { xbzrleEncode } from './xbzrle';
 import { xxh3Page } from './xxh3';
+
+/** A page first written is sent as a delta against zeros only if this many of its bytes are zero: else the try costs more than it saves. */
+const worthwhileZeros: u32 = 1024;
 
 /** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
 function keptPage(job: usize, index: u32): usize {
@@ -95,7 +98,9 @@ function capturePage(job: usize, index: u32): void {
       countSkipped(frame);
       return;
     }
-    if (!isFill) delta = encodeDelta(base, page, out);
+    if (!isFill && (!wasZero || countZeroBytes(page) >= worthwhileZeros)) {
+      delta = encodeDelta(base, page, out);
+    }
     hash = xxh3Page(page, load<usize>(job, jobSecret));
   } else {
     hash = xxh3Page(page, load<usize>(job, jobSecret));

@@ -36,3 +36,25 @@ export function fillPage(address: usize, pattern: u64): void {
     v128.store(address, both, 48);
   }
 }
+
+/** How many of the 4096 bytes at `address` are zero. */
+export function countZeroBytes(address: usize): u32 {
+  let sum = i32x4.splat(0);
+  for (const end = address + pageBytes; address < end; address += 128) {
+    // A comparison gives -1 where it holds: each lane counts down to -8 before the lanes are added up.
+    let counts = i8x16.splat(0);
+    for (let at: usize = 0; at < 128; at += 16) {
+      counts = i8x16.add(counts, i8x16.eq(v128.load(address + at), i8x16.splat(0)));
+    }
+    sum = i32x4.add(
+      sum,
+      i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(counts)),
+    );
+  }
+  return <u32>-(
+    i32x4.extract_lane(sum, 0) +
+    i32x4.extract_lane(sum, 1) +
+    i32x4.extract_lane(sum, 2) +
+    i32x4.extract_lane(sum, 3)
+  );
+}
