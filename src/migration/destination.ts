@@ -17,7 +17,7 @@ import { Receiver } from './receiver.js';
 export interface DestinationDeps {
   readonly session: Uint8Array;
   /** Makes the guest that is to be filled, or throws to refuse. */
-  readonly accept: (offer: Offer) => Guest | Promise<Guest>;
+  readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   readonly limits: AdmissionLimits;
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
@@ -213,7 +213,7 @@ export class DestinationDriver {
     this.#deps.emit({ type: 'offered', session: this.#id, offer, from: this.#link?.remote ?? '' });
     try {
       checkOffer(offer, this.#deps.limits);
-      this.#guest = await this.#deps.accept(offer);
+      this.#guest = await this.#deps.accept(offer, this.#id);
       await fitGuest(this.#guest, offer);
       this.#receiver = new Receiver({
         guest: this.#guest,

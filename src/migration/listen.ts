@@ -11,6 +11,8 @@ import { type OnSessionStep, Sessions } from './sessions.js';
 
 /** What a source offers, before anything is made for it. Texts are the peer's: escape them before you print them. */
 export interface IncomingOffer {
+  /** 32 hex digits; what every later event calls it. */
+  readonly session: string;
   readonly kind: string;
   readonly version: string;
   readonly features: readonly string[];
@@ -78,7 +80,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   const events = new EventStream<ListenEvent>();
   const sessions = new Sessions({
-    accept: (offer) => accept(incoming(offer)),
+    accept: (offer, session) => accept(incoming(offer, session)),
     limits: {
       maxImageBytes: options.maxImageBytes ?? GiB,
       maxStateBytes: options.maxStateBytes ?? MiB,
@@ -90,7 +92,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onStep: watch?.onStep,
     emit: (notice) =>
       events.push(
-        notice.type === 'offered' ? { ...notice, offer: incoming(notice.offer) } : notice,
+        notice.type === 'offered'
+          ? { ...notice, offer: incoming(notice.offer, notice.session) }
+          : notice,
       ),
     onArrival: (arrival) => events.push({ type: 'arrived', arrival }),
     onFailure: (error, session) => events.push({ type: 'failed', session, error }),
@@ -116,8 +120,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-function incoming(offer: Offer): IncomingOffer {
+function incoming(offer: Offer, session: string): IncomingOffer {
   return {
+    session,
     kind: offer.identity.kind,
     version: offer.identity.version,
     features: offer.identity.features,
