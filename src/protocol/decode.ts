@@ -22,7 +22,8 @@ export interface DecodedFrame {
 
 /**
  * The message in one whole frame. Header, checksum and every field are checked; what does not follow
- * docs/protocol.md is a FerryError: ERR_FRAME_CORRUPT, or what `readHeader` says of the header.
+ * docs/protocol.md is a FerryError: ERR_FRAME_CORRUPT, what `readHeader` says of the header, or
+ * ERR_UNSUPPORTED for a channel other than 0.
  * The message owns its bytes, but for PAGES, whose body stays a view of `frame`.
  */
 export function decodeMessage(frame: Uint8Array, checksumOf?: Checksum): DecodedFrame {
@@ -132,6 +133,7 @@ function readHello(input: BodyReader): Hello {
   const session = input.bytes(sessionBytes);
   const attempt = input.u32();
   const channel = input.u32();
+  if (channel !== 0) throw new FerryError('ERR_UNSUPPORTED', `channel ${channel} in version 1`);
   return {
     type: 'HELLO',
     minVersion,

@@ -36,6 +36,7 @@ function writeBody(message: Message, out: BodyWriter): void {
   switch (message.type) {
     case 'HELLO':
       refuse(message.minVersion < 1 || message.minVersion > message.maxVersion, 'versions');
+      refuse(message.channel !== 0, 'channel');
       out.u8(message.minVersion);
       out.u8(message.maxVersion);
       out.u8(roles.numberOf(message.role));

@@ -15,6 +15,7 @@ const entry = { index: 1, hash: 0n };
 describe('encoding', () => {
   it.each<[string, Message]>([
     ['a session of the wrong length', { ...examples.HELLO, session: new Uint8Array(15) }],
+    ['a channel that version 1 does not have', { ...examples.HELLO, channel: 1 }],
     ['versions the wrong way round', { ...examples.HELLO, minVersion: 2 }],
     ['a number that does not fit', { ...examples.PING, token: 2 ** 32 }],
     ['a number that is no integer', { ...examples.PING, token: 0.5 }],

@@ -59,7 +59,7 @@ const hello = fc
       maxVersion: fc.constant(Math.max(one, other)),
       session: bytes(16),
       attempt: u32,
-      channel: u32,
+      channel: fc.constant(0),
       role: fc.constantFrom<Hello['role']>('main', 'ask'),
       capabilities: u32,
     }),
