@@ -32,12 +32,14 @@ export function processWriter(pid: number): FileWriter {
   const startTime = processStartTime(pid);
   if (startTime === undefined) throw new FerryError('ERR_GUEST', `there is no process ${pid}`);
   const isTheSame = () => processStartTime(pid) === startTime;
+  let dismissGuard: (() => void) | undefined;
 
   return {
     async pause() {
       if (!isTheSame()) {
         throw new FerryError('ERR_GUEST', `process ${pid} ended, or is not the one it was`);
       }
+      dismissGuard ??= standGuard(pid);
       signal(pid, 'SIGSTOP');
       for (let waitedMs = 0; !isStopped(pid); waitedMs++) {
         if (waitedMs > stopTimeoutMs) {
@@ -49,6 +51,8 @@ export function processWriter(pid: number): FileWriter {
     async resume() {
       // One that is gone has nothing left to go on with.
       if (isTheSame()) signal(pid, 'SIGCONT');
+      dismissGuard?.();
+      dismissGuard = undefined;
     },
     resumeAtExit() {
       try {
@@ -58,6 +62,23 @@ export function processWriter(pid: number): FileWriter {
       }
     },
   };
+}
+
+/**
+ * A shell that continues process `pid` should ours be killed before it could: then its input ends without a word. It has a process
+ * group of its own, so that what ends ours leaves it alone. Returns what sends it away.
+ */
+function standGuard(pid: number): () => void {
+  const script = 'read -r word; [ "$word" = resumed ] || kill -CONT "$0"';
+  const guard = spawn('/bin/sh', ['-c', script, String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  // Without a shell there is no guard; the exit handler is still there.
+  guard.on('error', () => {});
+  guard.stdin.on('error', () => {});
+  guard.unref();
+  return () => guard.stdin.end('resumed\n');
 }
 
 function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
@@ -101,6 +122,7 @@ function run(command: string): Promise<void> {
         return;
       }
       const how = code === null ? `was ended by ${signalName}:` : `ended with ${code}:`;
+      if (child.stderr.closed) fail(how);
       child.stderr.once('close', () => fail(how));
       setTimeout(() => child.stderr.destroy(), lastWordsMs);
     });

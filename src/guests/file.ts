@@ -79,8 +79,7 @@ export class FileGuest implements Guest {
   readonly handsOver = false;
   readonly maxStateBytes = 0;
   readonly tracker: DirtyTracker;
-  /** False where nothing stops the file's writer: then there is no downtime to speak of. */
-  readonly pauses: boolean;
+  readonly motion: 'pausable' | 'still' | 'unpausable';
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #opened: FileFingerprint;
@@ -104,7 +103,8 @@ export class FileGuest implements Guest {
     this.#opened = opened;
     this.#live = options.live ?? false;
     this.#writer = writer;
-    this.pauses = writer !== undefined;
+    const liveMotion = writer === undefined ? 'unpausable' : 'pausable';
+    this.motion = this.#live ? liveMotion : 'still';
     this.#byteLength = opened.byteLength;
     this.tracker = this.#live ? new HashTracker() : stillTracker;
     const maximum = options.maxByteLength ?? Math.max(2 * opened.byteLength, minLiveMaximum);

@@ -57,7 +57,7 @@ describe('a file as it is', () => {
     const { name, byteLength, maxByteLength } = regionOf(guest);
     expect([name, byteLength, maxByteLength]).toEqual([`image-${files}`, 7, 7]);
     expect(await readAll(guest)).toBe('content');
-    expect([guest.handsOver, guest.pauses, guest.tracker.exact]).toEqual([false, false, true]);
+    expect([guest.handsOver, guest.motion]).toEqual([false, 'still']);
     const tail = new Uint8Array(3);
     expect(await regionOf(guest).read(6, tail)).toBe(1);
     await guest.pause();
@@ -145,6 +145,7 @@ describe('a file that is being written', () => {
     await guest.pause();
     expect(regionOf(guest).byteLength).toBe(13);
     expect(guest.tracker.exact).toBe(false);
+    expect(guest.motion).toBe('unpausable');
   });
 
   it('is refused once it shrinks', async () => {
@@ -197,7 +198,7 @@ describe.runIf(process.platform === 'linux')('the process that writes a file', (
   it('writes nothing while it is paused, and goes on after', async () => {
     const path = await newFile('');
     const guest = await open(path, { live: true, pausePid: await startWriter(path) });
-    expect(guest.pauses).toBe(true);
+    expect(guest.motion).toBe('pausable');
     await guest.pause();
     await guest.pause();
     const { byteLength } = regionOf(guest);
@@ -229,6 +230,26 @@ describe.runIf(process.platform === 'linux')('the process that writes a file', (
     expect(await growsFrom(path, byteLength)).toBe(true);
     await guest.resume();
     expect(process.listeners('exit')).toEqual(before);
+  });
+
+  it('goes on when our own process is killed while it is paused', async () => {
+    const path = await newFile('');
+    const pid = await startWriter(path);
+    const product = new URL('../../dist/guests/file-writer.js', import.meta.url).href;
+    const script = `const { processWriter } = await import(${JSON.stringify(product)});
+      await processWriter(${pid}).pause();
+      console.log('paused');
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    await once(child.stdout, 'data');
+    const { size } = await fs.stat(path);
+    await sleep(50);
+    expect((await fs.stat(path)).size).toBe(size);
+    child.kill('SIGKILL');
+    expect(await growsFrom(path, size)).toBe(true);
   });
 
   it('is not signalled if it ended', async () => {
