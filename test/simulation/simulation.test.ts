@@ -1,17 +1,157 @@
 import { describe, expect, it } from 'vitest';
-import { simulate } from './world.js';
+import { frameFlag, readHeader, sealFrame } from '../../src/protocol/header.js';
+import { type Outcome, type Scenario, simulate } from './world.js';
+
+/** 1: every byte position. PAGEFERRY_CUT_STRIDE makes a sample of it, for runs that only have to find something. */
+const everyByte = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1);
+const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
+const minutes = 60_000;
+
+/** Small enough to be cut at every byte: a zero page, a filled one, a sparse one. */
+const small: Scenario = { seed: 1, pages: 3, tracker: 'marks', fresh: true, stateBytes: 40 };
+const dense: Scenario = { seed: 2, pages: 6, tracker: 'marks', stateBytes: 40, writeEveryMs: 3 };
+
+/** Runs `scenario` cut at every `stride`-th position of all that it sends; returns how the runs ended and what went wrong. */
+async function cutEverywhere(
+  scenario: Scenario,
+  stride: number,
+): Promise<{
+  readonly runs: number;
+  readonly ends: ReadonlySet<string>;
+  readonly violations: readonly string[];
+}> {
+  const whole = await simulate(scenario);
+  expect(whole.violations).toEqual([]);
+  const ends = new Set<string>();
+  const violations: string[] = [];
+  let runs = 0;
+  for (let cut = 1; cut <= whole.deliveredBytes; cut += stride) {
+    const outcome = await simulate({ ...scenario, cutAfterBytes: cut });
+    runs += 1;
+    ends.add(`${outcome.sourcePhase}/${outcome.destinationPhase}`);
+    violations.push(...outcome.violations.map((what) => `cut at ${cut}: ${what}`));
+  }
+  return { runs, ends, violations };
+}
 
 describe('a migration in virtual time', () => {
   it.each(['marks', 'hash', 'compare'] as const)(
-    'completes with the %s tracker while the guest writes',
+    'completes with the %s tracker while the guest writes, whatever the destination held before',
     async (tracker) => {
-      const outcome = await simulate({ seed: 1, pages: 4, tracker });
-      expect(outcome).toMatchObject({
-        completed: true,
-        source: 'paused',
-        destination: 'running',
-        violations: [],
-      });
+      for (const fresh of [true, false]) {
+        const outcome = await simulate({ ...dense, tracker, fresh });
+        expect(outcome).toMatchObject({
+          completed: true,
+          source: 'paused',
+          destination: 'running',
+          violations: [],
+        });
+        expect(outcome.report?.repaired).toBe(0);
+      }
     },
   );
+
+  it('follows a memory that grows, before and after the pause', async () => {
+    for (const seed of [1, 2, 3]) {
+      const outcome = await simulate({ ...dense, seed, growEveryMs: 5 });
+      expect(outcome).toMatchObject({ completed: true, violations: [] });
+    }
+  });
+
+  it('carries a state of many chunks', async () => {
+    const outcome = await simulate({ ...small, stateBytes: 200_000 });
+    expect(outcome).toMatchObject({ completed: true, violations: [] });
+  });
+
+  it('finds and repairs memory that changed by itself at the destination', async () => {
+    const outcome = await simulate({ ...dense, decays: true });
+    expect(outcome).toMatchObject({ completed: true, violations: [] });
+    expect(outcome.report?.repaired).toBe(1);
+  });
+
+  it('gives a pause back that would overrun its limit, and the guest runs on', async () => {
+    const outcome = await simulate({
+      ...dense,
+      latencyMs: 2,
+      options: { maxDowntimeMs: 5, settle: 'first', onStall: 'cancel' },
+    });
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.source).toBe('running');
+    expect(outcome.failure).toBe('ERR_NOT_CONVERGING');
+  });
+});
+
+describe('a migration whose link is cut', () => {
+  it(
+    'never runs twice, never loses a byte, and ends in a stated phase, wherever it is cut',
+    async () => {
+      const { runs, ends, violations } = await cutEverywhere(small, everyByte);
+      expect(violations).toEqual([]);
+      expect(runs).toBeGreaterThan(1000 / everyByte);
+      // Before COMMIT the source goes on; after it the question is asked and answered.
+      expect([...ends].sort()).toEqual(['completed/running', 'failed/aborted', 'failed/none']);
+    },
+    10 * minutes,
+  );
+
+  it(
+    'stays in doubt, and paused, where the link never comes back',
+    async () => {
+      const { ends, violations } = await cutEverywhere(
+        { ...small, staysCut: true },
+        nightly ? 1 : 11 * everyByte,
+      );
+      expect(violations).toEqual([]);
+      expect(ends.has('in-doubt/ready') || ends.has('in-doubt/running')).toBe(true);
+    },
+    10 * minutes,
+  );
+
+  it.each([
+    ['dense pages and marks', dense],
+    ['hashes', { ...dense, tracker: 'hash' }],
+    ['a shadow', { ...dense, tracker: 'compare', fresh: true }],
+    ['growth', { ...dense, growEveryMs: 5 }],
+    ['a repair', { ...dense, decays: true }],
+  ] as const)(
+    'holds with %s',
+    async (_name, scenario) => {
+      const { violations } = await cutEverywhere(scenario, nightly ? 1 : 211 * everyByte);
+      expect(violations).toEqual([]);
+    },
+    60 * minutes,
+  );
+
+  it(
+    'never takes a flipped bit for something else',
+    async () => {
+      const whole = await simulate(small);
+      for (const from of ['source', 'destination'] as const) {
+        for (let byte = 0; byte < whole.deliveredBytes; byte += nightly ? 1 : 23 * everyByte) {
+          const outcome: Outcome = await simulate({ ...small, flip: { from, byte } });
+          expect(outcome.violations).toEqual([]);
+        }
+      }
+    },
+    60 * minutes,
+  );
+});
+
+describe('a hostile source', () => {
+  it('gets nothing written by a frame whose table is wrong at its very end', async () => {
+    const outcome = await simulate({
+      ...dense,
+      forge: (frame) => {
+        const header = readHeader(frame);
+        const lastTableByte = 40 + header.tableBytes - 1;
+        // Kind 7, which no version knows, in the last run; everything before it is in order.
+        frame[lastTableByte] = (frame[lastTableByte] ?? 0) | 7;
+        sealFrame(frame, { ...header, flags: header.flags & ~frameFlag.noChecksum });
+        return frame;
+      },
+    });
+    expect(outcome.failure).toBe('ERR_FRAME_CORRUPT');
+    expect(outcome.untouched).toBe(true);
+    expect(outcome.violations).toEqual([]);
+  });
 });

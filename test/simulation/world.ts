@@ -1,9 +1,11 @@
-import { bufferGuest, type BufferGuest } from '../../src/guests/buffer.js';
-import { resolveOptions, type MigrateOptions } from '../../src/migration/options.js';
 import type { FerryError } from '../../src/errors.js';
+import type { MigrationReport } from '../../src/migration/events.js';
+import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { Sessions } from '../../src/migration/sessions.js';
 import { SourceDriver } from '../../src/migration/source.js';
 import { memoryPair, type MemoryPair } from '../../src/transport/memory-pair.js';
+import { bytesOf, type GrowingMemory, sameBytes, SimGuest } from './sim-guest.js';
+import { tamper } from './tamper.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One migration in virtual time, over the product's own machines, drivers, engines, framer and messages. */
@@ -11,16 +13,30 @@ export interface Scenario {
   readonly seed: number;
   readonly pages: number;
   readonly tracker: 'marks' | 'hash' | 'compare';
+  /** The destination's memory is known to be zero; else it is full of rubbish and nothing may be taken for granted. */
+  readonly fresh?: boolean;
+  /** Bytes of state beside the memory. */
+  readonly stateBytes?: number;
+  /** The memory grows by a page this often, up to twice its size. */
+  readonly growEveryMs?: number;
   /** Cut the link once so many bytes, both ways together, have arrived; it can be made again at once. */
   readonly cutAfterBytes?: number;
-  /** Flip this bit of the bytes that arrive at the destination (or the source). */
+  /** Never make the link again after the cut. */
+  readonly staysCut?: boolean;
+  /** Flip one bit of this byte of what the source (or the destination) sends. */
+  readonly flip?: { readonly from: 'source' | 'destination'; readonly byte: number };
+  /** A hostile source: its first PAGES frame is replaced, checksums and all. */
+  readonly forge?: (frame: Uint8Array) => Uint8Array;
+  /** A byte of the destination's memory changes by itself once the first pages are there. */
+  readonly decays?: boolean;
   readonly options?: MigrateOptions;
   /** Virtual milliseconds between two writes of the guest. */
   readonly writeEveryMs?: number;
-  /** Never make the link again after the cut. */
-  readonly staysCut?: boolean;
+  /** One way, virtual milliseconds. */
+  readonly latencyMs?: number;
 }
 
+/** How it ended. */
 export interface Outcome {
   readonly deliveredBytes: number;
   readonly source: 'running' | 'paused';
@@ -29,13 +45,16 @@ export interface Outcome {
   readonly destinationPhase: string;
   readonly completed: boolean;
   readonly failure: string | undefined;
+  readonly report: MigrationReport | undefined;
+  readonly retreats: number;
+  /** The destination's memory is as it was before anything arrived. */
+  readonly untouched: boolean;
   /** What must never be: in words, empty if all is well. */
   readonly violations: readonly string[];
   readonly virtualMs: number;
 }
 
 const pageBytes = 4096;
-const latencyMs = 0.1;
 const horizonMs = 60_000;
 
 /** xorshift32: the same numbers for the same seed, everywhere. */
@@ -51,6 +70,14 @@ function randomFrom(seed: number): () => number {
   };
 }
 
+/** Memory that may grow, as a WebAssembly.Memory does: the bytes are read anew each time. */
+function growingMemory(image: Uint8Array, maxPages: number): GrowingMemory {
+  const buffer = new ArrayBuffer(maxPages * pageBytes);
+  new Uint8Array(buffer).set(image);
+  return { buffer, byteLength: image.byteLength };
+}
+
+/** Runs one migration until both sides rest, then lets the survivor write on for a while. */
 export async function simulate(scenario: Scenario): Promise<Outcome> {
   const clock = new VirtualClock();
   const random = randomFrom(scenario.seed);
@@ -58,72 +85,81 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     Uint8Array.from({ length: bytes }, () => random() & 0xff);
   const violations: string[] = [];
   const running = { source: true, destination: false };
+  const maxPages = scenario.pages * 2;
 
-  const expected = firstImage(scenario.pages, random);
-  const sourceMemory = new Uint8Array(expected);
-  const destinationMemory = new Uint8Array(expected.byteLength);
-  const source: BufferGuest = bufferGuest(sourceMemory, {
-    tracker: scenario.tracker,
-    pause: () => {
-      running.source = false;
+  const image = firstImage(scenario.pages, random);
+  const expected = growingMemory(image, maxPages);
+  const state = randomBytes(scenario.stateBytes ?? 0);
+  const rubbish =
+    scenario.fresh === true ? new Uint8Array(image.byteLength) : randomBytes(image.byteLength);
+  const source = new SimGuest(growingMemory(image, maxPages), scenario.tracker, {
+    running: (runs) => {
+      running.source = runs;
     },
-    resume: () => {
-      running.source = true;
-    },
+    state,
   });
-  const destination = bufferGuest(destinationMemory, {
-    tracker: scenario.tracker,
-    resume: () => {
-      running.destination = true;
-      if (Buffer.compare(destinationMemory, expected) !== 0) {
+  const destination = new SimGuest(growingMemory(rubbish, maxPages), scenario.tracker, {
+    fresh: scenario.fresh ?? false,
+    running: (runs) => {
+      running.destination = runs;
+      if (!runs) return;
+      if (!sameBytes(destination.bytes(), bytesOf(expected))) {
         violations.push('started with other memory than the source wrote');
       }
+      if (Buffer.compare(destination.state, state) !== 0)
+        violations.push('started with another state');
     },
+    state: new Uint8Array(),
   });
   const check = (): void => {
     if (running.source && running.destination) violations.push(`both run at ${clock.now()} ms`);
   };
 
+  const survivor = (): SimGuest | undefined =>
+    running.destination ? destination : running.source ? source : undefined;
   const write = (): void => {
-    const offset = random() % expected.byteLength;
-    const value = random() & 0xff;
-    const memory = running.destination
-      ? destinationMemory
-      : running.source
-        ? sourceMemory
-        : undefined;
-    if (memory !== undefined) {
-      memory[offset] = value;
-      expected[offset] = value;
-      if (memory === sourceMemory) source.markDirty(offset, 1);
+    const guest = survivor();
+    if (guest !== undefined) {
+      const offset = random() % expected.byteLength;
+      const value = random() & 0xff;
+      guest.write(offset, value);
+      bytesOf(expected)[offset] = value;
     }
     clock.after(scenario.writeEveryMs ?? 7, write);
   };
   clock.after(1, write);
+  const grow = (everyMs: number): void => {
+    if (running.source && expected.byteLength < maxPages * pageBytes) {
+      source.growBy(pageBytes);
+      expected.byteLength += pageBytes;
+    }
+    clock.after(everyMs, () => grow(everyMs));
+  };
+  if (scenario.growEveryMs !== undefined) grow(scenario.growEveryMs);
 
-  let arrived: string | undefined;
   const sessions = new Sessions({
-    accept: () => destination,
+    accept: () => destination.guest,
     limits: { maxImageBytes: 1 << 30, maxStateBytes: 1 << 20 },
     clock,
     maxSessions: 4,
     emit: () => {},
-    onArrival: ({ session }) => {
-      arrived = session;
-    },
+    onArrival: () => {},
     onFailure: () => {},
   });
   const links: MemoryPair[] = [];
+  let retreats = 0;
   const driver = new SourceDriver({
-    guest: source,
+    guest: source.guest,
     connect: async () => {
       if (links.length > 0 && scenario.staysCut === true) throw new Error('no link');
+      const first = links.length === 0;
       const pair = memoryPair({
-        schedule: (task) => void clock.after(latencyMs, task),
-        ...(links.length === 0 && scenario.cutAfterBytes !== undefined
+        schedule: (task) => void clock.after(scenario.latencyMs ?? 0.1, task),
+        ...(first && scenario.cutAfterBytes !== undefined
           ? { cutAfterBytes: scenario.cutAfterBytes }
           : {}),
       });
+      if (first) tamper(pair, scenario, destination);
       links.push(pair);
       sessions.greet(pair.b);
       return pair.a;
@@ -135,19 +171,19 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       baseCacheBytes: 0,
       ...scenario.options,
     }),
-    emit: () => {},
+    emit: (event) => {
+      if (event.type === 'retreated') retreats += 1;
+    },
     random: randomBytes,
   });
-  let completed = false;
+  let report: MigrationReport | undefined;
   let failure: string | undefined;
-  let settled = false;
   driver.done.then(
-    () => {
-      completed = settled = true;
+    (value) => {
+      report = value;
     },
     (error: FerryError) => {
-      failure = `${error.code}: ${error.message}`;
-      settled = true;
+      failure = error.code;
     },
   );
   driver.start();
@@ -155,27 +191,23 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     sessions.get(Buffer.from(driver.session).toString('hex'));
   const rested = (): boolean => {
     const phase = session()?.phase;
-    return (
-      settled &&
-      (phase === undefined ||
-        phase === 'running' ||
-        phase === 'aborted' ||
-        phase === 'start-failed')
-    );
+    const ended =
+      phase === undefined || phase === 'running' || phase === 'aborted' || phase === 'start-failed';
+    return ended && (report !== undefined || failure !== undefined);
   };
   await clock.run(horizonMs, rested, check);
-  // The survivor goes on writing: what it has must still be what was written.
   const endMs = clock.now();
-  await clock.run(endMs + 50, () => false, check);
+  // The survivor goes on writing: what it has must still be what was written.
+  await clock.run(endMs + 30, () => false, check);
 
-  const survivor = running.destination ? destinationMemory : sourceMemory;
-  if (Buffer.compare(survivor, expected) !== 0) violations.push('memory is not what was written');
-  if (completed && (!running.destination || arrived === undefined)) {
-    violations.push('completed, but the destination does not run');
+  const last = survivor();
+  if (last !== undefined && !sameBytes(last.bytes(), bytesOf(expected))) {
+    violations.push('memory is not what was written');
   }
+  if (report !== undefined && !running.destination)
+    violations.push('completed, but the destination does not run');
   const stated = driver.phase === 'in-doubt' || session()?.phase === 'ready';
-  if (!running.source && !running.destination && !stated)
-    violations.push('neither runs, and nobody says why');
+  if (last === undefined && !stated) violations.push('neither runs, and nobody says why');
   if (failure !== undefined && !running.source)
     violations.push(`failed (${failure}), but the source does not run`);
   return {
@@ -184,8 +216,11 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     destination: running.destination ? 'running' : 'stopped',
     sourcePhase: driver.phase,
     destinationPhase: session()?.phase ?? 'none',
-    completed,
+    completed: report !== undefined,
     failure,
+    report,
+    retreats,
+    untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
     violations,
     virtualMs: endMs,
   };

@@ -1,0 +1,54 @@
+import { messageType } from '../../src/protocol/messages.js';
+import type { Channel } from '../../src/transport/channel.js';
+import type { MemoryPair } from '../../src/transport/memory-pair.js';
+import type { SimGuest } from './sim-guest.js';
+import type { Scenario } from './world.js';
+
+/** Where the frame header keeps the message's type. */
+const typeOffset = 3;
+
+/** Falsifies what passes over `pair`, as the scenario wants it. */
+export function tamper(pair: MemoryPair, scenario: Scenario, destination: SimGuest): void {
+  const { flip, forge, decays } = scenario;
+  if (decays === true) decayAfterFirstPages(pair.b, destination);
+  if (flip !== undefined) flipByte(flip.from === 'source' ? pair.a : pair.b, flip.byte);
+  if (forge !== undefined) forgeFirstPages(pair.a, forge);
+}
+
+function flipByte(channel: Channel, byte: number): void {
+  let passed = 0;
+  replaceFrames(channel, (frame) => {
+    const at = byte - passed;
+    passed += frame.byteLength;
+    if (at < 0 || at >= frame.byteLength) return frame;
+    const flipped = new Uint8Array(frame);
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << (byte % 8));
+    return flipped;
+  });
+}
+
+function forgeFirstPages(channel: Channel, forge: (frame: Uint8Array) => Uint8Array): void {
+  let done = false;
+  replaceFrames(channel, (frame) => {
+    if (done || frame[typeOffset] !== messageType.PAGES) return frame;
+    done = true;
+    return forge(new Uint8Array(frame));
+  });
+}
+
+function replaceFrames(channel: Channel, replace: (frame: Uint8Array) => Uint8Array): void {
+  const send = channel.send.bind(channel);
+  channel.send = (frame, released) => send(replace(frame), released);
+}
+
+/** The first ACK says that the first pages are in memory. */
+function decayAfterFirstPages(channel: Channel, destination: SimGuest): void {
+  let done = false;
+  replaceFrames(channel, (frame) => {
+    if (!done && frame[typeOffset] === messageType.ACK) {
+      done = true;
+      destination.decay();
+    }
+    return frame;
+  });
+}
