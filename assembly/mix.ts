@@ -1,4 +1,5 @@
 // What XXH64 and XXH3 share: their primes and the last steps that spread every input bit over the hash.
+// biome-ignore-all lint/correctness/noPrecisionLoss: these are u64, not doubles
 
 export const prime32x1: u64 = 0x9e3779b1;
 export const prime32x2: u64 = 0x85ebca77;
