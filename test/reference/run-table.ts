@@ -127,8 +127,12 @@ export function naiveNext({ kind, payload }: NaivePage, previous: Uint8Array): U
   }
 }
 
-/** Carries out a body in whole memories, by region id. A page reaches past the end of its region only with zeros. */
-export function naiveApply(memories: ReadonlyMap<number, Uint8Array>, frame: NaiveBody): void {
+/** Carries out a body in whole memories, by region id. Unless `padding` is 'any', a page reaches past the end of its region only with zeros. */
+export function naiveApply(
+  memories: ReadonlyMap<number, Uint8Array>,
+  frame: NaiveBody,
+  padding: 'zeros' | 'any' = 'zeros',
+): void {
   for (const page of naivePages(frame.body, frame.tableBytes)) {
     const memory = memories.get(page.region);
     const offset = page.page * 4096;
@@ -137,7 +141,9 @@ export function naiveApply(memories: ReadonlyMap<number, Uint8Array>, frame: Nai
     previous.set(memory.subarray(offset, offset + 4096));
     const next = naiveNext(page, previous);
     const inside = Math.min(4096, memory.length - offset);
-    if (next.subarray(inside).some((byte) => byte !== 0)) throw new Error('beyond the end');
+    if (padding === 'zeros' && next.subarray(inside).some((byte) => byte !== 0)) {
+      throw new Error('beyond the end');
+    }
     memory.set(next.subarray(0, inside), offset);
   }
 }
