@@ -2,10 +2,10 @@ import type { OnCommit } from './commit.js';
 import {
   accountCount,
   accountOf,
-  deletesItem,
+  deletesOf,
   digestOf,
   firstDigest,
-  insertsItem,
+  insertsOf,
   payloadOf,
 } from './sqlite-plan.js';
 import type { SqliteProgram } from './sqlite-program.js';
@@ -45,8 +45,8 @@ export function findSqliteDamage(
         const account = accountOf(seed, seq);
         digest = digestOf(digest, seq, kind, account, accounts[account] ?? 0);
         accounts[account] = digest;
-        if ((kind & insertsItem) !== 0) last++;
-        if ((kind & deletesItem) !== 0) first++;
+        last += insertsOf(kind);
+        first += deletesOf(kind);
         onCommit?.(Number(foundSeq), Number(foundDigest));
       }
       expect(`digest of commit ${seq}`, foundDigest, digest);

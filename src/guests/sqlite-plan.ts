@@ -7,9 +7,18 @@ export const accountCount = 4096;
 /** Bytes of an item's payload; half of it is incompressible. */
 export const payloadBytes = 16384;
 
-/** What a transaction does besides updating an account: bits of `commits.kind`. */
-export const insertsItem = 1;
-export const deletesItem = 2;
+/** What a transaction does besides updating an account, as `commits.kind`: items inserted at the end + 256 x items deleted in front. */
+export function kindOf(inserts: number, deletes: number): number {
+  return inserts + 256 * deletes;
+}
+
+export function insertsOf(kind: number): number {
+  return kind % 256;
+}
+
+export function deletesOf(kind: number): number {
+  return Math.floor(kind / 256);
+}
 
 const mib = 2 ** 20;
 export const minSizeMiB = 64;

@@ -3,11 +3,12 @@ import {
   accountCount,
   accountOf,
   bootSize,
-  deletesItem,
+  deletesOf,
   digestOf,
   firstDigest,
   grownSize,
-  insertsItem,
+  insertsOf,
+  kindOf,
   payloadOf,
 } from './sqlite-plan.js';
 import {
@@ -29,7 +30,7 @@ export interface SqliteRegisters {
   /** Ids of the oldest and the newest item. */
   readonly first: number;
   readonly last: number;
-  /** True while each transaction adds an item, until memory has its final size. */
+  /** True while each transaction adds many items, until memory has its final size. */
   readonly growing: boolean;
 }
 
@@ -68,7 +69,8 @@ type Statements = Readonly<Record<keyof typeof preparedSql, SqlStatement>>;
 const replaceEvery = 8;
 const dropEvery = 256;
 const minItems = 16;
-const preloadItems = 16;
+/** Items inserted by one transaction where memory is to grow: 256 KiB, so that it grows about as fast as a migration takes it. */
+const itemsAtOnce = 16;
 
 /** SQLite under continuous transactions: the whole of what the sqlite guest moves. */
 export class SqliteProgram {
@@ -108,12 +110,8 @@ export class SqliteProgram {
     });
     let last = 0;
     while (this.memory.buffer.byteLength === byteLength) {
-      this.#atomically(() => {
-        for (const end = last + preloadItems; last < end; ) {
-          last++;
-          this.#run('addItem', [last, payloadOf(seed, last)]);
-        }
-      });
+      this.#atomically(() => this.#addItems(seed, last, last + itemsAtOnce));
+      last += itemsAtOnce;
     }
     this.#atomically(() => this.#run('addCommit', [0, last, digest]));
     this.registers = { seed, seq: 0, digest, first: 1, last, growing: false };
@@ -125,27 +123,31 @@ export class SqliteProgram {
     const seq = this.registers.seq + 1;
     const growing =
       this.registers.growing && grownSize(this.memory.buffer.byteLength) <= this.maxByteLength;
-    const kind = growing ? insertsItem : this.#steadyKind(seq);
+    const kind = growing ? kindOf(itemsAtOnce, 0) : this.#steadyKind(seq);
     const account = accountOf(seed, seq);
-    const inserted = (kind & insertsItem) !== 0 ? last + 1 : last;
-    const dropped = (kind & deletesItem) !== 0 ? first + 1 : first;
+    const newFirst = first + deletesOf(kind);
+    const newLast = last + insertsOf(kind);
     let next = digest;
     this.#atomically(() => {
       const [value] = this.#run('readAccount', [account]);
       next = digestOf(digest, seq, kind, account, Number(value));
       this.#run('writeAccount', [next, account]);
-      if (inserted !== last) this.#run('addItem', [inserted, payloadOf(seed, inserted)]);
-      if (dropped !== first) this.#run('dropItem', [first]);
+      this.#addItems(seed, last, newLast);
+      for (let id = first; id < newFirst; id++) this.#run('dropItem', [id]);
       this.#run('addCommit', [seq, kind, next]);
     });
-    this.registers = { seed, seq, digest: next, first: dropped, last: inserted, growing };
+    this.registers = { seed, seq, digest: next, first: newFirst, last: newLast, growing };
   }
 
   #steadyKind(seq: number): number {
     if (seq % dropEvery === 1) {
-      return this.registers.last - this.registers.first >= minItems ? deletesItem : 0;
+      return kindOf(0, this.registers.last - this.registers.first >= minItems ? 1 : 0);
     }
-    return seq % replaceEvery === 0 ? insertsItem | deletesItem : 0;
+    return seq % replaceEvery === 0 ? kindOf(1, 1) : 0;
+  }
+
+  #addItems(seed: number, last: number, newLast: number): void {
+    for (let id = last + 1; id <= newLast; id++) this.#run('addItem', [id, payloadOf(seed, id)]);
   }
 
   #atomically(work: () => void): void {

@@ -78,7 +78,7 @@ describe('SQLite as it runs', () => {
     transactTimes(guest, 300);
     expect(sizes).toContain(memoryOf(guest).byteLength);
     guest.tracker.start();
-    for (let done = 0; done < 6000; done++) {
+    for (let done = 0; done < 1500; done++) {
       guest.transact();
       sizes.add(memoryOf(guest).byteLength);
     }
