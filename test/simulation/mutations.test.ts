@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const minutes = 60_000;
+
+/** A fault planted in a copy of the product. Every `find` must stand in its file exactly once. */
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly changes: readonly { readonly find: string; readonly replace: string }[];
+}
+
+const mutations: readonly Mutation[] = [
+  {
+    name: 'COMMIT goes out before READY came',
+    file: 'src/migration/source-machine.ts',
+    changes: [
+      {
+        find: "state: { ...state, phase: 'preparing', digest: event.digest, repairs: 0 },\n        effects: [prepare(event, plan.generation(state.progress))],",
+        replace:
+          "state: { phase: 'committed', digest: event.digest },\n        effects: [prepare(event, plan.generation(state.progress)), { do: 'send', message: { type: 'COMMIT', digest: event.digest } }],",
+      },
+    ],
+  },
+  {
+    name: 'equal pages are skipped although the destination is not known to hold them',
+    file: 'assembly/capture.ts',
+    changes: [
+      { find: 'if (wasZero && isKnown) {', replace: 'if (wasZero) {' },
+      { find: 'if (isKnown && hash == before) {', replace: 'if (hash == before) {' },
+    ],
+  },
+  {
+    name: 'a frame’s table is checked after its first run was written',
+    file: 'src/codec/apply.ts',
+    changes: [
+      {
+        find: "const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
+        replace:
+          "void this.#carryOut(1); const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
+      },
+    ],
+  },
+];
+
+/** The whole source tree in a folder of its own, sharing what is installed. */
+async function copyProduct(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'pageferry-mutation-'));
+  for (const name of [
+    'src',
+    'assembly',
+    'test/simulation',
+    'test/build-once.ts',
+    'vitest.config.ts',
+    'package.json',
+    'tsconfig.json',
+  ]) {
+    await cp(name, join(copy, name), { recursive: true });
+  }
+  await rm(join(copy, 'test/simulation/mutations.test.ts'));
+  await symlink(resolve('node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
+/** Runs the simulation in `copy`, sampled: exit status 0 is true. */
+async function simulationPasses(
+  copy: string,
+): Promise<{ readonly passes: boolean; readonly output: string }> {
+  const env = { ...process.env, PAGEFERRY_BUILT: '1', PAGEFERRY_CUT_STRIDE: '131', NO_COLOR: '1' };
+  try {
+    const { stdout } = await run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run'], {
+      cwd: copy,
+      env,
+    });
+    return { passes: true, output: stdout };
+  } catch (error) {
+    const output =
+      error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
+    return { passes: false, output };
+  }
+}
+
+/** Changes the copy, and rebuilds its kernels where they are meant; the returned function undoes it. */
+async function plant(copy: string, mutation: Mutation): Promise<() => Promise<void>> {
+  const changed = [mutation.file, 'src/core/kernels.wasm.ts'].map((file) => join(copy, file));
+  const originals = await Promise.all(changed.map((path) => readFile(path, 'utf8')));
+  let text = originals[0] ?? '';
+  for (const { find, replace } of mutation.changes) {
+    expect(text.split(find)).toHaveLength(2);
+    text = text.replace(find, () => replace);
+  }
+  await writeFile(join(copy, mutation.file), text);
+  if (mutation.file.startsWith('assembly/')) {
+    await run(process.execPath, ['assembly/build.mjs'], { cwd: copy });
+  }
+  return async () => {
+    await Promise.all(changed.map((path, at) => writeFile(path, originals[at] ?? '')));
+  };
+}
+
+describe('a fault planted in the product', () => {
+  let copy = '';
+  beforeAll(async () => {
+    copy = await copyProduct();
+  });
+  afterAll(() => rm(copy, { recursive: true, force: true }));
+
+  it(
+    'is what makes the simulation fail: without one it passes',
+    async () => {
+      const { passes, output } = await simulationPasses(copy);
+      expect(output).toMatch(/Tests +\d+ passed/);
+      expect(passes).toBe(true);
+    },
+    5 * minutes,
+  );
+
+  it.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
+    'is found: %s',
+    async (_name, mutation) => {
+      const restore = await plant(copy, mutation);
+      try {
+        const { passes, output } = await simulationPasses(copy);
+        expect(passes).toBe(false);
+        // It ran, and an expectation failed: the copy is not merely broken.
+        expect(output).toMatch(/Tests +\d+ failed/);
+      } finally {
+        await restore();
+      }
+    },
+    5 * minutes,
+  );
+});
