@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { Arena } from '../src/core/arena.js';
+import { loadCPeers } from './c-peers.js';
 import { type Suite, throughput } from './harness.js';
 import { countChangedPages } from './plain-js.js';
 
@@ -8,6 +9,7 @@ const pageBytes = 4096;
 export const suite: Suite = {
   question: 'How fast are the changed pages of a memory found against its shadow?',
   async *run() {
+    const c = loadCPeers();
     for (const [where, mebibytes] of [
       ['64MiB', 64],
       ['in-cache', 0.25],
@@ -50,6 +52,7 @@ export const suite: Suite = {
           () => kernels.scanPages(memory, shadow, pages, bitmap),
           {
             'Buffer.compare': compareBuffers,
+            ...(c && { 'C (memcmp)': () => c.scan_pages(buffer, shadowBuffer, pages) }),
             'plain JavaScript': () => countChangedPages(words, shadowWords),
           },
         );

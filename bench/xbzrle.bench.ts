@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { Arena } from '../src/core/arena.js';
+import { loadCPeers } from './c-peers.js';
 import { type Suite, throughput } from './harness.js';
 import { decodeXbzrle, encodeXbzrle } from './plain-js.js';
 
@@ -30,6 +31,7 @@ const changes: Readonly<Record<string, (next: Uint8Array) => void>> = {
 export const suite: Suite = {
   question: 'How fast are changed pages turned into deltas and back?',
   async *run() {
+    const c = loadCPeers();
     const arena = new Arena(4 * pages * pageBytes);
     const { kernels } = arena;
     const previous = arena.alloc(pages * pageBytes, pageBytes);
@@ -38,6 +40,8 @@ export const suite: Suite = {
     const page = arena.alloc(pageBytes);
     const view = (address: number) => arena.bytes(address, pageBytes);
     const outView = view(out).subarray(0, capacity);
+    const allPrevious = arena.bytes(previous, pages * pageBytes);
+    const allNext = arena.bytes(next, pages * pageBytes);
     const pairs = Array.from({ length: pages }, (_, i) => ({
       previous: view(previous + i * pageBytes),
       next: view(next + i * pageBytes),
@@ -58,6 +62,9 @@ export const suite: Suite = {
           }
         },
         {
+          ...(c && {
+            'C (gcc -O3)': () => c.xbzrle_pages(allPrevious, allNext, pages, outView, capacity),
+          }),
           'plain JavaScript': () => {
             for (const pair of pairs) encodeXbzrle(pair.previous, pair.next, outView);
           },
