@@ -16,7 +16,8 @@ interface InPlaceExports {
 /**
  * Hashes the pages of somebody else's WebAssembly memory where they lie, plain or shared, without writing to it. A page's hash is its
  * XXH3-64 under `secret`. Hashes are kept by the caller as u64 in little-endian order, seen as `Uint32Array`: entries 2 p and 2 p + 1 are
- * page p's. To visit what changed in a range of pages:
+ * page p's. A page that another thread writes meanwhile may hash to neither of its versions: it then counts as changed next time too.
+ * To visit what changed in a range of pages:
  *
  *     let page = hasher.nextChanged(hashes, first, end);
  *     for (; page < end; page = hasher.nextChanged(hashes, page + 1, end)) hasher.store(hashes, page);
