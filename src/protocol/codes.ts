@@ -74,3 +74,6 @@ const errorNumbers: Readonly<Record<FerryErrorCode, number>> = {
 };
 
 export const errorCodes: WireEnum<FerryErrorCode> = wireEnum(errorNumbers);
+
+/** byteLength, as u64, of a REGION that vanished. */
+export const vanished = 0xffff_ffff_ffff_ffffn;

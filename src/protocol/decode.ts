@@ -1,7 +1,6 @@
 import { FerryError } from '../errors.js';
 import { BodyReader, fail } from './body-reader.js';
-import { abortScopes, bases, errorCodes, hashLevels, roles, standings } from './codes.js';
-import { vanished } from './encode.js';
+import { abortScopes, bases, errorCodes, hashLevels, roles, standings, vanished } from './codes.js';
 import { type Checksum, checkBody, type FrameHeader, readHeader } from './header.js';
 import {
   digestBytes,

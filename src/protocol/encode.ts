@@ -1,5 +1,5 @@
 import { BodyWriter } from './body-writer.js';
-import { abortScopes, bases, errorCodes, hashLevels, roles, standings } from './codes.js';
+import { abortScopes, bases, errorCodes, hashLevels, roles, standings, vanished } from './codes.js';
 import { type FrameOrder, sealFrame } from './header.js';
 import {
   digestBytes,
@@ -13,9 +13,6 @@ import {
   sessionBytes,
 } from './limits.js';
 import type { Message, Offer } from './messages.js';
-
-/** REGION's byteLength of a region that vanished. */
-export const vanished = 0xffff_ffff_ffff_ffffn;
 
 /**
  * One whole frame that says `message`; docs/protocol.md section 3. One allocation. What the receiver

@@ -4,7 +4,6 @@ import {
   encodeMessage,
   type Message,
   maxTextBytes,
-  negotiateVersion,
   type OfferedRegion,
 } from '../../src/protocol/index.js';
 import { examples, exampleOrder as order } from '../reference/examples.js';
@@ -62,15 +61,5 @@ describe('encoding', () => {
       encodeMessage({ ...examples.FAILED, text: 'a\ud800' }, order),
     );
     expect(message).toMatchObject({ text: 'a\ufffd' });
-  });
-});
-
-describe('negotiating a version', () => {
-  it.each([
-    [1, 1, 1],
-    [1, 9, 1],
-    [2, 9, undefined],
-  ])('a peer that speaks %i to %i gets %s', (min, max, version) => {
-    expect(negotiateVersion(min, max)).toBe(version);
   });
 });
