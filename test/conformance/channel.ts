@@ -1,26 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
-import { encodeMessage, headerBytes, sealFrame } from '../../src/protocol/index.js';
 import type { Channel } from '../../src/transport/index.js';
 import { End } from './channel-end.js';
-
-const order = { seq: 1, round: 1, attempt: 1 };
-const ping = (token: number) => encodeMessage({ type: 'PING', token }, order);
-
-function pages(bodyBytes: number, fill: number): Uint8Array {
-  const frame = new Uint8Array(headerBytes + bodyBytes).fill(fill, headerBytes);
-  sealFrame(frame, { type: 'PAGES', tableBytes: 3, ...order });
-  return frame;
-}
-
-/** Which of `frames` are not as they were sent; compared as buffers, since there may be megabytes. */
-function damaged(frames: readonly Uint8Array[], sent: readonly Uint8Array[]): number[] {
-  const count = Math.max(frames.length, sent.length);
-  return Array.from({ length: count }, (_, index) => index).filter((index) => {
-    const [got, want] = [frames[index], sent[index]];
-    return got === undefined || want === undefined || Buffer.compare(got, want) !== 0;
-  });
-}
+import { damaged, pages, ping } from './frames.js';
 
 /** How a kind of channel makes a joined pair; `dispose` frees what belongs to both. */
 export interface ChannelPair {
