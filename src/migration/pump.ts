@@ -1,5 +1,6 @@
 import type { CaptureEngine } from '../codec/capture.js';
 import type { Guest } from '../guests/guest.js';
+import type { RegionChange } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
 import type { Link } from './link.js';
@@ -200,9 +201,14 @@ export class Pump {
     });
   }
 
+  /** Tells the destination that a region grew, appeared or vanished; pages may follow. */
+  announce(change: RegionChange): void {
+    this.#finalSeq = this.#link.send(change, this.#round);
+  }
+
   #sendRegionChanges(): void {
     for (const change of this.#engine.syncRegions(this.#guest.regions)) {
-      this.#finalSeq = this.#link.send({ type: 'REGION', ...change }, this.#round);
+      this.announce({ type: 'REGION', ...change });
     }
   }
 
@@ -254,7 +260,8 @@ export class Pump {
       if (this.#round > 1) this.#bytesPerPage += smoothing * (bytes / pages - this.#bytesPerPage);
     }
     if (this.#guest.tracker.exact) {
-      if (pages > 0) this.#encodeMsPerPage += smoothing * (captureMs / pages - this.#encodeMsPerPage);
+      if (pages > 0)
+        this.#encodeMsPerPage += smoothing * (captureMs / pages - this.#encodeMsPerPage);
     } else if (examined > 0 && captureMs > 0) {
       // Looking at every page is nearly all of the work, and the last round looks at every page again.
       this.#scanPagesPerMs = examined / captureMs;
@@ -274,7 +281,8 @@ export class Pump {
         this.#round === 1 && !this.#guest.tracker.exact ? this.#engine.totalPages : dirtyPages,
       ),
       pagesSent,
-      settled: this.#engine.auditPagesLeft === 0 && this.#rereadPages <= rereadSlack + 2 * pagesSent,
+      settled:
+        this.#engine.auditPagesLeft === 0 && this.#rereadPages <= rereadSlack + 2 * pagesSent,
       dirtyPages,
       sentBytes,
       durationMs,

@@ -1,4 +1,6 @@
 import type { Guest } from '../guests/guest.js';
+import type { Region } from '../memory/region.js';
+import type { Offer, RegionChange } from '../protocol/messages.js';
 import type { ResolvedOptions } from './options.js';
 import type { SourcePlan } from './source-states.js';
 
@@ -37,4 +39,18 @@ export function makePlan(
     },
     generation,
   };
+}
+
+/** What happened to the guest's regions while the offer was on its way: to be told before the first page. */
+export function changesSinceOffer(offer: Offer, regions: readonly Region[]): RegionChange[] {
+  const changes: RegionChange[] = [];
+  for (const { id, name, byteLength } of regions) {
+    const offered = offer.regions.find((candidate) => candidate.id === id);
+    if (offered?.byteLength !== byteLength) changes.push({ type: 'REGION', id, name, byteLength });
+  }
+  for (const { id, name } of offer.regions) {
+    const gone = regions.every((candidate) => candidate.id !== id);
+    if (gone) changes.push({ type: 'REGION', id, name, byteLength: -1 });
+  }
+  return changes;
 }

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { CaptureEngine } from '../codec/capture.js';
+import type { CaptureEngine } from '../codec/capture.js';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Message, Running } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
-import { type Clock, sleep } from './clock.js';
+import { beginTransfer } from './begin-transfer.js';
+import type { Clock } from './clock.js';
 import type { MigrationEvent, MigrationReport } from './events.js';
 import { GuestControl } from './guest-control.js';
+import { Inquiry } from './inquiry.js';
 import { Link, type OpenTap } from './link.js';
 import { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
@@ -15,7 +17,7 @@ import { makeReport } from './report.js';
 import { makePlan } from './source-plan.js';
 import { stepSource } from './source-machine.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
-import { Transfer } from './transfer.js';
+import type { Transfer } from './transfer.js';
 
 export interface SourceDeps {
   readonly guest: Guest;
@@ -31,11 +33,8 @@ export interface SourceDeps {
   readonly random?: (bytes: number) => Uint8Array;
 }
 
-/** How long an ABORT may stay unanswered, and how long a void promise is worth announcing. */
+/** How long an ABORT may stay unanswered. */
 const abortedTimeoutMs = 1000;
-const releaseTimeoutMs = 2000;
-const firstBackoffMs = 50;
-const longestBackoffMs = 2000;
 
 /** Binds the source machine to a guest, a clock and connections: carries out its effects and feeds it what happens. */
 export class SourceDriver {
@@ -46,6 +45,7 @@ export class SourceDriver {
   readonly #plan: SourcePlan;
   readonly #control: GuestControl;
   readonly #meter: Meter;
+  readonly #inquiry: Inquiry;
   readonly #startedAt: number;
   readonly #cpuFrom: NodeJS.CpuUsage = process.cpuUsage();
   #state: SourceState = { phase: 'greeting' };
@@ -55,7 +55,6 @@ export class SourceDriver {
   #attempt = 0;
   #running: Running | undefined;
   #throttle = 0;
-  #backoffMs = firstBackoffMs;
   #doubtSince: number | undefined;
   #cancelTimer: () => void = () => {};
   #farewell: Promise<void> = Promise.resolve();
@@ -67,6 +66,7 @@ export class SourceDriver {
     this.session = random(16);
     this.#control = new GuestControl(deps.guest);
     this.#meter = new Meter(deps.clock);
+    this.#inquiry = new Inquiry({ clock: deps.clock, connect: () => this.#connect('ask') });
     this.#startedAt = deps.clock.now();
     this.#plan = makePlan(
       deps.guest,
@@ -197,7 +197,7 @@ export class SourceDriver {
         this.#ask();
         return;
       case 'release-promise':
-        this.#farewell = this.#releasePromise();
+        if (state.phase === 'failed') this.#farewell = this.#inquiry.releasePromise(state.error);
         return;
       case 'await-aborted':
         this.#after(abortedTimeoutMs, { type: 'gave-up-waiting' });
@@ -234,34 +234,23 @@ export class SourceDriver {
   }
 
   #begin(bases: readonly ('zero' | 'unknown')[]): void {
-    const { guest, clock, options, emit } = this.#deps;
     const link = this.#link;
     if (link === undefined) return;
     try {
-      const engine = new CaptureEngine(guest.regions, guest.tracker, {
-        secret: this.#plan.offer.secret,
-        shadowBytes: guest.motion === 'still' ? 0 : options.shadowBytes,
-        baseCacheBytes: guest.motion === 'still' ? 0 : options.baseCacheBytes,
-      });
-      for (const [at, base] of bases.entries()) {
-        const region = this.#plan.offer.regions[at];
-        if (region !== undefined) engine.setBase(region.id, base);
-      }
-      guest.tracker.start();
+      const { engine, transfer } = beginTransfer(
+        {
+          ...this.#deps,
+          control: this.#control,
+          link,
+          meter: this.#meter,
+          session: this.session,
+          feed: (event) => this.#dispatch(event),
+        },
+        this.#plan,
+        bases,
+      );
       this.#engine = engine;
-      this.#transfer = new Transfer({
-        guest,
-        control: this.#control,
-        engine,
-        link,
-        clock,
-        meter: this.#meter,
-        options,
-        session: this.session,
-        maxStateBytes: this.#plan.offer.maxStateBytes,
-        feed: (event) => this.#dispatch(event),
-        emit,
-      });
+      this.#transfer = transfer;
       link.ping();
     } catch (error) {
       const reason = asFerryError(error, 'ERR_GUEST');
@@ -280,23 +269,15 @@ export class SourceDriver {
     const { clock, options } = this.#deps;
     this.#closeLink();
     this.#doubtSince ??= clock.now();
-    const attempt = async (): Promise<void> => {
-      await sleep(clock, this.#backoffMs);
-      this.#backoffMs = Math.min(longestBackoffMs, this.#backoffMs * 2);
-      if (this.#state.phase !== 'in-doubt') return;
-      try {
-        await this.#connect('ask');
-        this.#dispatch({ type: 'reconnected' });
-      } catch {
-        await attempt();
-      }
-    };
     if (!this.#plan.offer.handsOver) {
-      this.#after(Math.max(0, options.outcomeTimeoutMs - (clock.now() - this.#doubtSince)), {
-        type: 'gave-up-waiting',
-      });
+      const leftMs = options.outcomeTimeoutMs - (clock.now() - this.#doubtSince);
+      this.#after(Math.max(0, leftMs), { type: 'gave-up-waiting' });
     }
-    attempt();
+    this.#inquiry
+      .reconnect(() => this.#state.phase === 'in-doubt')
+      .then((connected) => {
+        if (connected) this.#dispatch({ type: 'reconnected' });
+      });
   }
 
   #announceDoubt(): void {
@@ -305,45 +286,6 @@ export class SourceDriver {
       session: Buffer.from(this.session).toString('hex'),
       message:
         'COMMIT was sent and no answer came: the guest stays paused here until the destination can be asked',
-    });
-  }
-
-  /** Best effort: a destination that gave READY keeps its copy until it hears COMMIT or ABORT. */
-  async #releasePromise(): Promise<void> {
-    const { clock } = this.#deps;
-    const deadline = clock.now() + releaseTimeoutMs;
-    while (clock.now() < deadline) {
-      await sleep(clock, this.#backoffMs);
-      this.#backoffMs = Math.min(longestBackoffMs, this.#backoffMs * 2);
-      const told = await this.#tellAbort().catch(() => false);
-      if (told) return;
-    }
-  }
-
-  async #tellAbort(): Promise<boolean> {
-    const link = await this.#connect('ask');
-    return new Promise((resolve) => {
-      const end = (told: boolean): void => {
-        cancel();
-        link.close().then(() => resolve(told));
-      };
-      const cancel = this.#deps.clock.after(abortedTimeoutMs, () => end(false));
-      link.handlers = {
-        onMessage: (message) => {
-          if (message.type === 'HELLO_ACK') {
-            link.send({
-              type: 'ABORT',
-              scope: 'session',
-              code: 'ERR_CONNECTION_LOST',
-              text: 'the link broke before COMMIT',
-            });
-          } else end(message.type === 'ABORTED');
-        },
-        onClosed: () => {
-          cancel();
-          resolve(false);
-        },
-      };
     });
   }
 

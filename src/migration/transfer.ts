@@ -1,7 +1,7 @@
 import type { CaptureEngine } from '../codec/capture.js';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Hashes, Running } from '../protocol/messages.js';
+import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
@@ -24,6 +24,8 @@ export interface TransferDeps {
   readonly options: ResolvedOptions;
   readonly session: Uint8Array;
   readonly maxStateBytes: number;
+  /** What happened to the regions since they were offered. */
+  readonly changes: readonly RegionChange[];
   /** Tells the source machine what happened. */
   readonly feed: (event: SourceEvent) => void;
   readonly emit: (event: MigrationEvent) => void;
@@ -59,6 +61,7 @@ export class Transfer {
       ...deps,
       cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
     });
+    for (const change of deps.changes) this.#pump.announce(change);
     this.#repair = new Repair(deps.engine, (message) => deps.link.send(message));
   }
 

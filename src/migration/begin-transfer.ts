@@ -1,0 +1,37 @@
+import { CaptureEngine } from '../codec/capture.js';
+import { changesSinceOffer } from './source-plan.js';
+import type { SourcePlan } from './source-states.js';
+import { Transfer, type TransferDeps } from './transfer.js';
+
+/**
+ * Makes the source's engine and transfer for what the destination accepted, and starts the tracker. Throws what the guest's tracker
+ * throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
+ */
+export function beginTransfer(
+  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'>,
+  plan: SourcePlan,
+  bases: readonly ('zero' | 'unknown')[],
+): { readonly engine: CaptureEngine; readonly transfer: Transfer } {
+  const { guest, options } = deps;
+  const { offer } = plan;
+  const regions = guest.regions;
+  // What is read once is never the base of anything.
+  const keepsBases = guest.motion !== 'still';
+  const engine = new CaptureEngine(regions, guest.tracker, {
+    secret: offer.secret,
+    shadowBytes: keepsBases ? options.shadowBytes : 0,
+    baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
+  });
+  for (const [at, { id }] of offer.regions.entries()) {
+    const isThere = regions.some((region) => region.id === id);
+    if (isThere) engine.setBase(id, bases[at] ?? 'unknown');
+  }
+  guest.tracker.start();
+  const transfer = new Transfer({
+    ...deps,
+    engine,
+    maxStateBytes: offer.maxStateBytes,
+    changes: changesSinceOffer(offer, regions),
+  });
+  return { engine, transfer };
+}

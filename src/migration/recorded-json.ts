@@ -1,0 +1,37 @@
+import { FerryError, type FerryErrorCode, ferryErrorCodes } from '../errors.js';
+
+/** JSON for values with bytes, bigints, errors and numbers beyond all bounds in them: each becomes an object with one `$` key. */
+export function toRecordedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (item instanceof Uint8Array) return { $bytes: Buffer.from(item).toString('hex') };
+    if (typeof item === 'bigint') return { $bigint: String(item) };
+    if (typeof item === 'number' && !Number.isFinite(item)) return { $number: String(item) };
+    if (item instanceof FerryError) return { $error: { code: item.code, message: item.message } };
+    return item;
+  });
+}
+
+/** The value that `toRecordedJson` wrote. SyntaxError. */
+export function fromRecordedJson(text: string): unknown {
+  return JSON.parse(text, (_key, item: unknown) => {
+    if (!isRecord(item)) return item;
+    const { $bytes, $bigint, $number, $error } = item;
+    if (typeof $bytes === 'string') return new Uint8Array(Buffer.from($bytes, 'hex'));
+    if (typeof $bigint === 'string') return BigInt($bigint);
+    if (typeof $number === 'string') return Number($number);
+    if (isRecord($error)) return recordedError($error);
+    return item;
+  });
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isErrorCode(value: unknown): value is FerryErrorCode {
+  return ferryErrorCodes.some((code) => code === value);
+}
+
+function recordedError({ code, message }: Readonly<Record<string, unknown>>): FerryError {
+  return new FerryError(isErrorCode(code) ? code : 'ERR_STORE_CORRUPT', String(message));
+}
