@@ -1,4 +1,5 @@
 import { Arena, maxArenaBytes } from '../core/arena.js';
+import { checksum } from '../core/checksum.js';
 import { pageKind } from '../core/kernel-exports.js';
 import { FerryError } from '../errors.js';
 import { AreaPool, areaClass } from '../memory/area-pool.js';
@@ -150,6 +151,11 @@ export class ApplyEngine {
       this.#isApplying = false;
       this.#changes++;
     }
+  }
+
+  /** XXH3-64 of `bytes`, where they stand if that is in this engine's memory: for the checksums of frames. */
+  checksum(bytes: Uint8Array): bigint {
+    return checksum(bytes, this.#arena);
   }
 
   /** Address of the body in the arena. */

@@ -1,4 +1,5 @@
 import type { Arena } from '../core/arena.js';
+import { checksum } from '../core/checksum.js';
 import { FerryError } from '../errors.js';
 import { AreaPool } from '../memory/area-pool.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
@@ -124,6 +125,11 @@ export class CaptureEngine {
     return source;
   }
 
+  /** XXH3-64 of `bytes`, where they stand if that is in this engine's memory: for the checksums of frames. */
+  checksum(bytes: Uint8Array): bigint {
+    return checksum(bytes, this.#arena);
+  }
+
   /**
    * What the destination's copy holds from now on. All pages become dirty. After 'zero' only pages that are not zero will be sent,
    * after 'unknown' every page, and none as a delta.
@@ -163,7 +169,6 @@ export class CaptureEngine {
       this.#shadowPagesLeft -= shadowPages;
       changes.push({ id: region.id, name: region.name, byteLength });
     }
-    if (changes.length > 0) this.#cursor = { source: 0, page: 0 };
     return changes.sort((a, b) => a.id - b.id);
   }
 

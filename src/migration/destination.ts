@@ -230,8 +230,11 @@ export class DestinationDriver {
       await this.#guest.discard?.();
       return;
     }
-    this.#link?.receiveInto(this.#receiver.engine.receiveArea);
-    this.#dispatch({ type: 'admitted', bases: this.#receiver.engine.bases() });
+    const { engine } = this.#receiver;
+    const link = this.#link;
+    link?.receiveInto(engine.receiveArea);
+    if (link !== undefined) link.checksumOf = (bytes) => engine.checksum(bytes);
+    this.#dispatch({ type: 'admitted', bases: engine.bases() });
   }
 
   async #apply(

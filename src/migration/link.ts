@@ -48,6 +48,8 @@ export class Link {
   #cancelHeartbeat: () => void = () => {};
   #writable: (() => void)[] = [];
   onRoundTrip: (ms: number) => void = () => {};
+  /** Hashes frame bodies; one that knows where they stand need not copy them. */
+  checksumOf: ((bytes: Uint8Array) => bigint) | undefined;
 
   /** `attempt`: ours where we are the source; undefined: taken from the first frame that arrives. */
   constructor(
@@ -80,16 +82,6 @@ export class Link {
     return this.#open;
   }
 
-  /** seq of the last frame sent; 0 before the first. */
-  get sentSeq(): number {
-    return this.#sentSeq;
-  }
-
-  /** seq of the last frame received. */
-  get receivedSeq(): number {
-    return this.#receivedSeq;
-  }
-
   get attempt(): number {
     return this.#attempt ?? this.#peerAttempt ?? 0;
   }
@@ -113,15 +105,13 @@ export class Link {
   /** Sends captured pages; the frame's bytes belong to the link until it calls `release`. Returns the seq. */
   sendPages(frame: PagesFrame, round: number): number {
     const seq = this.#nextSeq();
-    sealFrame(frame.bytes, {
-      type: 'PAGES',
-      flags: 0,
-      tableBytes: frame.tableBytes,
-      rawBytes: frame.bodyBytes,
-      seq,
-      round,
-      attempt: this.attempt,
-    });
+    const { tableBytes, bodyBytes: rawBytes } = frame;
+    const { attempt } = this;
+    sealFrame(
+      frame.bytes,
+      { type: 'PAGES', tableBytes, rawBytes, seq, round, attempt },
+      this.checksumOf,
+    );
     this.#write(frame.bytes, () => {
       frame.release();
       this.#wake();
@@ -160,24 +150,35 @@ export class Link {
     this.#channel.send(frame, released);
   }
 
-  async #receive(frame: Uint8Array): Promise<void> {
+  /** Most messages are done with at once; a promise makes the channel stop reading, so only those that need it get one. */
+  #receive(frame: Uint8Array): void | Promise<void> {
     if (!this.#open) return;
     this.#heardAt = this.#clock.now();
-    this.#busy = true;
+    let handled: void | Promise<void>;
     try {
-      const { header, message } = decodeMessage(frame);
+      const { header, message } = decodeMessage(frame, this.checksumOf);
       this.#tap?.('in', frame);
       this.#checkOrder(header.seq, header.attempt);
-      await this.#handle(message, header.seq);
+      handled = this.#handle(message, header.seq);
     } catch (error) {
-      const reason = asFerryError(error, 'ERR_UNEXPECTED_MESSAGE');
-      this.#channel.destroy(reason);
-      this.#closed(reason);
-    } finally {
-      this.#busy = false;
-      this.#heardAt = this.#clock.now();
-      this.#wake();
+      this.#fail(error);
+      return;
     }
+    this.#wake();
+    if (handled === undefined) return;
+    this.#busy = true;
+    return handled
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#busy = false;
+        this.#heardAt = this.#clock.now();
+      });
+  }
+
+  #fail(error: unknown): void {
+    const reason = asFerryError(error, 'ERR_UNEXPECTED_MESSAGE');
+    this.#channel.destroy(reason);
+    this.#closed(reason);
   }
 
   #handle(message: Message, seq: number): void | Promise<void> {

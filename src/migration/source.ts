@@ -251,6 +251,7 @@ export class SourceDriver {
       );
       this.#engine = engine;
       this.#transfer = transfer;
+      link.checksumOf = (bytes) => engine.checksum(bytes);
       link.ping();
     } catch (error) {
       const reason = asFerryError(error, 'ERR_GUEST');
