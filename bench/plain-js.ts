@@ -82,3 +82,14 @@ function writeLength(out: Uint8Array, at: number, length: number): number {
   out[at + 1] = length >> 7;
   return at + 2;
 }
+
+/** Whether the pages at `offset`, a multiple of 4096, are equal, four bytes a step. */
+export function isSamePage(a: Uint8Array, b: Uint8Array, offset: number): boolean {
+  const words = pageBytes / 4;
+  const left = new Uint32Array(a.buffer, a.byteOffset + offset, words);
+  const right = new Uint32Array(b.buffer, b.byteOffset + offset, words);
+  for (let i = 0; i < words; i++) {
+    if (left[i] !== right[i]) return false;
+  }
+  return true;
+}

@@ -252,6 +252,20 @@ describe('regions', () => {
     expect(() => capture.leaves(2)).toThrow(RangeError);
   });
 
+  test('that grew are read as long as they were until the list was followed, and nothing is lost', async () => {
+    const region = testRegion(noise(1).subarray(0, 100), { maxByteLength: 8192 });
+    const marks = new MarksTracker([region]);
+    const capture = newCapture([region], marks);
+    await captureAll(capture);
+    region.grow(200);
+    region.bytes[150] = 1;
+    marks.mark(0, 150, 1);
+    capture.takeDirty();
+    expect(await captureAll(capture)).toEqual([]);
+    expect(capture.syncRegions([region])).toHaveLength(1);
+    expect(sent(await captureAll(capture))).toEqual(['0:0 delta']);
+  });
+
   test('may come and go without end', async () => {
     const capture = newCapture([], new HashTracker());
     for (let id = 0; id < 200; id++) {
