@@ -1,29 +1,28 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Hello, Message, Offer, Prepare, Running } from '../protocol/messages.js';
+import type { Hello, Message, Offer, Prepare } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
-import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
-import type { Clock } from './clock.js';
 import { standingOf, stepDestination } from './destination-machine.js';
 import type {
   DestinationEffect,
   DestinationEvent,
   DestinationState,
 } from './destination-states.js';
-import type { Journal } from './journal.js';
+import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import type { Link } from './link.js';
-import { Receiver } from './receiver.js';
 
-export interface DestinationDeps {
-  readonly session: Uint8Array;
+export interface DestinationDeps extends GuestHostDeps {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
-  readonly limits: AdmissionLimits;
-  readonly clock: Clock;
-  readonly journal?: Journal | undefined;
   readonly emit: (event: DestinationNotice) => void;
   readonly onStep?: ((event: DestinationEvent, state: DestinationState) => void) | undefined;
 }
+
+/** Effects that are carried out on the guest or its copy. */
+type HostEffect = Exclude<
+  DestinationEffect,
+  { readonly do: 'send' | 'admit' | 'round-ended' | 'discard' | 'await-source' | 'close' }
+>;
 
 export type DestinationNotice =
   | {
@@ -57,10 +56,7 @@ export class DestinationDriver {
   #link: Link | undefined;
   #attempt = 0;
   #offer: Offer | undefined;
-  #guest: Guest | undefined;
-  #receiver: Receiver | undefined;
-  #acquired = false;
-  #parts = { verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 };
+  #host: GuestHost | undefined;
   #cancelTimer: () => void = () => {};
   #settled: { resolve(arrival: Arrival): void; reject(error: FerryError): void };
   onClosed: () => void = () => {};
@@ -113,13 +109,14 @@ export class DestinationDriver {
       version: protocolVersion,
       standing: standingOf(this.#state),
       capabilities: 0,
-      lastAppliedSeq: this.#receiver?.finalSeq ?? 0,
+      lastAppliedSeq: this.#host?.receiver.finalSeq ?? 0,
     });
     if (hello.role === 'ask') this.#dispatch({ type: 'asked' });
   }
 
-  /** Gives up, if no promise was made yet. */
+  /** Gives up, if no promise was made yet. A promise about something that is only copied binds nobody. */
   cancel(error: FerryError): void {
+    if (this.#offer?.handsOver === false) this.#dispatch({ type: 'resolved', verdict: 'abandon' });
     this.#dispatch({ type: 'cancelled', error });
   }
 
@@ -154,37 +151,17 @@ export class DestinationDriver {
   }
 
   #carryOut(effect: DestinationEffect, seq: number): Promise<void> | undefined {
+    const host = this.#host;
     switch (effect.do) {
       case 'send':
         this.#link?.send(effect.message);
         return;
       case 'admit':
-        this.#guard(() => this.#admit(effect.offer));
+        this.#guard(this.#admit(effect.offer));
         return;
-      case 'apply':
-        return this.#guard(() => this.#apply(effect.message, seq));
       case 'round-ended':
         this.#acknowledge(seq);
-        this.#receiver?.reread((message) => this.#link?.send(message));
-        return;
-      case 'verify':
-        this.#guard(() => this.#verify(effect.prepare));
-        return;
-      case 'send-leaves':
-        for (const message of this.#receiver?.leafMessages() ?? []) this.#link?.send(message);
-        return;
-      case 'send-page-hashes':
-        for (const message of this.#receiver?.pageHashMessages(effect.message) ?? [])
-          this.#link?.send(message);
-        return;
-      case 'load':
-        this.#guard(() => this.#load(effect.generation));
-        return;
-      case 'retreat':
-        this.#guard(() => this.#retreat());
-        return;
-      case 'start':
-        this.#start(effect.prepare);
+        host?.receiver.reread((message) => this.#link?.send(message));
         return;
       case 'discard':
         this.#discard();
@@ -192,18 +169,46 @@ export class DestinationDriver {
       case 'await-source':
         this.#awaitSource();
         return;
-      case 'close': {
-        const link = this.#link;
-        link?.close().then(() => this.onClosed());
+      case 'close':
+        this.#link?.close().then(() => this.onClosed());
         return;
-      }
+      default:
+        return host === undefined ? undefined : this.#carryOutOn(host, effect, seq);
+    }
+  }
+
+  /** The effects that need the guest. Only pages, growth and state hold back the next frame: an ABORT must get through the others. */
+  #carryOutOn(host: GuestHost, effect: HostEffect, seq: number): Promise<void> | undefined {
+    switch (effect.do) {
+      case 'apply':
+        return this.#guard(this.#apply(host, effect.message, seq));
+      case 'verify':
+        this.#guard(this.#verify(host, effect.prepare));
+        return;
+      case 'send-leaves':
+        for (const message of host.receiver.leafMessages()) this.#link?.send(message);
+        return;
+      case 'send-page-hashes':
+        for (const message of host.receiver.pageHashMessages(effect.message)) {
+          this.#link?.send(message);
+        }
+        return;
+      case 'load':
+        this.#guard(this.#load(host, effect.generation));
+        return;
+      case 'retreat':
+        this.#guard(this.#retreat(host));
+        return;
+      case 'start':
+        this.#start(host, effect.prepare);
+        return;
       default:
         effect satisfies never;
     }
   }
 
-  #guard(work: () => Promise<void>): Promise<void> {
-    return work().catch((error: unknown) => {
+  #guard(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
     });
   }
@@ -211,26 +216,19 @@ export class DestinationDriver {
   async #admit(offer: Offer): Promise<void> {
     this.#offer = offer;
     this.#deps.emit({ type: 'offered', session: this.#id, offer, from: this.#link?.remote ?? '' });
+    let host: GuestHost;
     try {
-      checkOffer(offer, this.#deps.limits);
-      this.#guest = await this.#deps.accept(offer, this.#id);
-      await fitGuest(this.#guest, offer);
-      this.#receiver = new Receiver({
-        guest: this.#guest,
-        offer,
-        session: this.#deps.session,
-        clock: this.#deps.clock,
-        maxStateBytes: this.#deps.limits.maxStateBytes,
-      });
+      host = await GuestHost.admit(this.#deps, offer, () => this.#deps.accept(offer, this.#id));
     } catch (error) {
       this.#dispatch({ type: 'refused', error: asFerryError(error, 'ERR_NO_CAPACITY') });
       return;
     }
     if (this.#state.phase !== 'admitting') {
-      await this.#guest.discard?.();
+      await host.discard();
       return;
     }
-    const { engine } = this.#receiver;
+    this.#host = host;
+    const { engine } = host.receiver;
     const link = this.#link;
     link?.receiveInto(engine.receiveArea);
     if (link !== undefined) link.checksumOf = (bytes) => engine.checksum(bytes);
@@ -238,11 +236,11 @@ export class DestinationDriver {
   }
 
   async #apply(
+    host: GuestHost,
     message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>,
     seq: number,
   ): Promise<void> {
-    const receiver = this.#receiver;
-    if (receiver === undefined) return;
+    const { receiver } = host;
     if (message.type === 'PAGES') await receiver.applyPages(message, seq);
     else if (message.type === 'REGION') await receiver.changeRegion(message, seq);
     else receiver.takeState(message, seq);
@@ -250,87 +248,46 @@ export class DestinationDriver {
   }
 
   #acknowledge(seq: number): void {
+    const receiver = this.#host?.receiver;
     this.#link?.send({
       type: 'ACK',
       seq,
-      appliedBytes: this.#receiver?.appliedBytes ?? 0,
-      rereadPages: this.#receiver?.rereadPages ?? 0,
+      appliedBytes: receiver?.appliedBytes ?? 0,
+      rereadPages: receiver?.rereadPages ?? 0,
     });
   }
 
-  async #verify(prepare: Prepare): Promise<void> {
-    const receiver = this.#receiver;
-    if (receiver === undefined) return;
-    const from = this.#deps.clock.now();
-    const digest = await receiver.verify(prepare);
-    this.#parts.verifyMs = this.#deps.clock.now() - from;
+  async #verify(host: GuestHost, prepare: Prepare): Promise<void> {
+    const digest = await host.verify(prepare);
     this.#dispatch({ type: 'verified', generation: prepare.generation, digest });
   }
 
-  async #load(generation: number): Promise<void> {
-    const receiver = this.#receiver;
-    const guest = this.#guest;
-    if (receiver === undefined || guest === undefined) return;
-    await receiver.afterAll(async () => {
-      const { clock } = this.#deps;
-      const from = clock.now();
-      await guest.loadState(receiver.state);
-      const loaded = clock.now();
-      this.#parts.loadMs = loaded - from;
-      if (guest.acquire !== undefined) {
-        this.#acquired = true;
-        await guest.acquire();
-      }
-      this.#parts.acquireMs = clock.now() - loaded;
-    });
+  async #load(host: GuestHost, generation: number): Promise<void> {
+    await host.load();
     this.#dispatch({ type: 'loaded', generation });
   }
 
-  async #retreat(): Promise<void> {
-    const receiver = this.#receiver;
-    await receiver?.afterAll(async () => {
-      receiver.dropState();
-      await this.#letGo();
-    });
+  async #retreat(host: GuestHost): Promise<void> {
+    await host.retreat();
     this.#link?.send({ type: 'ABORTED', scope: 'switchover' });
   }
 
-  /** The one way to `running`: durably noted first, then the guest's first instruction. */
-  async #start(prepare: Prepare): Promise<void> {
-    const { clock, journal } = this.#deps;
-    const guest = this.#guest;
-    const running = (resumeMs: number): Running => ({
-      type: 'RUNNING',
-      digest: prepare.digest,
-      ...this.#parts,
-      resumeMs,
-    });
-    const from = clock.now();
-    try {
-      await journal?.started(this.#deps.session, prepare.digest);
-      await guest?.resume();
-    } catch (error) {
-      await journal?.notStarted(this.#deps.session).catch(() => {});
-      this.#dispatch({ type: 'start-failed', error: asFerryError(error, 'ERR_START_FAILED') });
-      return;
-    }
-    this.#dispatch({ type: 'started', running: running(clock.now() - from) });
+  async #start(host: GuestHost, prepare: Prepare): Promise<void> {
+    const event = await host.start(prepare).then(
+      (running) => ({ type: 'started', running }) as const,
+      (error: unknown) =>
+        ({ type: 'start-failed', error: asFerryError(error, 'ERR_START_FAILED') }) as const,
+    );
+    this.#dispatch(event);
   }
 
   #discard(): void {
-    this.#receiver?.close();
-    const work = async (): Promise<void> => {
-      await this.#letGo();
-      await this.#guest?.discard?.();
-    };
-    const discarded = this.#receiver === undefined ? work() : this.#receiver.afterAll(work);
-    discarded.catch(() => {}).finally(() => this.#settleFailure());
-  }
-
-  async #letGo(): Promise<void> {
-    if (!this.#acquired) return;
-    this.#acquired = false;
-    await this.#guest?.release?.();
+    const discarded = this.#host?.discard() ?? Promise.resolve();
+    discarded
+      .catch(() => {
+        // Why the session ended is told below; that cleaning up failed as well is not the news.
+      })
+      .finally(() => this.#settleFailure());
   }
 
   #awaitSource(): void {
@@ -352,28 +309,25 @@ export class DestinationDriver {
   #onPhase(state: DestinationState): void {
     if (state.phase !== 'running') return;
     this.#cancelTimer();
-    this.#receiver?.close();
-    const { guest, offer } = { guest: this.#guest, offer: this.#offer };
-    if (guest === undefined || offer === undefined) return;
+    const host = this.#host;
+    const offer = this.#offer;
+    if (host === undefined || offer === undefined) return;
+    // The session stays known for those who ask; what it was filled from need not.
+    this.#host = undefined;
     this.#settled.resolve({
       session: this.#id,
-      guest,
+      guest: host.guest,
       offer,
       digest: Buffer.from(state.running.digest).toString('hex'),
-      appliedPages: this.#receiver?.appliedPages ?? 0,
-      receivedBytes: this.#receiver?.appliedBytes ?? 0,
+      appliedPages: host.receiver.appliedPages,
+      receivedBytes: host.receiver.appliedBytes,
     });
-    this.#receiver = undefined;
-    this.#guest = undefined;
   }
 
   #settleFailure(): void {
     this.#cancelTimer();
-    // The session stays known for those who ask; what it held need not.
-    this.#receiver = undefined;
-    this.#guest = undefined;
-    const state = this.#state;
-    if (state.phase === 'aborted' || state.phase === 'start-failed')
-      this.#settled.reject(state.error);
+    this.#host = undefined;
+    const { phase } = this.#state;
+    if (phase === 'aborted' || phase === 'start-failed') this.#settled.reject(this.#state.error);
   }
 }

@@ -25,7 +25,10 @@ async function cutEverywhere(
   const ends = new Set<string>();
   const violations: string[] = [];
   let runs = 0;
-  for (let cut = 1; cut <= whole.deliveredBytes; cut += stride) {
+  // A sample must not miss the switchover, the last few hundred bytes.
+  const step = (at: number): number =>
+    at > whole.deliveredBytes - 300 ? Math.min(stride, 17) : stride;
+  for (let cut = 1; cut <= whole.deliveredBytes; cut += step(cut)) {
     const outcome = await simulate({ ...scenario, cutAfterBytes: cut });
     runs += 1;
     ends.add(`${outcome.sourcePhase}/${outcome.destinationPhase}`);

@@ -1,0 +1,123 @@
+import type { Guest } from '../guests/guest.js';
+import type { Offer, Prepare, Running } from '../protocol/messages.js';
+import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
+import type { Clock } from './clock.js';
+import type { Journal } from './journal.js';
+import { Receiver } from './receiver.js';
+
+export interface GuestHostDeps {
+  readonly session: Uint8Array;
+  readonly limits: AdmissionLimits;
+  readonly clock: Clock;
+  readonly journal?: Journal | undefined;
+}
+
+/**
+ * The destination's guest and the copy it is filled from: made for an offer, verified, loaded, started or discarded. Calls to the guest
+ * wait for whatever the copy has under way.
+ */
+export class GuestHost {
+  readonly guest: Guest;
+  readonly receiver: Receiver;
+  readonly #deps: GuestHostDeps;
+  readonly #parts = { verifyMs: 0, loadMs: 0, acquireMs: 0 };
+  #holdsResources = false;
+
+  private constructor(deps: GuestHostDeps, guest: Guest, receiver: Receiver) {
+    this.#deps = deps;
+    this.guest = guest;
+    this.receiver = receiver;
+  }
+
+  /** Throws the FerryError to refuse the offer with; nothing is left of the guest then. */
+  static async admit(
+    deps: GuestHostDeps,
+    offer: Offer,
+    accept: () => Guest | Promise<Guest>,
+  ): Promise<GuestHost> {
+    const { session, clock, limits } = deps;
+    checkOffer(offer, limits);
+    const guest = await accept();
+    try {
+      await fitGuest(guest, offer);
+      const { maxStateBytes } = limits;
+      return new GuestHost(
+        deps,
+        guest,
+        new Receiver({ guest, offer, session, clock, maxStateBytes }),
+      );
+    } catch (error) {
+      await guest.discard?.();
+      throw error;
+    }
+  }
+
+  /** What is really here, re-read, as a digest. */
+  async verify(prepare: Prepare): Promise<Uint8Array> {
+    const from = this.#deps.clock.now();
+    const digest = await this.receiver.verify(prepare);
+    this.#parts.verifyMs = this.#deps.clock.now() - from;
+    return digest;
+  }
+
+  /** Loads the state and takes outside resources: everything that can fail before the promise is made. */
+  load(): Promise<void> {
+    return this.receiver.afterAll(async () => {
+      const { clock } = this.#deps;
+      const from = clock.now();
+      await this.guest.loadState(this.receiver.state);
+      const loadedAt = clock.now();
+      this.#parts.loadMs = loadedAt - from;
+      if (this.guest.acquire !== undefined) {
+        this.#holdsResources = true;
+        await this.guest.acquire();
+      }
+      this.#parts.acquireMs = clock.now() - loadedAt;
+    });
+  }
+
+  /** Undoes `load`. */
+  retreat(): Promise<void> {
+    return this.receiver.afterAll(async () => {
+      this.receiver.dropState();
+      await this.#letGo();
+    });
+  }
+
+  /** The one way to run: durably noted first, then the guest's first instruction. Throws if none ran. */
+  async start(prepare: Prepare): Promise<Running> {
+    const { clock, journal, session } = this.#deps;
+    const from = clock.now();
+    try {
+      await journal?.started(session, prepare.digest);
+      await this.guest.resume();
+    } catch (error) {
+      await journal?.notStarted(session).catch(() => {
+        // Then a restarted process will say RUNNING, and the source stays paused: better than two that run.
+      });
+      throw error;
+    }
+    this.receiver.close();
+    return {
+      type: 'RUNNING',
+      digest: prepare.digest,
+      ...this.#parts,
+      resumeMs: clock.now() - from,
+    };
+  }
+
+  /** Nothing of the guest stays here. */
+  discard(): Promise<void> {
+    this.receiver.close();
+    return this.receiver.afterAll(async () => {
+      await this.#letGo();
+      await this.guest.discard?.();
+    });
+  }
+
+  async #letGo(): Promise<void> {
+    if (!this.#holdsResources) return;
+    this.#holdsResources = false;
+    await this.guest.release?.();
+  }
+}
