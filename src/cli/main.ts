@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { addReceive } from './receive.js';
+import { addResolve } from './resolve.js';
+import { addSend } from './send.js';
+import { exitCode } from './failure.js';
+
+const manifest: unknown = createRequire(import.meta.url)('../../package.json');
+
+/** Wrong usage is one line and exit 2, whatever was wrong. */
+function main(): Promise<void> {
+  const program = new Command('pageferry')
+    .description("Live migration of a running program's memory between processes.")
+    .version(versionOf(manifest))
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError(false);
+  addReceive(program);
+  addSend(program);
+  addResolve(program);
+  return program.parseAsync().then(
+    () => {},
+    (error: unknown) => {
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.exitCode === 0) return;
+      process.exitCode = exitCode.usage;
+      const asked = error.code === 'commander.help';
+      const message = asked
+        ? 'name a command'
+        : error.message.replace(/^error: /, '').split('\n')[0];
+      process.stderr.write(`pageferry: ${message}. See pageferry --help.\n`);
+    },
+  );
+}
+
+function versionOf(value: unknown): string {
+  return typeof value === 'object' && value !== null && 'version' in value
+    ? String(value.version)
+    : '';
+}
+
+await main();

@@ -1,0 +1,97 @@
+import type { Arrival } from '../migration/destination.js';
+import type { ListenEvent } from '../migration/listen.js';
+import { errorLine } from './failure.js';
+import { escapeControls } from './escape.js';
+import { formatBytes, formatMs, formatSize, plural } from './format.js';
+import type { Landing } from './landing.js';
+import type { Output } from './output.js';
+import { type Address, formatAddress } from './parse.js';
+
+/** Shows what happens at a receiver. */
+export class ReceiveView {
+  readonly #output: Output;
+  readonly #landing: Landing;
+  readonly #once: boolean;
+  readonly #offeredAt = new Map<string, number>();
+
+  constructor(output: Output, landing: Landing, once: boolean) {
+    this.#output = output;
+    this.#landing = landing;
+    this.#once = once;
+  }
+
+  listening({ host, port }: Address): void {
+    this.#output.event({ type: 'listening', host, port });
+    this.#output.line(`listening ${formatAddress({ host, port })}`);
+  }
+
+  show(event: ListenEvent): void {
+    switch (event.type) {
+      case 'offered':
+        this.#offered(event);
+        return;
+      case 'in-doubt':
+        this.#output.event(event);
+        this.#output.line(`in doubt: ${event.message}`);
+        return;
+      case 'arrived':
+        this.#arrived(event.arrival);
+        return;
+      case 'failed': {
+        const { session, error } = event;
+        const { code, message } = error;
+        this.#output.event({ type: 'dropped', session, code, message });
+        this.#output.error(errorLine(code, message));
+        this.#forget(session);
+        return;
+      }
+      case 'ended':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  #offered({ session, from, offer }: Extract<ListenEvent, { type: 'offered' }>): void {
+    this.#offeredAt.set(session, performance.now());
+    const { kind, byteLength } = offer;
+    const name = offer.regions[0]?.name ?? '';
+    this.#output.event({
+      type: 'offered',
+      session,
+      from,
+      kind,
+      name,
+      totalBytes: byteLength,
+      regions: offer.regions.length,
+    });
+    this.#output.line(
+      `offered ${escapeControls(name)}, ${formatSize(byteLength)}, by ${from} (session ${session})`,
+    );
+  }
+
+  #arrived({ session, digest, appliedPages, receivedBytes }: Arrival): void {
+    const totalMs = performance.now() - (this.#offeredAt.get(session) ?? performance.now());
+    const path = this.#landing.pathOf(session);
+    this.#output.event({
+      type: this.#once ? 'completed' : 'received',
+      session,
+      // Source and destination hashed what is here; only the source knows whether that was all.
+      verified: 'stream',
+      path,
+      pagesReceived: appliedPages,
+      bytesReceived: receivedBytes,
+      totalMs,
+      digest,
+    });
+    this.#output.line(
+      `received ${path}: ${plural(appliedPages, 'page')} as ${formatBytes(receivedBytes)} in ${formatMs(totalMs)}; verified, digest ${digest}`,
+    );
+    this.#forget(session);
+  }
+
+  #forget(session: string): void {
+    this.#landing.forget(session);
+    this.#offeredAt.delete(session);
+  }
+}

@@ -1,0 +1,128 @@
+import { type Command, Option } from 'commander';
+import { type Listener, type ListenEvent, listen } from '../migration/listen.js';
+import type { DestinationRecording } from '../migration/recording-writer.js';
+import { conduct, type Stage } from './conduct.js';
+import { checkingUsage, Failure, UsageError } from './failure.js';
+import { Landing } from './landing.js';
+import { type Address, parseAddress, parseSize } from './parse.js';
+import { ReceiveView } from './receive-view.js';
+import { openRecording } from './record-option.js';
+
+interface ReceiveOptions {
+  readonly listen: Address;
+  readonly out?: string;
+  readonly outDir?: string;
+  readonly once?: true;
+  readonly maxImage: number;
+  readonly keepPartial?: true;
+  readonly journal?: string;
+  readonly insecure?: true;
+  readonly record?: string;
+  readonly json?: true;
+}
+
+/** Costs 2 MiB of memory for each GiB of an image. */
+const defaultMaxImage = 64 * 2 ** 30;
+/** A source in doubt asks for 5 seconds: so long a receiver that is done stays where nobody has hung up yet. */
+const lingerMs = 6000;
+
+export function addReceive(program: Command): void {
+  program
+    .command('receive')
+    .description('Wait for files that `pageferry send` copies here.')
+    .requiredOption('--listen <HOST:PORT>', 'where to listen; port 0: any free one', parseAddress)
+    .addOption(new Option('--out <FILE>', 'where the image goes').conflicts('outDir'))
+    .option('--out-dir <DIR>', 'a folder for images under their own names')
+    .option('--once', 'end after one completed image')
+    .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
+    .option('--keep-partial', 'keep what arrived of an image that did not complete')
+    .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
+    .option('--insecure', 'listen beyond this machine, unencrypted and unauthenticated')
+    .option('--record <FILE>', 'record every frame and step, for inspect and replay')
+    .option('--json', 'events as NDJSON on stdout')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pageferry receive --listen 127.0.0.1:4711 --out copy.img --once',
+    )
+    .action((options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
+      conduct(options.json === true, 'destination', (stage) =>
+        receive({ ...options, maxImage: options.maxImage ?? defaultMaxImage }, stage),
+      ),
+    );
+}
+
+async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
+  if (options.out === undefined && options.outDir === undefined) {
+    throw new UsageError('say where images go: --out FILE or --out-dir DIR');
+  }
+  const { output, interruption } = stage;
+  const landing = new Landing(options);
+  const recording = openRecording(options.record, output, { side: 'destination' });
+  const listener = await startListening(options, landing, recording);
+  const stop = (): void => void listener.close();
+  interruption.signal.addEventListener('abort', stop);
+  const view = new ReceiveView(output, landing, options.once === true);
+  view.listening(listener);
+  let completed = false;
+  try {
+    completed = await serve(listener, view, options.once === true);
+  } finally {
+    interruption.signal.removeEventListener('abort', stop);
+    await listener.close();
+    await landing.clear();
+    recording?.close();
+  }
+  if (!completed) {
+    throw new Failure({
+      type: 'failed',
+      code: 'ERR_ABORTED',
+      message: 'stopped before an image completed',
+      phase: 'listening',
+      side: 'destination',
+      retryable: false,
+    });
+  }
+}
+
+function startListening(
+  options: ReceiveOptions,
+  landing: Landing,
+  recording: DestinationRecording | undefined,
+): Promise<Listener> {
+  return checkingUsage(() =>
+    listen({
+      ...options.listen,
+      accept: (offer) => landing.make(offer),
+      maxImageBytes: options.maxImage,
+      insecure: options.insecure === true,
+      ...(options.journal === undefined ? {} : { journal: options.journal }),
+      watch: {
+        ...(recording === undefined ? {} : { tap: recording.tap }),
+        onStep: (session, event, state) => {
+          landing.saw(session, state.phase);
+          recording?.step(session, event, state);
+        },
+      },
+    }),
+  );
+}
+
+/** Follows what happens until one image completed and its source hung up (`once`), or the listener closes. */
+async function serve(listener: Listener, view: ReceiveView, once: boolean): Promise<boolean> {
+  let completed: string | undefined;
+  for await (const event of listener) {
+    // The image's own fate is told; what else goes on here is not any more.
+    if (completed === undefined) view.show(event);
+    if (!once) continue;
+    if (event.type === 'arrived' && completed === undefined) {
+      completed = event.arrival.session;
+      setTimeout(() => void listener.close(), lingerMs).unref();
+    }
+    if (hungUp(event, completed)) break;
+  }
+  return completed !== undefined;
+}
+
+function hungUp(event: ListenEvent, session: string | undefined): boolean {
+  return event.type === 'ended' && event.session === session;
+}

@@ -1,0 +1,162 @@
+import type { Command } from 'commander';
+import { FerryError } from '../errors.js';
+import { type FileGuest, fileGuest } from '../guests/file.js';
+import type { MigrationReport } from '../migration/events.js';
+import { type MigrateOptions, resolveOptions } from '../migration/options.js';
+import { conduct, type Stage } from './conduct.js';
+import { ControlSocket } from './control-socket.js';
+import { checkingUsage, errorLine, Failure, type FailedEvent } from './failure.js';
+import { formatMs } from './format.js';
+import { MigrationView, sentSummary } from './migration-view.js';
+import { runMigration } from './migration-run.js';
+import {
+  type Address,
+  formatAddress,
+  parseCount,
+  parsePid,
+  parsePositive,
+  parseRate,
+  parseTarget,
+} from './parse.js';
+import { openRecording } from './record-option.js';
+
+interface SendOptions {
+  readonly live?: true;
+  readonly pausePid?: number;
+  readonly pauseCmd?: string;
+  readonly resumeCmd?: string;
+  readonly maxDowntime?: number;
+  readonly bytesPerSecond?: number;
+  readonly retries: number;
+  readonly insecure?: true;
+  readonly record?: string;
+  readonly json?: true;
+}
+
+const firstRetryMs = 250;
+const longestRetryMs = 10_000;
+
+export function addSend(program: Command): void {
+  program
+    .command('send')
+    .description('Copy a file, as it is or while something writes it, to a `pageferry receive`.')
+    .argument('<FILE>', 'the file to send')
+    .argument('<HOST:PORT>', 'where a destination listens', parseTarget)
+    .option('--live', 'follow a file that something else keeps writing')
+    .option('--pause-pid <PID>', 'the process that writes it: stopped for the last round', parsePid)
+    .option('--pause-cmd <COMMAND>', 'a command that stops what writes it')
+    .option('--resume-cmd <COMMAND>', 'a command that lets it go on')
+    .option('--max-downtime <MS>', 'longest acceptable pause of the writer', parsePositive)
+    .option('--bytes-per-second <N>', 'ceiling for live rounds, as in 10M', parseRate)
+    .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
+    .option('--insecure', 'send to another machine, unencrypted and unauthenticated')
+    .option('--record <FILE>', 'record every frame and step, for inspect and replay')
+    .option('--json', 'events as NDJSON on stdout')
+    .addHelpText('after', '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711')
+    .action((file: string, target: Address, options: SendOptions) =>
+      conduct(options.json === true, 'source', (stage) => send(file, target, options, stage)),
+    );
+}
+
+async function send(
+  file: string,
+  target: Address,
+  options: SendOptions,
+  stage: Stage,
+): Promise<void> {
+  await checkingUsage(() => resolveOptions(engineOptions(options)));
+  for (let retriesLeft = options.retries, waitMs = firstRetryMs; ; retriesLeft -= 1) {
+    try {
+      return await sendOnce(file, target, options, stage);
+    } catch (error) {
+      if (!(error instanceof Failure) || retriesLeft === 0 || !mayPass(error.event)) throw error;
+      const { code, message } = error.event;
+      stage.output.event({ type: 'retrying', code, message, inMs: waitMs, retriesLeft });
+      stage.output.line(`${errorLine(code, message)} Trying again in ${formatMs(waitMs)}.`);
+      await pause(waitMs, stage.interruption.signal);
+      waitMs = Math.min(longestRetryMs, waitMs * 2);
+    }
+  }
+}
+
+async function sendOnce(
+  file: string,
+  target: Address,
+  options: SendOptions,
+  { output, interruption }: Stage,
+): Promise<void> {
+  const guest = await openFile(file, options);
+  const control = new ControlSocket('source');
+  try {
+    const recording = openRecording(options.record, output, {
+      side: 'source',
+      guest,
+      options: engineOptions(options),
+    });
+    const view = new MigrationView(output, guest.motion);
+    output.status(`connecting to ${formatAddress(target)}`);
+    const report = await runMigration({
+      guest,
+      options: {
+        ...engineOptions(options),
+        ...target,
+        insecure: options.insecure === true,
+        signal: interruption.signal,
+      },
+      recording,
+      control,
+      onEvent: (event) => view.show(event),
+      onNotice: (text) => output.line(`  ${text}`),
+    });
+    output.event({ type: 'completed', ...report });
+    output.line(reportLine(file, report));
+  } finally {
+    await control.close();
+    await guest.close();
+  }
+}
+
+async function openFile(file: string, options: SendOptions): Promise<FileGuest> {
+  const { live, pausePid, pauseCmd, resumeCmd } = options;
+  return checkingUsage(() =>
+    fileGuest(file, {
+      live: live === true,
+      ...(pausePid === undefined ? {} : { pausePid }),
+      ...(pauseCmd === undefined ? {} : { pauseCommand: pauseCmd }),
+      ...(resumeCmd === undefined ? {} : { resumeCommand: resumeCmd }),
+    }),
+  );
+}
+
+function engineOptions(options: SendOptions): MigrateOptions {
+  const { maxDowntime, bytesPerSecond } = options;
+  return {
+    ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+  };
+}
+
+/** Once COMMIT was sent another try could only make it worse. */
+function mayPass(event: FailedEvent): boolean {
+  return event.retryable && event.phase !== 'committed' && event.phase !== 'in-doubt';
+}
+
+function reportLine(file: string, report: MigrationReport): string {
+  const pause = report.downtimeMs === null ? '' : `, writer paused ${formatMs(report.downtimeMs)}`;
+  return `sent ${file}: ${sentSummary(report)}${pause}; verified ${report.verified}, digest ${report.digest}`;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(new FerryError('ERR_ABORTED', 'cancelled between two tries'));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
