@@ -35,11 +35,11 @@ const regionRecordBytes: usize = 8;
 
 /** Where the payload of `count` deltas at `at` ends; 0 if it runs beyond `end`, 1 if a delta is malformed. */
 function endOfDeltas(at: usize, end: usize, count: u32): usize {
-  for (; count != 0; count--) {
+  for (; count !== 0; count--) {
     if (end - at < deltaLengthBytes) return 0;
     const bytes: usize = load<u16>(at);
     at += deltaLengthBytes;
-    if (bytes == 0 || bytes > maxDeltaBytes) return 1;
+    if (bytes === 0 || bytes > maxDeltaBytes) return 1;
     if (end - at < bytes) return 0;
     if (xbzrleCheck(at, bytes, pageBytes) < 0) return 1;
     at += bytes;
@@ -60,7 +60,7 @@ export function applyCheck(
   runs: usize,
   maxRuns: u32,
 ): i32 {
-  if (tableBytes == 0 || tableBytes > bodyBytes) return badTable;
+  if (tableBytes === 0 || tableBytes > bodyBytes) return badTable;
   const tableEnd = body + tableBytes;
   const bodyEnd = body + bodyBytes;
   let at = body;
@@ -73,20 +73,20 @@ export function applyCheck(
   let end: u64 = 0;
   while (at < tableEnd) {
     const gapRead = readVarint(at, tableEnd);
-    if (gapRead == 0) return badTable;
+    if (gapRead === 0) return badTable;
     const headRead = readVarint(<usize>(gapRead >> 32), tableEnd);
-    if (headRead == 0) return badTable;
+    if (headRead === 0) return badTable;
     at = <usize>(headRead >> 32);
     const head = <u32>headRead;
     const count = head >> countShift;
     const kind = head & kindMask;
-    if (count == 0) return badTable;
+    if (count === 0) return badTable;
     if (head & regionChanged) {
       const idRead = readVarint(at, tableEnd);
-      if (idRead == 0) return badTable;
+      if (idRead === 0) return badTable;
       at = <usize>(idRead >> 32);
       const id = <u32>idRead;
-      if (found != 0 && id <= region) return notAscending;
+      if (found !== 0 && id <= region) return notAscending;
       region = id;
       while (
         regionIndex < regionCount &&
@@ -95,10 +95,10 @@ export function applyCheck(
         regionIndex++;
       }
       const record = regions + <usize>regionIndex * regionRecordBytes;
-      if (regionIndex == regionCount || load<u32>(record) != id) return outOfRange;
+      if (regionIndex === regionCount || load<u32>(record) !== id) return outOfRange;
       regionPages = load<u32>(record, 4);
       end = 0;
-    } else if (found == 0) {
+    } else if (found === 0) {
       return badTable;
     }
     const first = end + (gapRead & 0xffffffff);
@@ -106,7 +106,7 @@ export function applyCheck(
     if (end > <u64>regionPages) return outOfRange;
     // `pages` stays below its bound, `count` below 2^28: no overflow.
     pages += count;
-    if (pages > maxFramePages || found == maxRuns) return tooMany;
+    if (pages > maxFramePages || found === maxRuns) return tooMany;
 
     const record = runs + <usize>found * runRecordBytes;
     store<u32>(record, regionIndex, runRegion);
@@ -116,20 +116,20 @@ export function applyCheck(
     store<usize>(record, payload, runPayload);
     found++;
 
-    if (kind == kindDelta) {
+    if (kind === kindDelta) {
       const deltasEnd = endOfDeltas(payload, bodyEnd, count);
-      if (deltasEnd == 0) return badPayload;
-      if (deltasEnd == 1) return badDelta;
+      if (deltasEnd === 0) return badPayload;
+      if (deltasEnd === 1) return badDelta;
       payload = deltasEnd;
     } else {
       let bytesEach: usize = 0;
-      if (kind == kindFill) bytesEach = fillBytes;
-      else if (kind == kindRaw) bytesEach = pageBytes;
-      else if (kind != kindZero) return unknownKind;
+      if (kind === kindFill) bytesEach = fillBytes;
+      else if (kind === kindRaw) bytesEach = pageBytes;
+      else if (kind !== kindZero) return unknownKind;
       const bytes = <usize>count * bytesEach;
       if (bodyEnd - payload < bytes) return badPayload;
       payload += bytes;
     }
   }
-  return payload == bodyEnd ? <i32>found : badPayload;
+  return payload === bodyEnd ? <i32>found : badPayload;
 }

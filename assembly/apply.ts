@@ -14,7 +14,7 @@ const runHashes: usize = 24;
 const runRecordBytes: usize = 28;
 
 function applyFill(payload: usize, target: usize, count: u32, hashes: usize, secret: usize): usize {
-  for (; count != 0; count--) {
+  for (; count !== 0; count--) {
     fillPage(target, load<u64>(payload));
     store<u64>(hashes, xxh3Page(target, secret));
     payload += fillBytes;
@@ -24,8 +24,14 @@ function applyFill(payload: usize, target: usize, count: u32, hashes: usize, sec
   return payload;
 }
 
-function applyDelta(payload: usize, target: usize, count: u32, hashes: usize, secret: usize): usize {
-  for (; count != 0; count--) {
+function applyDelta(
+  payload: usize,
+  target: usize,
+  count: u32,
+  hashes: usize,
+  secret: usize,
+): usize {
+  for (; count !== 0; count--) {
     const bytes: usize = load<u16>(payload);
     xbzrleWrite(payload + deltaLengthBytes, bytes, target);
     store<u64>(hashes, xxh3Page(target, secret));
@@ -48,11 +54,11 @@ export function apply(runs: usize, count: u32, secret: usize): void {
     const hashes = load<usize>(runs, runHashes);
     const target = load<usize>(runs, runTarget);
     let payload = load<usize>(runs, runPayload);
-    if (kind == kindFill) {
+    if (kind === kindFill) {
       payload = applyFill(payload, target, pages, hashes, secret);
-    } else if (kind == kindDelta) {
+    } else if (kind === kindDelta) {
       payload = applyDelta(payload, target, pages, hashes, secret);
-    } else if (kind == kindRaw) {
+    } else if (kind === kindRaw) {
       hashPages(payload, pages, hashes, secret);
       payload += <usize>pages * pageBytes;
     }

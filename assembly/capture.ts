@@ -41,9 +41,9 @@ const worthwhileZeros: u32 = 1024;
 /** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
 function keptPage(job: usize, index: u32): usize {
   const shadow = load<usize>(job, jobShadow);
-  if (shadow != 0) return shadow + <usize>index * pageBytes;
+  if (shadow !== 0) return shadow + <usize>index * pageBytes;
   const cache = load<usize>(job, jobCache);
-  if (cache == 0) return 0;
+  if (cache === 0) return 0;
   const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
   return findBase(cache, load<usize>(job, jobCachePages), tag);
 }
@@ -51,7 +51,7 @@ function keptPage(job: usize, index: u32): usize {
 /** A place in the base cache for a page sent again: what changed twice will change a third time. 0 if there is no cache. */
 function claimedPage(job: usize, index: u32): usize {
   const cache = load<usize>(job, jobCache);
-  if (cache == 0) return 0;
+  if (cache === 0) return 0;
   const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
   return claimBase(cache, load<usize>(job, jobCachePages), tag);
 }
@@ -69,14 +69,14 @@ function capturePage(job: usize, index: u32): void {
   const page = load<usize>(job, jobPages) + <usize>index * pageBytes;
   const region = load<u32>(job, jobRegion);
   const number = load<u32>(job, jobFirstPage) + index;
-  const hashAt = load<usize>(job, jobHashes) + (<usize>index << 3);
+  const hashAt = load<usize>(job, jobHashes) + ((<usize>index) << 3);
   const before = load<u64>(hashAt);
-  const wasZero = before == load<u64>(job, jobZeroHash);
+  const wasZero = before === load<u64>(job, jobZeroHash);
   const baseKnown = load<usize>(job, jobBaseKnown);
-  const isKnown = bitmapTest(baseKnown, index) != 0;
+  const isKnown = bitmapTest(baseKnown, index) !== 0;
   const isFill = isFillPage(page);
 
-  if (isFill && load<u64>(page) == 0) {
+  if (isFill && load<u64>(page) === 0) {
     if (wasZero && isKnown) {
       countSkipped(frame);
       return;
@@ -93,7 +93,7 @@ function capturePage(job: usize, index: u32): void {
   const base = wasZero ? load<usize>(job, jobZeroPage) : kept;
   let delta: u32 = 0;
   let hash: u64;
-  if (isKnown && base != 0) {
+  if (isKnown && base !== 0) {
     if (!wasZero && pagesEqual(base, page)) {
       countSkipped(frame);
       return;
@@ -104,7 +104,7 @@ function capturePage(job: usize, index: u32): void {
     hash = xxh3Page(page, load<usize>(job, jobSecret));
   } else {
     hash = xxh3Page(page, load<usize>(job, jobSecret));
-    if (isKnown && hash == before) {
+    if (isKnown && hash === before) {
       countSkipped(frame);
       return;
     }
@@ -113,7 +113,7 @@ function capturePage(job: usize, index: u32): void {
   if (isFill) {
     store<u64>(out, load<u64>(page));
     addPage(frame, region, number, kindFill, <u32>fillBytes);
-  } else if (delta != 0) {
+  } else if (delta !== 0) {
     addPage(frame, region, number, kindDelta, delta);
   } else {
     copyPage(out, page);
@@ -122,8 +122,8 @@ function capturePage(job: usize, index: u32): void {
   store<u64>(hashAt, hash);
   bitmapSet(baseKnown, index);
   // A page that left zero is sent for the first time as far as the cache is concerned.
-  if (kept == 0 && isKnown && !wasZero) kept = claimedPage(job, index);
-  if (kept != 0) copyPage(kept, page);
+  if (kept === 0 && isKnown && !wasZero) kept = claimedPage(job, index);
+  if (kept !== 0) copyPage(kept, page);
 }
 
 /**
@@ -136,7 +136,7 @@ export function capture(job: usize): u32 {
   let wordAt = load<usize>(job, jobDirty);
   for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8) {
     let word = load<u64>(wordAt);
-    while (word != 0) {
+    while (word !== 0) {
       const index = first + <u32>ctz(word);
       if (index >= pageCount) break;
       if (isFrameFull(frame)) {

@@ -51,10 +51,10 @@ export function countSkipped(frame: usize): void {
 
 function closeRun(frame: usize): void {
   const count = load<u32>(frame, openCount);
-  if (count == 0) return;
+  if (count === 0) return;
   const region = load<u32>(frame, openRegion);
   const first = load<u32>(frame, openFirst);
-  const changed = load<u32>(frame, runs) == 0 || region != load<u32>(frame, lastRegion);
+  const changed = load<u32>(frame, runs) === 0 || region !== load<u32>(frame, lastRegion);
   const head = (count << countShift) | (load<u32>(frame, openKind) & kindMask);
   let at = load<usize>(frame, tableEnd);
   if (changed) {
@@ -76,10 +76,10 @@ function closeRun(frame: usize): void {
 export function addPage(frame: usize, region: u32, page: u32, kind: u32, bytes: u32): void {
   const count = load<u32>(frame, openCount);
   const continues =
-    count != 0 &&
-    load<u32>(frame, openKind) == kind &&
-    load<u32>(frame, openFirst) + count == page &&
-    load<u32>(frame, openRegion) == region;
+    count !== 0 &&
+    load<u32>(frame, openKind) === kind &&
+    load<u32>(frame, openFirst) + count === page &&
+    load<u32>(frame, openRegion) === region;
   if (!continues) {
     closeRun(frame);
     store<u32>(frame, kind, openKind);
@@ -89,14 +89,14 @@ export function addPage(frame: usize, region: u32, page: u32, kind: u32, bytes: 
   increase(frame + openCount, 1);
   increase(frame + pages, 1);
   increase(frame + payloadEnd, bytes);
-  increase(frame + pagesByKind + (<usize>kind << 2), 1);
-  increase(frame + bytesByKind + (<usize>kind << 2), bytes);
+  increase(frame + pagesByKind + ((<usize>kind) << 2), 1);
+  increase(frame + bytesByKind + ((<usize>kind) << 2), bytes);
 }
 
 /** Closes the open run and moves the table in front of the payload. Returns the address of the table (= body); 0: the frame is empty. */
 export function captureSeal(frame: usize): usize {
   closeRun(frame);
-  if (load<u32>(frame, runs) == 0) return 0;
+  if (load<u32>(frame, runs) === 0) return 0;
   const start = load<usize>(frame, tableStart);
   const bytes = load<usize>(frame, tableEnd) - start;
   const body = load<usize>(frame, payloadStart) - bytes;

@@ -26,7 +26,7 @@ export function readVarint(at: usize, end: usize): u64 {
     at += 1;
     value |= (byte & 127) << shift;
     if (byte < 128) {
-      if ((byte == 0 && shift != 0) || value > 0xffffffff) return 0;
+      if ((byte === 0 && shift !== 0) || value > 0xffffffff) return 0;
       return ((<u64>at) << 32) | value;
     }
   }

@@ -1,34 +1,24 @@
 import { Arena, maxArenaBytes } from '../core/arena.js';
 import { checksum } from '../core/checksum.js';
-import { pageKind } from '../core/kernel-exports.js';
 import { FerryError } from '../errors.js';
 import { AreaPool, areaClass } from '../memory/area-pool.js';
 import { DestinationRegion } from '../memory/destination-region.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
-import { writePages } from '../memory/read-pages.js';
 import type { Region } from '../memory/region.js';
-import { BuiltPages } from './built-pages.js';
 import { MAX_FRAME_PAGES } from './frame-slots.js';
+import { type Applied, FrameWriter } from './frame-writer.js';
 import { PageScratch } from './page-scratch.js';
 import { type Mismatch, rereadPages } from './reread.js';
 import { RunRecords } from './run-records.js';
-import { zeroPages } from './zero-runs.js';
 
 export interface ApplyOptions {
   /** The session's 192 bytes, as the source has them. */
   readonly secret: Uint8Array;
 }
 
-/** What applying a frame did. */
-export interface Applied {
-  readonly pages: number;
-  /** Bytes of memory that these pages are; a partial last page counts what it has. */
-  readonly bytes: number;
-}
-
 const receiveAreaBytes = 1_310_720;
-const scratchPages = 256;
+const rereadPagesAtOnce = 256;
 const maxRegions = 65_536;
 /** Set aside for regions that appear later. Untouched arena memory costs address space only. */
 const reserveBytes = 64 << 20;
@@ -36,7 +26,8 @@ const fixedBytes: number =
   2 * receiveAreaBytes +
   RunRecords.byteLength +
   maxRegions * 8 +
-  4 * PageScratch.byteLength(scratchPages) +
+  PageScratch.byteLength(rereadPagesAtOnce) +
+  FrameWriter.byteLength +
   8 * PAGE_BYTES;
 
 /** What each refusal of the kernel means: the negative number of `applyCheck` is the index. */
@@ -65,10 +56,8 @@ export class ApplyEngine {
   readonly #bodyArea: number;
   readonly #regionRecords: number;
   readonly #runs: RunRecords;
-  readonly #zeros: PageScratch;
-  readonly #compareScratch: PageScratch;
   readonly #rereadScratch: PageScratch;
-  readonly #built: BuiltPages;
+  readonly #writer: FrameWriter;
   readonly #bases: ('zero' | 'unknown')[];
   /** Ascending by id, as the kernel wants them. */
   #targets: DestinationRegion[] = [];
@@ -93,11 +82,8 @@ export class ApplyEngine {
     this.#bodyArea = arena.alloc(receiveAreaBytes);
     this.#regionRecords = arena.alloc(maxRegions * 8);
     this.#runs = new RunRecords(arena);
-    this.#zeros = new PageScratch(arena, scratchPages);
-    this.#rereadScratch = new PageScratch(arena, scratchPages);
-    this.#compareScratch = new PageScratch(arena, scratchPages);
-    const buildScratch = new PageScratch(arena, scratchPages);
-    this.#built = new BuiltPages(arena, this.#runs, buildScratch, key.secret);
+    this.#rereadScratch = new PageScratch(arena, rereadPagesAtOnce);
+    this.#writer = new FrameWriter(arena, this.#runs, key);
     this.#pool = new AreaPool(arena);
     this.#bases = regions.map((region) => (region.fresh ? 'zero' : 'unknown'));
     for (const region of regions) this.#add(region);
@@ -146,7 +132,7 @@ export class ApplyEngine {
     const runCount = this.#check(this.#place(body), tableBytes, body.byteLength);
     this.#isApplying = true;
     try {
-      return await this.#carryOut(runCount);
+      return await this.#writer.write(this.#targets, runCount);
     } finally {
       this.#isApplying = false;
       this.#changes++;
@@ -184,76 +170,6 @@ export class ApplyEngine {
     if (runCount >= 0) return runCount;
     const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';
     throw new FerryError(code, `frame refused: ${refusals[-runCount]}`);
-  }
-
-  async #carryOut(runCount: number): Promise<Applied> {
-    let pages = 0;
-    let bytes = 0;
-    const runs = this.#runs;
-    for (let run = 0; run < runCount; run++) {
-      const target = this.#targets[runs.get(run, 'region')];
-      if (target === undefined) continue;
-      const first = runs.get(run, 'firstPage');
-      const count = runs.get(run, 'count');
-      const kind = runs.get(run, 'kind');
-      pages += count;
-      bytes += Math.min((first + count) * PAGE_BYTES, target.byteLength) - first * PAGE_BYTES;
-      if (kind === pageKind.raw) {
-        const writing = this.#writeRaw(target, run, first, count);
-        if (writing !== undefined) await writing;
-      } else if (kind === pageKind.zero) {
-        target.hashes.set(first, this.#key.zeroHash, count);
-        const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
-        if (zeroing !== undefined) await zeroing;
-      } else {
-        const building = this.#build(target, run, first, count);
-        if (building !== undefined) await building;
-      }
-    }
-    await this.#built.flush();
-    return { pages, bytes };
-  }
-
-  /** Raw pages go from the frame straight to the region. */
-  #writeRaw(
-    target: DestinationRegion,
-    run: number,
-    first: number,
-    count: number,
-  ): Promise<void> | undefined {
-    const { region, byteLength } = target;
-    const bytes = this.#arena.bytes(this.#runs.get(run, 'payload'), count * PAGE_BYTES);
-    this.#runs.put(run, 'hashes', target.hashes.address + first * 8);
-    this.#arena.kernels.apply(this.#runs.addressOf(run), 1, this.#key.secret);
-    target.noteWritten(first, count);
-    return writePages({ region, byteLength, first, count }, bytes);
-  }
-
-  /** Fill and delta runs, in parts where they are longer than the scratch. */
-  #build(
-    target: DestinationRegion,
-    run: number,
-    first: number,
-    count: number,
-  ): Promise<void> | undefined {
-    if (this.#built.hasRoom(count)) {
-      this.#built.add(target, run, first, count);
-      return undefined;
-    }
-    return this.#buildInParts(target, run, first, count);
-  }
-
-  async #buildInParts(
-    target: DestinationRegion,
-    run: number,
-    first: number,
-    count: number,
-  ): Promise<void> {
-    for (let done = 0; done < count; ) {
-      // A record describes one part at a time.
-      await this.#built.flush();
-      done += this.#built.add(target, run, first + done, count - done);
-    }
   }
 
   /**
@@ -299,7 +215,7 @@ export class ApplyEngine {
     for (const target of [...this.#targets]) {
       let run = target.unread.nextRun(0, target.pageCount);
       while (run !== undefined && left > 0 && !isStale()) {
-        const count = Math.min(run.count, scratchPages, left);
+        const count = Math.min(run.count, rereadPagesAtOnce, left);
         const found = await rereadPages(
           target,
           run.first,

@@ -49,11 +49,16 @@ export class BuiltPages {
     return taken;
   }
 
+  /** Forgets what was taken in and not built. */
+  clear(): void {
+    this.#parts = [];
+    this.#used = 0;
+  }
+
   /** Builds and writes everything taken in. */
   async flush(): Promise<void> {
     const parts = this.#parts;
-    this.#parts = [];
-    this.#used = 0;
+    this.clear();
     const reads: Promise<void>[] = [];
     for (const part of parts) {
       if (this.#runs.get(part.run, 'kind') !== pageKind.delta) continue;

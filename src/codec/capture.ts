@@ -1,11 +1,9 @@
 import type { Arena } from '../core/arena.js';
 import { checksum } from '../core/checksum.js';
-import { FerryError } from '../errors.js';
-import { AreaPool } from '../memory/area-pool.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
-import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
+import { PAGE_BYTES } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
-import { SourceRegion } from '../memory/source-region.js';
+import type { SourceRegion } from '../memory/source-region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import { Audit } from './audit.js';
 import { baseCacheBytesOf, placeBaseCache } from './base-cache.js';
@@ -19,6 +17,7 @@ import {
 import { InPlaceScan } from './in-place-scan.js';
 import { runsOfTable } from './run-table.js';
 import { planSourceArena } from './source-arena.js';
+import { type RegionChange, SourceRegions } from './source-regions.js';
 
 export interface CaptureOptions {
   /** 192 bytes, random per session: the secret of all page hashes. */
@@ -48,13 +47,6 @@ export interface Capture {
   readonly exhausted: boolean;
 }
 
-/** A region that grew, appeared, or vanished (byteLength -1). */
-export interface RegionChange {
-  readonly id: number;
-  readonly name: string;
-  readonly byteLength: number;
-}
-
 /**
  * The source's half of the codec: knows which pages are dirty and what the destination holds, and turns dirty pages into frames.
  * Its calls must not overlap: await `capture`, `audit` and `settleAudit` before the next call.
@@ -62,16 +54,13 @@ export interface RegionChange {
 export class CaptureEngine {
   readonly #tracker: DirtyTracker;
   readonly #arena: Arena;
-  readonly #pool: AreaPool;
   readonly #key: HashKey;
   readonly #slots: FrameSlots;
   readonly #window: CaptureWindow;
   readonly #inPlace: InPlaceScan | undefined;
   readonly #audit: Audit;
-  /** Ascending by id, as regions are within a frame. */
-  #sources: SourceRegion[] = [];
-  #shadowPagesLeft: number;
-  /** Where the next frame begins: index into `#sources`, and page. */
+  readonly #regions: SourceRegions;
+  /** Where the next frame begins: index into the regions, and page. */
   #cursor = { source: 0, page: 0 };
 
   /**
@@ -99,30 +88,12 @@ export class CaptureEngine {
     this.#slots = new FrameSlots(arena, slots, maxPayloadBytes);
     this.#window = new CaptureWindow(arena, key, placeBaseCache(arena, options.baseCacheBytes));
     this.#audit = new Audit(arena, key);
-    this.#pool = new AreaPool(arena);
-    this.#shadowPagesLeft = plan.shadowPagesLeft;
+    this.#regions = new SourceRegions(arena, key, plan.shadowPagesLeft);
     this.#inPlace =
       tracker.exact || tracker.evidence === 'shadow' ? undefined : new InPlaceScan(options.secret);
     regions.forEach((region, index) => {
-      this.#add(region, plan.shadowPages[index] ?? 0).baseKnown.clearAll();
+      this.#regions.add(region, plan.shadowPages[index] ?? 0).baseKnown.clearAll();
     });
-  }
-
-  #add(region: Region, shadowPages: number): SourceRegion {
-    if (this.#sources.some((source) => source.id === region.id)) {
-      throw new RangeError(`two regions have the id ${region.id}`);
-    }
-    const source = new SourceRegion(this.#arena, this.#pool, this.#key, region, shadowPages);
-    source.grow(region.byteLength);
-    this.#sources.push(source);
-    this.#sources.sort((a, b) => a.id - b.id);
-    return source;
-  }
-
-  #source(regionId: number): SourceRegion {
-    const source = this.#sources.find(({ id }) => id === regionId);
-    if (source === undefined) throw new RangeError(`no region ${regionId}`);
-    return source;
   }
 
   /** XXH3-64 of `bytes`, where they stand if that is in this engine's memory: for the checksums of frames. */
@@ -135,7 +106,7 @@ export class CaptureEngine {
    * after 'unknown' every page, and none as a delta.
    */
   setBase(regionId: number, base: 'zero' | 'unknown'): void {
-    const source = this.#source(regionId);
+    const source = this.#regions.get(regionId);
     const { pageCount } = source;
     source.baseKnown.clearAll();
     if (base === 'zero' && pageCount > 0) {
@@ -150,75 +121,30 @@ export class CaptureEngine {
    * dirty and taken to be zero at the destination. ERR_SOURCE_CHANGED if a region shrank, ERR_REGION_TOO_LARGE beyond its maximum.
    */
   syncRegions(regions: readonly Region[]): RegionChange[] {
-    const changes: RegionChange[] = [];
-    const present = new Map(regions.map((region) => [region.id, region]));
-    for (const source of [...this.#sources]) {
-      const region = present.get(source.id);
-      present.delete(source.id);
-      if (region === undefined) {
-        this.#remove(source);
-        changes.push({ id: source.id, name: source.region.name, byteLength: -1 });
-      } else if (this.#follow(source, region)) {
-        changes.push({ id: source.id, name: region.name, byteLength: source.byteLength });
-      }
-    }
-    for (const region of present.values()) {
-      const capacityPages = pageCountOf(region.maxByteLength);
-      const shadowPages = capacityPages <= this.#shadowPagesLeft ? capacityPages : 0;
-      const { byteLength } = this.#add(region, shadowPages);
-      this.#shadowPagesLeft -= shadowPages;
-      changes.push({ id: region.id, name: region.name, byteLength });
-    }
-    return changes.sort((a, b) => a.id - b.id);
-  }
-
-  /** Whether the region grew. */
-  #follow(source: SourceRegion, region: Region): boolean {
-    source.region = region;
-    const { byteLength } = region;
-    if (byteLength === source.byteLength) return false;
-    const what = `region ${region.id} "${region.name}"`;
-    if (byteLength < source.byteLength) {
-      throw new FerryError(
-        'ERR_SOURCE_CHANGED',
-        `${what} shrank from ${source.byteLength} to ${byteLength} bytes`,
-      );
-    }
-    if (pageCountOf(byteLength) > source.capacityPages) {
-      throw new FerryError(
-        'ERR_REGION_TOO_LARGE',
-        `${what} grew to ${byteLength} bytes, beyond its maximum`,
-      );
-    }
-    source.grow(byteLength);
-    return true;
-  }
-
-  #remove(source: SourceRegion): void {
-    this.#sources = this.#sources.filter((other) => other !== source);
-    this.#audit.drop(source);
-    this.#shadowPagesLeft += source.shadowPages;
-    source.free();
+    return this.#regions.follow(regions, (source) => this.#audit.drop(source));
   }
 
   /** Every page is to be looked at. */
   markAll(): void {
-    for (const source of this.#sources) source.dirty.setRange(0, source.pageCount);
+    for (const source of this.#regions.list) source.dirty.setRange(0, source.pageCount);
   }
 
   /** Takes over what the tracker noted since the last call. */
   takeDirty(): void {
-    for (const source of this.#sources) this.#tracker.take(source.region, source.dirty);
+    for (const source of this.#regions.list) this.#tracker.take(source.region, source.dirty);
     this.#audit.settled(false);
   }
 
   /** Pages to be looked at: all of them after `takeDirty` of a tracker that is not exact. */
   get dirtyPages(): number {
-    return this.#sources.reduce((sum, source) => sum + source.dirty.count(source.pageCount), 0);
+    return this.#regions.list.reduce(
+      (sum, source) => sum + source.dirty.count(source.pageCount),
+      0,
+    );
   }
 
   get totalPages(): number {
-    return this.#sources.reduce((sum, source) => sum + source.pageCount, 0);
+    return this.#regions.list.reduce((sum, source) => sum + source.pageCount, 0);
   }
 
   /** Frames that can be captured before one must be released. */
@@ -269,8 +195,8 @@ export class CaptureEngine {
   #seekDirty(mayWrap: boolean): SourceRegion | undefined {
     const cursor = this.#cursor;
     const wrapped = cursor.source === 0 && cursor.page === 0;
-    for (; cursor.source < this.#sources.length; cursor.source++, cursor.page = 0) {
-      const source = this.#sources[cursor.source];
+    for (; cursor.source < this.#regions.list.length; cursor.source++, cursor.page = 0) {
+      const source = this.#regions.list[cursor.source];
       if (source === undefined) break;
       const page = source.dirty.next(cursor.page, source.pageCount);
       if (page < source.pageCount) {
@@ -283,7 +209,7 @@ export class CaptureEngine {
   }
 
   #hasDirty(): boolean {
-    return this.#sources.some(({ dirty, pageCount }) => dirty.next(0, pageCount) < pageCount);
+    return this.#regions.list.some(({ dirty, pageCount }) => dirty.next(0, pageCount) < pageCount);
   }
 
   /** A frame that will not be sent: its pages are as unknown to the destination as those of a lost one. */
@@ -300,7 +226,7 @@ export class CaptureEngine {
    */
   forget(table: Uint8Array): void {
     for (const { region, first, count } of runsOfTable(table)) {
-      const source = this.#sources.find(({ id }) => id === region);
+      const source = this.#regions.find(region);
       if (source === undefined) continue;
       source.baseKnown.clearRange(first, count);
       source.dirty.setRange(first, count);
@@ -309,7 +235,7 @@ export class CaptureEngine {
 
   /** The destination holds something else in these pages: they will be sent whole. RangeError for pages that do not exist. */
   repair(regionId: number, pages: readonly number[]): void {
-    const source = this.#source(regionId);
+    const source = this.#regions.get(regionId);
     for (const page of pages) {
       if (page >= source.pageCount) throw new RangeError(`no page ${page} in region ${regionId}`);
       source.baseKnown.clear(page);
@@ -322,13 +248,13 @@ export class CaptureEngine {
    * changed and the next `takeDirty` did not name it (in a region that other threads write: see `settleAudit`).
    */
   async audit(maxPages: number): Promise<void> {
-    if (this.#tracker.exact) await this.#audit.look(this.#sources, maxPages);
+    if (this.#tracker.exact) await this.#audit.look(this.#regions.list, maxPages);
   }
 
   /** Pages no audit has looked at yet; 0 where the tracker is not exact. */
   get auditPagesLeft(): number {
     if (!this.#tracker.exact) return 0;
-    return this.#sources.reduce(
+    return this.#regions.list.reduce(
       (sum, { unaudited, pageCount }) => sum + unaudited.count(pageCount),
       0,
     );
@@ -336,23 +262,23 @@ export class CaptureEngine {
 
   /** With the guest paused, after `takeDirty`: audits what is left. ERR_MISSED_WRITE for any unmarked page that changed. */
   async settleAudit(): Promise<void> {
-    if (this.#tracker.exact) await this.#audit.settle(this.#sources);
+    if (this.#tracker.exact) await this.#audit.settle(this.#regions.list);
   }
 
   /** Hash over each region as captured, ascending by id. */
   roots(): { id: number; byteLength: number; root: bigint }[] {
-    return this.#sources.map(({ id, byteLength, hashes }) => {
+    return this.#regions.list.map(({ id, byteLength, hashes }) => {
       return { id, byteLength, root: hashes.root(byteLength) };
     });
   }
 
   /** Hashes of the region's leaves of 512 pages. */
   leaves(regionId: number): BigUint64Array {
-    return this.#source(regionId).hashes.leaves();
+    return this.#regions.get(regionId).hashes.leaves();
   }
 
   /** Page hashes under one leaf. */
   pageHashes(regionId: number, leaf: number): BigUint64Array {
-    return this.#source(regionId).hashes.ofLeaf(leaf);
+    return this.#regions.get(regionId).hashes.ofLeaf(leaf);
   }
 }

@@ -360,6 +360,32 @@ describe('a frame', () => {
   });
 });
 
+test('what a frame that failed half-way left is not carried out with the next', async () => {
+  const random = new Random(3);
+  const region = testRegion(random.bytes(2 * 4096), { as: 'file' });
+  let fails = true;
+  const engine = new ApplyEngine(
+    [
+      {
+        ...region,
+        byteLength: 8192,
+        write: (offset, from) =>
+          fails ? Promise.reject(new Error('disk')) : region.write(offset, from),
+      },
+    ],
+    { secret },
+  );
+  const fill = { region: 0, page: 0, kind: 'fill', payload: random.bytes(8) } as const;
+  const frame = naiveBody([fill, raw(0, 1, random.bytes(4096))]);
+  await expect(apply(engine, frame)).rejects.toThrow('disk');
+  fails = false;
+  const before = region.bytes.slice(0, 4096);
+  const last = random.bytes(4096);
+  await apply(engine, naiveBody([raw(0, 1, last)]));
+  expect(region.bytes.slice(0, 4096)).toEqual(before);
+  expect(region.bytes.slice(4096)).toEqual(last);
+});
+
 test('a re-read that a frame overtakes reports nothing of what it saw', async () => {
   const region = testRegion(new Uint8Array(8 * 4096), { as: 'file', fresh: true });
   const engine = new ApplyEngine([region], { secret });

@@ -1,0 +1,115 @@
+import type { Arena } from '../core/arena.js';
+import { pageKind } from '../core/kernel-exports.js';
+import type { DestinationRegion } from '../memory/destination-region.js';
+import type { HashKey } from '../memory/page-hashes.js';
+import { PAGE_BYTES } from '../memory/pages.js';
+import { writePages } from '../memory/read-pages.js';
+import { BuiltPages } from './built-pages.js';
+import { PageScratch } from './page-scratch.js';
+import type { RunRecords } from './run-records.js';
+import { zeroPages } from './zero-runs.js';
+
+/** What applying a frame did. */
+export interface Applied {
+  readonly pages: number;
+  /** Bytes of memory that these pages are; a partial last page counts what it has. */
+  readonly bytes: number;
+}
+
+const scratchPages = 256;
+
+/** Carries out checked runs in the destination's regions. */
+export class FrameWriter {
+  readonly #arena: Arena;
+  readonly #runs: RunRecords;
+  readonly #key: HashKey;
+  readonly #zeros: PageScratch;
+  readonly #compareScratch: PageScratch;
+  readonly #built: BuiltPages;
+
+  /** Bytes of arena taken. */
+  static readonly byteLength: number = 3 * PageScratch.byteLength(scratchPages);
+
+  constructor(arena: Arena, runs: RunRecords, key: HashKey) {
+    this.#arena = arena;
+    this.#runs = runs;
+    this.#key = key;
+    this.#zeros = new PageScratch(arena, scratchPages);
+    this.#compareScratch = new PageScratch(arena, scratchPages);
+    this.#built = new BuiltPages(arena, runs, new PageScratch(arena, scratchPages), key.secret);
+  }
+
+  /** Carries out the first `runCount` runs, which were checked against these regions. */
+  async write(targets: readonly DestinationRegion[], runCount: number): Promise<Applied> {
+    // What a frame that failed half-way left is not this one's.
+    this.#built.clear();
+
+    let pages = 0;
+    let bytes = 0;
+    const runs = this.#runs;
+    for (let run = 0; run < runCount; run++) {
+      const target = targets[runs.get(run, 'region')];
+      if (target === undefined) continue;
+      const first = runs.get(run, 'firstPage');
+      const count = runs.get(run, 'count');
+      const kind = runs.get(run, 'kind');
+      pages += count;
+      bytes += Math.min((first + count) * PAGE_BYTES, target.byteLength) - first * PAGE_BYTES;
+      if (kind === pageKind.raw) {
+        const writing = this.#writeRaw(target, run, first, count);
+        if (writing !== undefined) await writing;
+      } else if (kind === pageKind.zero) {
+        target.hashes.set(first, this.#key.zeroHash, count);
+        const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
+        if (zeroing !== undefined) await zeroing;
+      } else {
+        const building = this.#build(target, run, first, count);
+        if (building !== undefined) await building;
+      }
+    }
+    await this.#built.flush();
+    return { pages, bytes };
+  }
+
+  /** Raw pages go from the frame straight to the region. */
+  #writeRaw(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
+    const { region, byteLength } = target;
+    const bytes = this.#arena.bytes(this.#runs.get(run, 'payload'), count * PAGE_BYTES);
+    this.#runs.put(run, 'hashes', target.hashes.address + first * 8);
+    this.#arena.kernels.apply(this.#runs.addressOf(run), 1, this.#key.secret);
+    target.noteWritten(first, count);
+    return writePages({ region, byteLength, first, count }, bytes);
+  }
+
+  /** Fill and delta runs, in parts where they are longer than the scratch. */
+  #build(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
+    if (this.#built.hasRoom(count)) {
+      this.#built.add(target, run, first, count);
+      return undefined;
+    }
+    return this.#buildInParts(target, run, first, count);
+  }
+
+  async #buildInParts(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> {
+    for (let done = 0; done < count; ) {
+      // A record describes one part at a time.
+      await this.#built.flush();
+      done += this.#built.add(target, run, first + done, count - done);
+    }
+  }
+}
