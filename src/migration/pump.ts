@@ -12,6 +12,8 @@ import { Tally } from './tally.js';
 
 /** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
 const stepPages = 64;
+/** Where no guest shares the thread: whole windows, so that files are read a mebibyte at a time. */
+const copiedStepPages = 256;
 const lastStepPages = 4096;
 /** A round lasts at least this long: shorter ones only measure noise. */
 const shortestRoundMs = 20;
@@ -41,6 +43,7 @@ export class Pump {
   readonly #meter: Meter;
   readonly #options: ResolvedOptions;
   readonly #slices: Slices;
+  readonly #stepPages: number;
   readonly tally: Tally = new Tally();
   #round = 0;
   #finalSeq = 0;
@@ -70,6 +73,7 @@ export class Pump {
     this.#meter = deps.meter;
     this.#options = deps.options;
     this.#slices = new Slices(deps.clock, deps.cpuShare);
+    this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
   }
 
   get rounds(): number {
@@ -108,7 +112,7 @@ export class Pump {
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         maxPayloadBytes: this.#meter.frameBytes,
-        maxPages: stepPages,
+        maxPages: this.#stepPages,
       });
       captureMs += this.#clock.now() - from;
       examined += step.examinedPages;
