@@ -13,7 +13,10 @@ export const exitCode = {
 } as const;
 
 export type Side = 'source' | 'destination';
-export type FailedEvent = Extract<MigrationEvent, { type: 'failed' }>;
+export type FailedEvent = Extract<MigrationEvent, { type: 'failed' }> & {
+  /** In a demo: where the guest was seen running afterwards. */
+  readonly guestRunsAt?: Side | null;
+};
 
 /** The command was called in a way that cannot work: exit 2, one line, nothing was done. */
 export class UsageError extends Error {}

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { addDemo } from './demo.js';
+import { exitCode } from './failure.js';
 import { addReceive } from './receive.js';
 import { addResolve } from './resolve.js';
 import { addSend } from './send.js';
-import { exitCode } from './failure.js';
 
 const manifest: unknown = createRequire(import.meta.url)('../../package.json');
 
@@ -16,6 +17,7 @@ function main(): Promise<void> {
     .exitOverride()
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError(false);
+  addDemo(program);
   addReceive(program);
   addSend(program);
   addResolve(program);

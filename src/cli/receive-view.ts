@@ -1,7 +1,7 @@
 import type { Arrival } from '../migration/destination.js';
 import type { ListenEvent } from '../migration/listen.js';
-import { errorLine } from './failure.js';
 import { escapeControls } from './escape.js';
+import { errorLine } from './failure.js';
 import { formatBytes, formatMs, formatSize, plural } from './format.js';
 import type { Landing } from './landing.js';
 import type { Output } from './output.js';

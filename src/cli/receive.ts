@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Listener, type ListenEvent, listen } from '../migration/listen.js';
+import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
 import { conduct, type Stage } from './conduct.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';

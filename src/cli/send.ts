@@ -5,10 +5,10 @@ import type { MigrationReport } from '../migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../migration/options.js';
 import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
-import { checkingUsage, errorLine, Failure, type FailedEvent } from './failure.js';
+import { checkingUsage, errorLine, type FailedEvent, Failure } from './failure.js';
 import { formatMs } from './format.js';
-import { MigrationView, sentSummary } from './migration-view.js';
 import { runMigration } from './migration-run.js';
+import { MigrationView, sentSummary } from './migration-view.js';
 import {
   type Address,
   formatAddress,
