@@ -14,8 +14,8 @@ import { Link, type OpenTap } from './link.js';
 import { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { makeReport } from './report.js';
-import { makePlan } from './source-plan.js';
 import { stepSource } from './source-machine.js';
+import { makePlan } from './source-plan.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
 import type { Transfer } from './transfer.js';
 

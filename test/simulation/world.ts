@@ -3,8 +3,8 @@ import type { MigrationReport } from '../../src/migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { Sessions } from '../../src/migration/sessions.js';
 import { SourceDriver } from '../../src/migration/source.js';
-import { memoryPair, type MemoryPair } from '../../src/transport/memory-pair.js';
-import { bytesOf, type GrowingMemory, sameBytes, SimGuest } from './sim-guest.js';
+import { type MemoryPair, memoryPair } from '../../src/transport/memory-pair.js';
+import { bytesOf, type GrowingMemory, SimGuest, sameBytes } from './sim-guest.js';
 import { tamper } from './tamper.js';
 import { VirtualClock } from './virtual-clock.js';
 
