@@ -11,14 +11,16 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${names[unit]}`;
 }
 
-/** Bytes in powers of 1024 where that comes out even: "64 MiB". */
+/** Bytes in powers of 1024 where that comes out even ("64 MiB"), else as `formatBytes`. */
 export function formatSize(bytes: number): string {
   for (const [unit, name] of [
     [2 ** 30, 'GiB'],
     [2 ** 20, 'MiB'],
     [2 ** 10, 'KiB'],
   ] as const) {
-    if (bytes >= unit && bytes % unit === 0) return `${bytes / unit} ${name}`;
+    if (bytes >= unit && bytes % unit === 0 && bytes < 10_000 * unit) {
+      return `${bytes / unit} ${name}`;
+    }
   }
   return formatBytes(bytes);
 }

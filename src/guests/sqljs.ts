@@ -25,6 +25,8 @@ interface SqlModule {
 }
 
 interface SqlConfig {
+  /** What the program takes for its own path. The default is the path of the process's script, and lands in memory. */
+  readonly thisProgram: string;
   instantiateWasm(
     imports: WebAssembly.Imports,
     done: (instance: WebAssembly.Instance) => void,
@@ -45,6 +47,9 @@ export interface SqlInstance {
   /** What lives outside memory besides the statements: values by name. Equal names and values mean that it can be exchanged. */
   outside(): Record<string, number>;
 }
+
+/** The same at both ends, so that their memories begin alike. */
+const thisProgram = 'pageferry';
 
 interface SqlJs {
   readonly init: () => InitSqlJs;
@@ -100,6 +105,7 @@ async function findResizeImport(init: InitSqlJs, program: WebAssembly.Module): P
     };
   };
   const module = await init({
+    thisProgram,
     instantiateWasm(imports, done) {
       for (const [name, fields] of Object.entries(imports)) {
         for (const [field, value] of Object.entries(fields)) {
@@ -139,6 +145,7 @@ export async function bootSqlite(byteLength: number): Promise<SqlInstance> {
   let instance: WebAssembly.Instance | undefined;
   let resizeHeap: unknown;
   const module = await init()({
+    thisProgram,
     instantiateWasm(imports, done) {
       resizeHeap = imports[resizeImport[0]]?.[resizeImport[1]];
       instance = new WebAssembly.Instance(program, imports);
