@@ -140,6 +140,55 @@ describe('a migration whose link is cut', () => {
   );
 });
 
+describe('a switchover in doubt', () => {
+  /** Cuts `small` for good where the source ends in doubt and the destination is ready: COMMIT is lost. */
+  async function lostCommit(): Promise<number> {
+    const whole = await simulate(small);
+    for (let cut = whole.deliveredBytes; cut > 0; cut -= 5) {
+      const outcome = await simulate({ ...small, cutAfterBytes: cut, staysCut: true });
+      if (outcome.destinationPhase === 'ready' && outcome.sourcePhase === 'in-doubt') return cut;
+    }
+    throw new Error('no cut loses COMMIT');
+  }
+
+  it('is ended by the operator, who says on which side the guest runs', async () => {
+    const cutAfterBytes = await lostCommit();
+    const doubt: Scenario = { ...small, cutAfterBytes, staysCut: true };
+    const there = await simulate({
+      ...doubt,
+      operator: { source: 'abandon', destination: 'resume' },
+    });
+    expect(there).toMatchObject({
+      source: 'paused',
+      destination: 'running',
+      failure: 'ERR_OUTCOME_UNKNOWN',
+      violations: [],
+    });
+    const here = await simulate({
+      ...doubt,
+      operator: { source: 'resume', destination: 'abandon' },
+    });
+    expect(here).toMatchObject({
+      source: 'running',
+      destination: 'stopped',
+      failure: 'ERR_OUTCOME_UNKNOWN',
+      violations: [],
+    });
+  });
+
+  it('lasts until somebody decides: a minute of silence decides nothing', async () => {
+    const cutAfterBytes = await lostCommit();
+    const outcome = await simulate({ ...small, cutAfterBytes, staysCut: true });
+    expect(outcome).toMatchObject({
+      sourcePhase: 'in-doubt',
+      destinationPhase: 'ready',
+      source: 'paused',
+      destination: 'stopped',
+    });
+    expect(outcome.virtualMs).toBeGreaterThan(50_000);
+  });
+});
+
 describe('a hostile source', () => {
   it('gets nothing written by a frame whose table is wrong at its very end', async () => {
     const outcome = await simulate({

@@ -29,6 +29,11 @@ export interface Scenario {
   readonly forge?: (frame: Uint8Array) => Uint8Array;
   /** A byte of the destination's memory changes by itself once the first pages are there. */
   readonly decays?: boolean;
+  /** What an operator says to each side ten virtual seconds later. */
+  readonly operator?: {
+    readonly source?: 'resume' | 'abandon';
+    readonly destination?: 'resume' | 'abandon';
+  };
   readonly options?: MigrateOptions;
   /** Virtual milliseconds between two writes of the guest. */
   readonly writeEveryMs?: number;
@@ -195,6 +200,13 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       phase === undefined || phase === 'running' || phase === 'aborted' || phase === 'start-failed';
     return ended && (report !== undefined || failure !== undefined);
   };
+  if (scenario.operator !== undefined) {
+    const { operator } = scenario;
+    clock.after(10_000, () => {
+      if (operator.source !== undefined) driver.resolve(operator.source);
+      if (operator.destination !== undefined) session()?.resolve(operator.destination);
+    });
+  }
   await clock.run(horizonMs, rested, check);
   const endMs = clock.now();
   // The survivor goes on writing: what it has must still be what was written.
