@@ -45,6 +45,13 @@ export class ReceiveView {
         this.#forget(session);
         return;
       }
+      case 'stranger': {
+        const { from, error } = event;
+        const { code, message } = error;
+        this.#output.event({ type: 'dropped', from, code, message });
+        this.#output.error(errorLine(code, `${from}: ${message}`));
+        return;
+      }
       case 'ended':
         return;
       default:

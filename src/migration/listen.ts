@@ -53,6 +53,8 @@ export type ListenEvent =
   | { readonly type: 'in-doubt'; readonly session: string; readonly message: string }
   | { readonly type: 'arrived'; readonly arrival: Arrival }
   | { readonly type: 'failed'; readonly session: string; readonly error: FerryError }
+  /** A connection that belongs to no session ended: nothing was offered on it. */
+  | { readonly type: 'stranger'; readonly from: string; readonly error: FerryError }
   /** The session is over and its last connection closed. */
   | { readonly type: 'ended'; readonly session: string };
 
@@ -98,6 +100,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       ),
     onArrival: (arrival) => events.push({ type: 'arrived', arrival }),
     onFailure: (error, session) => events.push({ type: 'failed', session, error }),
+    onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
     onEnded: (session) => events.push({ type: 'ended', session }),
   });
   const server = await listenTcp({ host, port, onChannel: (channel) => sessions.greet(channel) });

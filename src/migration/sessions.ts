@@ -19,6 +19,8 @@ export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'
   readonly maxSessions: number;
   readonly onArrival: (arrival: Arrival) => void;
   readonly onFailure: (error: FerryError, session: string) => void;
+  /** A connection that never became part of a session ended, and why. */
+  readonly onStranger?: (error: FerryError, from: string) => void;
   /** A session ended and its last connection is closed. */
   readonly onEnded?: (session: string) => void;
   readonly tap?: OpenTap | undefined;
@@ -61,13 +63,18 @@ export class Sessions {
           forget();
           return this.#onHello(link, message);
         },
-        onClosed: () => forget(),
+        onClosed: (error) => {
+          forget();
+          this.#deps.onStranger?.(error, link.remote);
+        },
       },
       this.#deps.tap?.(this.#connections),
     );
     const cancel = this.#clock.after(helloTimeoutMs, () => {
       forget();
-      link.destroy(new FerryError('ERR_PEER_TIMEOUT', `no HELLO within ${helloTimeoutMs} ms`));
+      const late = new FerryError('ERR_PEER_TIMEOUT', `no HELLO within ${helloTimeoutMs} ms`);
+      link.destroy(late);
+      this.#deps.onStranger?.(late, link.remote);
     });
     const forget = (): void => {
       cancel();
@@ -165,6 +172,7 @@ export class Sessions {
   #refuse(link: Link, error: FerryError): void {
     link.send({ type: 'REJECT', code: error.code, text: error.message });
     link.close();
+    this.#deps.onStranger?.(error, link.remote);
   }
 }
 
