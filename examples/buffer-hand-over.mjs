@@ -44,7 +44,7 @@ function work({ memory, gate, layout }) {
       Atomics.wait(gate, open, 0);
       Atomics.store(gate, parked, 0);
     }
-    for (let i = 0; i < 50; i++) write(cells, marks);
+    for (let i = 0; i < 10; i++) write(cells, marks);
     Atomics.wait(gate, parked, 0, 1);
   }
 }
