@@ -74,7 +74,8 @@ export class BodyReader {
   /** A copy of the next `length` bytes, in memory of its own. */
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
-    return this.#body.slice(at, at + length);
+    // Not slice: of a Buffer that would be a view.
+    return new Uint8Array(this.#body.subarray(at, at + length));
   }
 
   enumU8<Name extends string>(names: WireEnum<Name>): Name {
