@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addDemo } from './demo.js';
 import { exitCode } from './failure.js';
+import { addInspect } from './inspect.js';
 import { addReceive } from './receive.js';
+import { addReplay } from './replay.js';
 import { addResolve } from './resolve.js';
 import { addSend } from './send.js';
 
@@ -20,6 +22,8 @@ function main(): Promise<void> {
   addDemo(program);
   addReceive(program);
   addSend(program);
+  addInspect(program);
+  addReplay(program);
   addResolve(program);
   return program.parseAsync().then(
     () => {},

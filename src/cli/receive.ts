@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
 import { conduct, type Stage } from './conduct.js';
+import { ControlSocket } from './control-socket.js';
+import { openDoubt } from './doubt.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';
 import { Landing } from './landing.js';
 import { type Address, parseAddress, parseSize } from './parse.js';
@@ -63,13 +65,17 @@ async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
   interruption.signal.addEventListener('abort', stop);
   const view = new ReceiveView(output, landing, options.once === true);
   view.listening(listener);
+  const control = new ControlSocket('destination');
+  const doubt = (session: string): void =>
+    void openDoubt(control, listener, session, (text) => output.line(text));
   let completed = false;
   try {
-    completed = await serve(listener, view, options.once === true);
+    completed = await serve(listener, view, doubt, options.once === true);
   } finally {
     interruption.signal.removeEventListener('abort', stop);
     await listener.close();
     await landing.clear();
+    await control.close();
     recording?.close();
   }
   if (!completed) {
@@ -108,11 +114,17 @@ function startListening(
 }
 
 /** Follows what happens until one image completed and its source hung up (`once`), or the listener closes. */
-async function serve(listener: Listener, view: ReceiveView, once: boolean): Promise<boolean> {
+async function serve(
+  listener: Listener,
+  view: ReceiveView,
+  doubt: (session: string) => void,
+  once: boolean,
+): Promise<boolean> {
   let completed: string | undefined;
   for await (const event of listener) {
     // The image's own fate is told; what else goes on here is not any more.
     if (completed === undefined) view.show(event);
+    if (event.type === 'in-doubt') doubt(event.session);
     if (!once) continue;
     if (event.type === 'arrived' && completed === undefined) {
       completed = event.arrival.session;

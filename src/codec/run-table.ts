@@ -3,11 +3,13 @@ export interface TableRun {
   readonly region: number;
   readonly first: number;
   readonly count: number;
+  /** 0 zero, 1 fill, 2 delta, 5 raw. */
+  readonly kind: number;
 }
 
 /**
- * The runs of a run table that this side made itself (docs/protocol.md, section 4); what a peer sent goes through the kernel's
- * `applyCheck` instead. RangeError if it is cut off.
+ * The runs of a run table (docs/protocol.md, section 4) that this side made itself, or that is only looked at; what is to be written
+ * to memory goes through the kernel's `applyCheck` instead. RangeError if it is cut off.
  */
 export function* runsOfTable(table: Uint8Array): Generator<TableRun> {
   let at = 0;
@@ -31,6 +33,6 @@ export function* runsOfTable(table: Uint8Array): Generator<TableRun> {
     const first = end + gap;
     const count = Math.floor(head / 16);
     end = first + count;
-    yield { region, first, count };
+    yield { region, first, count, kind: head & 7 };
   }
 }

@@ -2,13 +2,18 @@ import { FerryError, type FerryErrorCode, ferryErrorCodes } from '../errors.js';
 
 /** JSON for values with bytes, bigints, errors and numbers beyond all bounds in them: each becomes an object with one `$` key. */
 export function toRecordedJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => {
-    if (item instanceof Uint8Array) return { $bytes: Buffer.from(item).toString('hex') };
-    if (typeof item === 'bigint') return { $bigint: String(item) };
-    if (typeof item === 'number' && !Number.isFinite(item)) return { $number: String(item) };
-    if (item instanceof FerryError) return { $error: { code: item.code, message: item.message } };
-    return item;
-  });
+  return JSON.stringify(dressed(value));
+}
+
+/** Not a replacer of JSON.stringify: a Buffer would have become something else before the replacer sees it. */
+function dressed(value: unknown): unknown {
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('hex') };
+  if (typeof value === 'bigint') return { $bigint: String(value) };
+  if (typeof value === 'number' && !Number.isFinite(value)) return { $number: String(value) };
+  if (value instanceof FerryError) return { $error: { code: value.code, message: value.message } };
+  if (Array.isArray(value)) return value.map(dressed);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, dressed(item)]));
 }
 
 /** The value that `toRecordedJson` wrote. SyntaxError. */
