@@ -4,6 +4,8 @@ export interface RoundOutcome {
   readonly round: number;
   /** Pause to expect if we switched over now, milliseconds. */
   readonly predictedDowntimeMs: number;
+  /** Pause to expect after one more round. */
+  readonly nextDowntimeMs: number;
   /** Pages this round sent. */
   readonly pagesSent: number;
   /** False while the audit or the destination's full re-read has pages left to look at. */
@@ -34,7 +36,6 @@ export interface ConvergenceLimits {
 /** What the decision remembers of the rounds before. */
 export interface Progress {
   readonly rounds: number;
-  readonly previousMs: number;
   readonly bestMs: number;
   readonly roundsSinceBest: number;
   readonly retreats: number;
@@ -46,7 +47,6 @@ export interface Progress {
 
 export const noProgress: Progress = {
   rounds: 0,
-  previousMs: Number.POSITIVE_INFINITY,
   bestMs: Number.POSITIVE_INFINITY,
   roundsSinceBest: 0,
   retreats: 0,
@@ -62,7 +62,7 @@ export type Decision =
 
 /** A new minimum must be this much better, so that creeping noise cannot postpone a stall for ever. */
 const improvement = 0.95;
-/** One more round is worth it while the last one left at most this share of the pause. */
+/** One more round is worth it if it leaves at most this share of the pause. */
 const worthwhile = 2 / 3;
 const throttleSteps = [0.2, 0.4, 0.6, 0.8, 0.9, 0.99] as const;
 
@@ -78,7 +78,6 @@ export function decide(
   const progress: Progress = {
     ...before,
     rounds: outcome.round,
-    previousMs: predicted,
     bestMs: better ? predicted : before.bestMs,
     roundsSinceBest: better || !outcome.settled ? 0 : before.roundsSinceBest + 1,
     holdRounds: Math.max(0, before.holdRounds - 1),
@@ -91,13 +90,12 @@ export function decide(
   if (before.holdRounds > 0) return { decision: { kind: 'next-round' }, progress };
 
   const fits = predicted <= limits.maxDowntimeMs;
-  const shrinking = predicted <= before.previousMs * worthwhile;
-  if (fits && (limits.settle === 'first' || !shrinking)) {
+  const shrinking = outcome.nextDowntimeMs <= predicted * worthwhile;
+  const stalled = progress.roundsSinceBest >= limits.stallRounds;
+  if (fits && (limits.settle === 'first' || !shrinking || stalled)) {
     return { decision: { kind: 'switchover', forced: false }, progress };
   }
-  if (fits || progress.roundsSinceBest < limits.stallRounds) {
-    return { decision: { kind: 'next-round' }, progress };
-  }
+  if (fits || !stalled) return { decision: { kind: 'next-round' }, progress };
   return byPolicy(progress, limits);
 }
 
@@ -117,7 +115,6 @@ export function byPolicy(
       ...progress,
       throttle: fraction,
       bestMs: Number.POSITIVE_INFINITY,
-      previousMs: Number.POSITIVE_INFINITY,
       roundsSinceBest: 0,
     },
   };
@@ -133,7 +130,6 @@ export function afterRetreat(
     ...before,
     retreats,
     holdRounds: 2 ** retreats,
-    previousMs: Number.POSITIVE_INFINITY,
   };
   if (retreats < limits.maxRetreats) return { decision: { kind: 'next-round' }, progress };
   return byPolicy({ ...progress, retreats: 0 }, limits);

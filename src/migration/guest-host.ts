@@ -12,6 +12,9 @@ export interface GuestHostDeps {
   readonly journal?: Journal | undefined;
 }
 
+/** A switchover that takes longer than this is not hurt by a thread that sleeps. */
+const longestVigilMs = 50;
+
 /**
  * The destination's guest and the copy it is filled from: made for an offer, verified, loaded, started or discarded. Calls to the guest
  * wait for whatever the copy has under way.
@@ -22,6 +25,7 @@ export class GuestHost {
   readonly #deps: GuestHostDeps;
   readonly #parts = { verifyMs: 0, loadMs: 0, acquireMs: 0 };
   #holdsResources = false;
+  #goToSleep: () => void = () => {};
 
   private constructor(deps: GuestHostDeps, guest: Guest, receiver: Receiver) {
     this.#deps = deps;
@@ -54,9 +58,11 @@ export class GuestHost {
 
   /** What is really here, re-read, as a digest. */
   async verify(prepare: Prepare): Promise<Uint8Array> {
-    const from = this.#deps.clock.now();
+    const { clock } = this.#deps;
+    const from = clock.now();
+    this.#stayAwake();
     const digest = await this.receiver.verify(prepare);
-    this.#parts.verifyMs = this.#deps.clock.now() - from;
+    this.#parts.verifyMs = clock.now() - from;
     return digest;
   }
 
@@ -78,6 +84,7 @@ export class GuestHost {
 
   /** Undoes `load`. */
   retreat(): Promise<void> {
+    this.#goToSleep();
     return this.receiver.afterAll(async () => {
       this.receiver.dropState();
       await this.#letGo();
@@ -97,6 +104,7 @@ export class GuestHost {
       });
       throw error;
     }
+    this.#goToSleep();
     this.receiver.close();
     return {
       type: 'RUNNING',
@@ -108,11 +116,24 @@ export class GuestHost {
 
   /** Nothing of the guest stays here. */
   discard(): Promise<void> {
+    this.#goToSleep();
     this.receiver.close();
     return this.receiver.afterAll(async () => {
       await this.#letGo();
       await this.guest.discard?.();
     });
+  }
+
+  /** The source's guest stands still from now on, for a short time: answers must not wait for this thread to be woken. */
+  #stayAwake(): void {
+    const { clock } = this.#deps;
+    this.#goToSleep();
+    const sleepNow = clock.stayAwake();
+    const cancel = clock.after(longestVigilMs, sleepNow);
+    this.#goToSleep = () => {
+      cancel();
+      sleepNow();
+    };
   }
 
   async #letGo(): Promise<void> {

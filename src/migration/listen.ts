@@ -7,6 +7,7 @@ import type { Arrival } from './destination.js';
 import { EventStream } from './event-stream.js';
 import { fileJournal } from './journal.js';
 import type { OpenTap } from './link.js';
+import { rehearse } from './rehearsal.js';
 import { type OnSessionStep, Sessions } from './sessions.js';
 
 /** What a source offers, before anything is made for it. Texts are the peer's: escape them before you print them. */
@@ -104,6 +105,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onEnded: (session) => events.push({ type: 'ended', session }),
   });
   const server = await listenTcp({ host, port, onChannel: (channel) => sessions.greet(channel) });
+  rehearse();
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {

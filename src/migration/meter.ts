@@ -12,7 +12,8 @@ interface Sent {
 
 /** Frames this small say something about delay, not about rate. */
 const bulkBytes = 32 * 1024;
-const smoothing = 0.2;
+/** The best of so many samples counts: most are taken while something else than the link was the limit. */
+const samplesKept = 16;
 const MiB = 1024 * 1024;
 
 /** Watches frames leave and acknowledgements return: bytes in flight, the link's rate and delay, the window. */
@@ -22,7 +23,7 @@ export class Meter {
   #ackedBytes = 0;
   #ackedAt: number;
   #inFlight = 0;
-  #rate: number | undefined;
+  #samples: number[] = [];
   #minRttMs = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock) {
@@ -36,7 +37,7 @@ export class Meter {
 
   /** Bytes a second the link carried while it was the limit; undefined before anything large was acknowledged. */
   get bytesPerSecond(): number | undefined {
-    return this.#rate;
+    return this.#samples.length === 0 ? undefined : Math.max(...this.#samples);
   }
 
   /** Smallest round trip seen, milliseconds; 0 before the first. */
@@ -46,13 +47,14 @@ export class Meter {
 
   /** Payload of the next frame: 2 ms worth of the link, 16 to 512 KiB. */
   get frameBytes(): number {
-    const worth = this.#rate === undefined ? 256 * 1024 : this.#rate * 0.002;
+    const rate = this.bytesPerSecond;
+    const worth = rate === undefined ? 256 * 1024 : rate * 0.002;
     return Math.min(512 * 1024, Math.max(16 * 1024, Math.floor(worth)));
   }
 
   /** Bytes that may be unacknowledged: 1.25 x rate x RTT, at least four frames, at most 8 MiB. */
   get windowBytes(): number {
-    const product = ((this.#rate ?? 0) * this.rttMs * 1.25) / 1000;
+    const product = ((this.bytesPerSecond ?? 0) * this.rttMs * 1.25) / 1000;
     return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product));
   }
 
@@ -83,9 +85,8 @@ export class Meter {
     const carried = this.#ackedBytes - last.ackedBefore;
     const tookMs = now - last.since;
     if (carried >= bulkBytes && tookMs > 0) {
-      const sample = (carried / tookMs) * 1000;
-      this.#rate =
-        this.#rate === undefined ? sample : this.#rate + smoothing * (sample - this.#rate);
+      this.#samples.push((carried / tookMs) * 1000);
+      if (this.#samples.length > samplesKept) this.#samples.shift();
     }
     this.#ackedAt = now;
   }

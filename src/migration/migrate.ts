@@ -6,6 +6,7 @@ import { EventStream } from './event-stream.js';
 import type { MigrationEvent, MigrationReport } from './events.js';
 import type { OpenTap } from './link.js';
 import { type MigrateOptions, resolveOptions } from './options.js';
+import { rehearse } from './rehearsal.js';
 import { SourceDriver } from './source.js';
 import type { SourceEvent, SourceState } from './source-states.js';
 
@@ -104,6 +105,7 @@ export function migrate(
   else {
     signal?.addEventListener('abort', onAbort, { once: true });
     driver.start();
+    if ((guest.motion ?? 'pausable') === 'pausable') rehearse();
   }
   return {
     session: Buffer.from(driver.session).toString('hex'),

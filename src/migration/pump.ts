@@ -3,10 +3,10 @@ import type { Guest } from '../guests/guest.js';
 import type { RegionChange } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
+import { Forecast, shortestRoundMs } from './forecast.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
-import { predictPauseMs } from './prediction.js';
 import { Slices } from './slices.js';
 import { Tally } from './tally.js';
 
@@ -15,9 +15,6 @@ const stepPages = 64;
 /** Where no guest shares the thread: whole windows, so that files are read a mebibyte at a time. */
 const copiedStepPages = 256;
 const lastStepPages = 4096;
-/** A round lasts at least this long: shorter ones only measure noise. */
-const shortestRoundMs = 20;
-const smoothing = 0.3;
 /**
  * Pages the destination may still have to re-read when the guest stops: what the last rounds brought is re-read while paused, at
  * some 3,000 pages a millisecond.
@@ -45,17 +42,13 @@ export class Pump {
   readonly #slices: Slices;
   readonly #stepPages: number;
   readonly tally: Tally = new Tally();
+  readonly forecast: Forecast;
   #round = 0;
   #finalSeq = 0;
   #rereadPages = 0;
-  #bytesPerPage = 4104;
-  #encodeMsPerPage = 0.001;
-  #scanPagesPerMs = 1000;
-  #verifyMs = 0.1;
   #lastPages = 0;
   #paceFrom = 0;
   #paceBytes = 0;
-  scale = 1;
 
   constructor(deps: {
     readonly engine: CaptureEngine;
@@ -73,11 +66,8 @@ export class Pump {
     this.#meter = deps.meter;
     this.#options = deps.options;
     this.#slices = new Slices(deps.clock, deps.cpuShare);
+    this.forecast = new Forecast(deps.meter, deps.guest.tracker.exact);
     this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
-  }
-
-  get rounds(): number {
-    return this.#round;
   }
 
   /** seq of the last PAGES, REGION or STATE frame sent. */
@@ -125,9 +115,13 @@ export class Pump {
     const endSeq = this.#link.send({ type: 'ROUND_END', round: this.#round }, this.#round);
     this.#meter.left(endSeq, 40);
     if (!(await this.#settle(live, startedAt))) return undefined;
-    const pages = this.tally.pages - pagesBefore;
-    this.#learn(captureMs, examined, pages, this.tally.bytes - bytesBefore);
-    return this.#outcome(pages, this.tally.bytes - bytesBefore, this.#clock.now() - startedAt);
+    return this.#outcome({
+      captureMs,
+      examinedPages: examined,
+      sentPages: this.tally.pages - pagesBefore,
+      sentBytes: this.tally.bytes - bytesBefore,
+      durationMs: this.#clock.now() - startedAt,
+    });
   }
 
   /** The paused copy: growth, every page still dirty, the rest of the audit. False if it ended early. */
@@ -180,29 +174,9 @@ export class Pump {
     return this.#lastPages;
   }
 
-  /** Milliseconds the pages still dirty need on the link. */
+  /** Milliseconds the pages still dirty need on the link; 0 where the tracker cannot know them. */
   remainingMs(): number {
-    const bytes = this.#engine.dirtyPages * this.#bytesPerPage + this.#meter.inFlightBytes;
-    const rate = this.#meter.bytesPerSecond;
-    return rate === undefined || this.#guest.tracker.exact === false ? 0 : (bytes / rate) * 1000;
-  }
-
-  /** The pause to expect if the guest stopped now. */
-  predictedMs(dirtyPages: number): number {
-    const exact = this.#guest.tracker.exact;
-    return predictPauseMs({
-      dirtyPages,
-      bytesPerPage: this.#bytesPerPage,
-      inFlightBytes: this.#meter.inFlightBytes,
-      stateBytes: 4096,
-      bytesPerSecond: this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY,
-      scanPages: exact ? 0 : this.#engine.totalPages,
-      scanPagesPerMs: this.#scanPagesPerMs,
-      encodeMsPerPage: this.#encodeMsPerPage,
-      rttMs: this.#meter.rttMs,
-      verifyMs: this.#verifyMs,
-      scale: this.scale,
-    });
+    return this.#guest.tracker.exact ? this.forecast.linkMs(this.#engine.dirtyPages) : 0;
   }
 
   /** Tells the destination that a region grew, appeared or vanished; pages may follow. */
@@ -258,38 +232,35 @@ export class Pump {
     return live() && this.#link.open;
   }
 
-  #learn(captureMs: number, examined: number, pages: number, bytes: number): void {
-    if (pages > 0) {
-      // The first pass sends everything whole: only later rounds say what a changed page costs.
-      if (this.#round > 1) this.#bytesPerPage += smoothing * (bytes / pages - this.#bytesPerPage);
-    }
-    if (this.#guest.tracker.exact) {
-      if (pages > 0)
-        this.#encodeMsPerPage += smoothing * (captureMs / pages - this.#encodeMsPerPage);
-    } else if (examined > 0 && captureMs > 0) {
-      // Looking at every page is nearly all of the work, and the last round looks at every page again.
-      this.#scanPagesPerMs = examined / captureMs;
-      this.#encodeMsPerPage = 0;
-    }
-    const from = this.#clock.now();
+  #outcome(measured: {
+    readonly captureMs: number;
+    readonly examinedPages: number;
+    readonly sentPages: number;
+    readonly sentBytes: number;
+    readonly durationMs: number;
+  }): RoundStats {
+    const treesFrom = this.#clock.now();
     this.#engine.roots();
-    this.#verifyMs = 2 * (this.#clock.now() - from);
-  }
-
-  #outcome(pagesSent: number, sentBytes: number, durationMs: number): RoundStats {
+    const treeMs = this.#clock.now() - treesFrom;
     if (this.#guest.tracker.exact) this.#engine.takeDirty();
-    const dirtyPages = this.#guest.tracker.exact ? this.#engine.dirtyPages : pagesSent;
+    this.forecast.learn({
+      ...measured,
+      round: this.#round,
+      treeMs,
+      totalPages: this.#engine.totalPages,
+      markedPages: this.#engine.dirtyPages,
+    });
+    const pagesSent = measured.sentPages;
     return {
       round: this.#round,
-      predictedDowntimeMs: this.predictedMs(
-        this.#round === 1 && !this.#guest.tracker.exact ? this.#engine.totalPages : dirtyPages,
-      ),
+      predictedDowntimeMs: this.forecast.pauseMs(),
+      nextDowntimeMs: this.forecast.nextPauseMs(),
       pagesSent,
       settled:
         this.#engine.auditPagesLeft === 0 && this.#rereadPages <= rereadSlack + 2 * pagesSent,
-      dirtyPages,
-      sentBytes,
-      durationMs,
+      dirtyPages: this.forecast.dirtyPages,
+      sentBytes: measured.sentBytes,
+      durationMs: measured.durationMs,
     };
   }
 }

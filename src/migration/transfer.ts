@@ -48,6 +48,7 @@ export class Transfer {
   #generation = 0;
   #timer: PauseTimer | undefined;
   #cancelDeadline: () => void = () => {};
+  #goToSleep: () => void = () => {};
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
   #predictedMs: number | null = null;
@@ -78,6 +79,7 @@ export class Transfer {
   stop(): void {
     this.#epoch += 1;
     this.#cancelDeadline();
+    this.#goToSleep();
   }
 
   round(): void {
@@ -115,7 +117,11 @@ export class Transfer {
         if (live()) this.#deps.feed({ type: 'paused' });
         return;
       }
+      // Whoever listens to the event gets its turn now, not while the guest stands still.
+      await clock.turn();
+      if (!live()) return;
       this.#timer = new PauseTimer(clock);
+      this.#goToSleep = clock.stayAwake();
       if (!forced) {
         this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
           if (live()) this.#overrun();
@@ -224,8 +230,7 @@ export class Transfer {
   #overrun(): void {
     const elapsedMs = this.#timer?.elapsedMs ?? 0;
     this.retreats += 1;
-    // What was predicted was too little; the next prediction has to earn back the trust.
-    this.#pump.scale = Math.min(8, this.#pump.scale * 1.5);
+    this.#pump.forecast.distrust();
     this.#deps.emit({ type: 'retreated', elapsedMs, limitMs: this.#deps.options.maxDowntimeMs });
     this.#deps.feed({ type: 'overrun', elapsedMs });
   }

@@ -16,7 +16,7 @@ const limits: ConvergenceLimits = {
   maxRetreats: 3,
 };
 
-/** Feeds predictions round by round and tells what was decided last, and in which round. */
+/** Feeds predictions round by round, each told in the round before, and gives what was decided. */
 function run(
   predictions: readonly number[],
   changed: Partial<ConvergenceLimits> = {},
@@ -27,7 +27,13 @@ function run(
   for (const [at, predictedDowntimeMs] of predictions.entries()) {
     const next = decide(
       progress,
-      { round: at + 1, predictedDowntimeMs, pagesSent: 10, settled: true },
+      {
+        round: at + 1,
+        predictedDowntimeMs,
+        nextDowntimeMs: predictions[at + 1] ?? predictedDowntimeMs,
+        pagesSent: 10,
+        settled: true,
+      },
       { ...limits, ...changed },
     );
     progress = next.progress;
@@ -39,16 +45,29 @@ function run(
 
 describe('decide', () => {
   it('goes on while a round still cuts the pause by a third, then switches over', () => {
-    expect(run([40, 20, 10, 9]).kinds).toEqual([
-      'next-round',
-      'next-round',
-      'next-round',
-      'switchover',
-    ]);
+    expect(run([40, 20, 10, 9]).kinds).toEqual(['next-round', 'next-round', 'switchover']);
   });
 
   it('takes the first fit where asked to', () => {
     expect(run([400, 49], { settle: 'first' }).kinds).toEqual(['next-round', 'switchover']);
+  });
+
+  it('takes the fit it has where the better one that was promised does not come', () => {
+    let progress = noProgress;
+    const kinds: string[] = [];
+    for (let round = 1; round <= 7; round++) {
+      const outcome = {
+        round,
+        predictedDowntimeMs: 40,
+        nextDowntimeMs: 1,
+        pagesSent: 5,
+        settled: true,
+      };
+      const next = decide(progress, outcome, limits);
+      progress = next.progress;
+      kinds.push(next.decision.kind);
+    }
+    expect(kinds.indexOf('switchover')).toBe(5);
   });
 
   it('never switches over a guest whose pause does not fit', () => {
@@ -77,7 +96,7 @@ describe('decide', () => {
     for (let round = 1; round < 50; round++) {
       const next = decide(
         progress,
-        { round, predictedDowntimeMs: 1, pagesSent: 0, settled: false },
+        { round, predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 0, settled: false },
         limits,
       );
       expect(next.decision.kind).toBe('next-round');
@@ -92,7 +111,7 @@ describe('decide', () => {
 
   it('copies what cannot be paused once a whole pass finds nothing new', () => {
     const unpausable = { ...limits, motion: 'unpausable' as const };
-    const outcome = { predictedDowntimeMs: 1, settled: true };
+    const outcome = { predictedDowntimeMs: 1, nextDowntimeMs: 1, settled: true };
     const first = decide(noProgress, { ...outcome, round: 1, pagesSent: 0 }, unpausable);
     expect(first.decision.kind).toBe('next-round');
     const second = decide(first.progress, { ...outcome, round: 2, pagesSent: 3 }, unpausable);
@@ -112,7 +131,7 @@ describe('afterRetreat', () => {
     const first = afterRetreat(noProgress, limits);
     expect(first.decision.kind).toBe('next-round');
     expect(first.progress.holdRounds).toBe(2);
-    expect(run([1, 1, 1], {}, first.progress).kinds).toEqual([
+    expect(run([1, 1, 1, 1], {}, first.progress).kinds).toEqual([
       'next-round',
       'next-round',
       'switchover',

@@ -70,11 +70,17 @@ const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
   fc.constantFrom<SourceEvent>(
     {
       type: 'round-ended',
-      outcome: { round: 1, predictedDowntimeMs: 1, pagesSent: 1, settled: true },
+      outcome: { round: 1, predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 1, settled: true },
     },
     {
       type: 'round-ended',
-      outcome: { round: 1, predictedDowntimeMs: 99, pagesSent: 1, settled: true },
+      outcome: {
+        round: 1,
+        predictedDowntimeMs: 99,
+        nextDowntimeMs: 99,
+        pagesSent: 1,
+        settled: true,
+      },
     },
     { type: 'paused' },
     { type: 'last-copied', finalSeq: 3, digest },
