@@ -9,12 +9,22 @@ import {
   type RoundOutcome,
 } from './convergence.js';
 import { sameDigest } from './digest.js';
-import type {
-  SourceEffect,
-  SourceEvent,
-  SourcePlan,
-  SourceState,
-  SourceStep,
+import {
+  isCommitted,
+  onBrokenAfterCommit,
+  onOutcome,
+  onResolved,
+  unknownOutcome,
+} from './source-outcome.js';
+import {
+  also,
+  fail,
+  type SourceEffect,
+  type SourceEvent,
+  type SourcePlan,
+  type SourceState,
+  type SourceStep,
+  stay,
 } from './source-states.js';
 
 /** How often a mismatch is repaired before it is a failure. */
@@ -205,46 +215,6 @@ function onPeerGaveUp(
   };
 }
 
-/** The outcome of a COMMIT, told at once or when asked. */
-function onOutcome(
-  state: Extract<SourceState, { phase: 'committed' | 'in-doubt' }>,
-  message: Message,
-): SourceStep {
-  if (message.type === 'RUNNING') {
-    if (!sameDigest(message.digest, state.digest)) {
-      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'RUNNING with another digest than committed');
-    }
-    return { state: { phase: 'completed' }, effects: [{ do: 'close' }] };
-  }
-  if (message.type === 'START_FAILED') {
-    const error = new FerryError(
-      'ERR_START_FAILED',
-      `the destination did not start: ${message.text}`,
-    );
-    return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
-  }
-  if (state.phase === 'in-doubt' && message.type === 'HELLO_ACK') {
-    if (message.standing === 'running' || message.standing === 'start-failed') return stay(state);
-    if (message.standing === 'ready') {
-      return {
-        state: { phase: 'committed', digest: state.digest },
-        effects: [{ do: 'send', message: { type: 'COMMIT', digest: state.digest } }],
-      };
-    }
-    if (message.standing === 'aborted') {
-      const error = new FerryError(
-        'ERR_ABORTED',
-        'the destination gave the guest up without starting it',
-      );
-      return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
-    }
-    // 'unknown', 'new', 'receiving': nobody there remembers this COMMIT. That is no answer.
-    return also({ ...state, connected: false }, { do: 'ask' });
-  }
-  if (message.type === 'HASHES' || message.type === 'ABORTED') return stay(state);
-  throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
-}
-
 function onClosed(state: SourceState, error: FerryError): SourceStep {
   switch (state.phase) {
     case 'committed':
@@ -265,32 +235,6 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
   }
 }
 
-/** After COMMIT our own troubles and wishes change nothing: only the destination or the operator ends it. */
-function onBrokenAfterCommit(
-  state: Extract<SourceState, { phase: 'committed' | 'in-doubt' }>,
-  cause: 'broken' | 'cancelled',
-): SourceStep {
-  if (cause === 'cancelled') return stay(state);
-  return {
-    state: { phase: 'in-doubt', digest: state.digest, connected: false },
-    effects: [{ do: 'close' }, { do: 'ask' }],
-  };
-}
-
-function onResolved(state: SourceState, verdict: 'resume' | 'abandon'): SourceStep {
-  if (state.phase !== 'in-doubt' && state.phase !== 'committed') return stay(state);
-  const error = new FerryError(
-    'ERR_OUTCOME_UNKNOWN',
-    verdict === 'resume'
-      ? 'resumed here on the operator’s word'
-      : 'given up here on the operator’s word',
-  );
-  return {
-    state: { phase: 'failed', error },
-    effects: verdict === 'resume' ? [{ do: 'resume' }, { do: 'close' }] : [{ do: 'close' }],
-  };
-}
-
 function abort(state: SourceState, error: FerryError): SourceStep {
   if (state.phase === 'aborting') return stay(state);
   return {
@@ -306,12 +250,6 @@ function abort(state: SourceState, error: FerryError): SourceStep {
   };
 }
 
-function isCommitted(
-  state: SourceState,
-): state is Extract<SourceState, { phase: 'committed' | 'in-doubt' }> {
-  return state.phase === 'committed' || state.phase === 'in-doubt';
-}
-
 function prepare(
   last: { readonly finalSeq: number; readonly digest: Uint8Array },
   generation: number,
@@ -324,23 +262,4 @@ function prepare(
 
 function refused(code: FerryErrorCode, text: string): FerryError {
   return new FerryError(code, `the destination says: ${text}`);
-}
-
-function unknownOutcome(): FerryError {
-  return new FerryError(
-    'ERR_OUTCOME_UNKNOWN',
-    'the destination was told to start and cannot be asked whether it did',
-  );
-}
-
-function fail(error: FerryError): SourceStep {
-  return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
-}
-
-function also(state: SourceState, effect: SourceEffect): SourceStep {
-  return { state, effects: [effect] };
-}
-
-function stay(state: SourceState): SourceStep {
-  return { state, effects: [] };
 }

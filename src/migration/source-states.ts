@@ -72,3 +72,16 @@ export interface SourceStep {
   readonly state: SourceState;
   readonly effects: readonly SourceEffect[];
 }
+
+/** Over: the guest runs here, if it had been paused. */
+export function fail(error: FerryError): SourceStep {
+  return { state: { phase: 'failed', error }, effects: [{ do: 'resume' }, { do: 'close' }] };
+}
+
+export function also(state: SourceState, effect: SourceEffect): SourceStep {
+  return { state, effects: [effect] };
+}
+
+export function stay(state: SourceState): SourceStep {
+  return { state, effects: [] };
+}
