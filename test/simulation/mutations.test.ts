@@ -32,7 +32,7 @@ const mutations: readonly Mutation[] = [
     file: 'assembly/capture.ts',
     changes: [
       { find: 'if (wasZero && isKnown) {', replace: 'if (wasZero) {' },
-      { find: 'if (isKnown && hash == before) {', replace: 'if (hash == before) {' },
+      { find: 'if (isKnown && hash === before) {', replace: 'if (hash === before) {' },
     ],
   },
   {
@@ -42,7 +42,7 @@ const mutations: readonly Mutation[] = [
       {
         find: "const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
         replace:
-          "void this.#carryOut(1); const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
+          "void this.#writer.write(this.#targets, 1); const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
       },
     ],
   },
