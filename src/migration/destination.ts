@@ -1,6 +1,6 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Hello, Message, Offer, Prepare } from '../protocol/messages.js';
+import type { HashesRequest, Hello, Message, Offer, Prepare } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
 import { standingOf, stepDestination } from './destination-machine.js';
 import type {
@@ -189,9 +189,7 @@ export class DestinationDriver {
         for (const message of host.receiver.leafMessages()) this.#link?.send(message);
         return;
       case 'send-page-hashes':
-        for (const message of host.receiver.pageHashMessages(effect.message)) {
-          this.#link?.send(message);
-        }
+        this.#guard(this.#sendPageHashes(host, effect.message));
         return;
       case 'load':
         this.#guard(this.#load(host, effect.generation));
@@ -260,6 +258,10 @@ export class DestinationDriver {
   async #verify(host: GuestHost, prepare: Prepare): Promise<void> {
     const digest = await host.verify(prepare);
     this.#dispatch({ type: 'verified', generation: prepare.generation, digest });
+  }
+
+  async #sendPageHashes(host: GuestHost, request: HashesRequest): Promise<void> {
+    for (const message of host.receiver.pageHashMessages(request)) this.#link?.send(message);
   }
 
   async #load(host: GuestHost, generation: number): Promise<void> {

@@ -12,6 +12,7 @@ import type {
 } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
+import { ofPeer } from './repair.js';
 
 const entriesPerMessage = 2048;
 const rereadStepPages = 128;
@@ -204,7 +205,8 @@ export class Receiver {
   pageHashMessages(request: HashesRequest): Hashes[] {
     const entries: { index: number; hash: bigint }[] = [];
     for (const leaf of request.leaves) {
-      for (const [at, hash] of this.engine.pageHashes(request.region, leaf).entries()) {
+      const hashes = ofPeer('leaf', leaf, () => this.engine.pageHashes(request.region, leaf));
+      for (const [at, hash] of hashes.entries()) {
         entries.push({ index: leaf * 512 + at, hash });
       }
     }

@@ -30,10 +30,10 @@ export class Repair {
       this.comparePages(message);
       return message.last ? 'marked' : 'asked';
     }
-    const leaves = this.#engine.leaves(message.region);
+    const leaves = ofPeer('region', message.region, () => this.#engine.leaves(message.region));
     for (const { index, hash } of message.entries) {
       const ours = leaves[index];
-      if (ours === undefined) throw outOfRange('leaf', index, message.region);
+      if (ours === undefined) throw outOfRange('leaf', index);
       if (ours !== hash) this.#suspects.push({ region: message.region, leaf: index });
     }
     if (!message.last) return 'asked';
@@ -50,10 +50,11 @@ export class Repair {
     for (const { index, hash } of message.entries) {
       if (Math.floor(index / pagesPerLeaf) !== leaf) {
         leaf = Math.floor(index / pagesPerLeaf);
-        ours = new BigUint64Array(this.#engine.pageHashes(message.region, leaf));
+        const hashes = ofPeer('page', index, () => this.#engine.pageHashes(message.region, leaf));
+        ours = new BigUint64Array(hashes);
       }
       const own = ours[index % pagesPerLeaf];
-      if (own === undefined) throw outOfRange('page', index, message.region);
+      if (own === undefined) throw outOfRange('page', index);
       if (own !== hash) differing.push(index);
     }
     this.pages += differing.length;
@@ -78,9 +79,15 @@ export class Repair {
   }
 }
 
-function outOfRange(what: string, index: number, region: number): FerryError {
-  return new FerryError(
-    'ERR_OUT_OF_RANGE',
-    `hash of ${what} ${index}, which region ${region} does not have`,
-  );
+/** What `read` finds at a place the peer named; ERR_OUT_OF_RANGE where there is no such place. */
+export function ofPeer<T>(what: string, index: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof RangeError ? outOfRange(what, index) : error;
+  }
+}
+
+function outOfRange(what: string, index: number): FerryError {
+  return new FerryError('ERR_OUT_OF_RANGE', `hashes of ${what} ${index}, which is not here`);
 }
