@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import type { Message, MessageName } from '../../src/protocol/index.js';
+import { examples } from '../reference/examples.js';
+import { FakeSource } from './fake-source.js';
+import { dropped, inRoom } from './room.js';
+
+const names = Object.keys(examples).filter((name): name is MessageName => name in examples);
+/** Answered in any state, or ignored. */
+const always: readonly MessageName[] = ['PING', 'PONG'];
+
+interface State {
+  readonly state: string;
+  readonly enter: (source: FakeSource) => Promise<void>;
+  readonly takes: readonly MessageName[];
+}
+
+const states: readonly State[] = [
+  { state: 'connected', enter: async () => {}, takes: ['HELLO'] },
+  { state: 'awaiting the offer', enter: (source) => source.greet(), takes: ['OFFER', 'ABORT'] },
+  {
+    state: 'receiving',
+    enter: (source) => source.begin(),
+    takes: ['PAGES', 'REGION', 'STATE', 'ROUND_END', 'PREPARE', 'ABORT'],
+  },
+  {
+    state: 'repairing',
+    enter: (source) => source.beginRepair(),
+    takes: ['HASHES_REQUEST', 'PAGES', 'PREPARE', 'ABORT'],
+  },
+];
+
+function wrongIn(takes: readonly MessageName[]): Message[] {
+  return names
+    .filter((name) => !takes.includes(name) && !always.includes(name))
+    .map((name) => examples[name]);
+}
+
+describe.concurrent('a receiver', () => {
+  it.each(states)('refuses what has no place while it is $state', ({ enter, takes }) =>
+    inRoom(async (room) => {
+      const receiver = await room.receive('--once');
+      for (const message of wrongIn(takes)) {
+        const source = room.keep(await FakeSource.connect(receiver.port));
+        const known = receiver.process.events.length;
+        await enter(source);
+        source.say(message);
+        for (const answer of await source.hearAll()) {
+          if ('code' in answer) expect(answer.code, message.type).toBe('ERR_UNEXPECTED_MESSAGE');
+        }
+        const told = await dropped(
+          receiver,
+          (event) => receiver.process.events.indexOf(event) >= known,
+        );
+        expect(told, message.type).toMatchObject({ code: 'ERR_UNEXPECTED_MESSAGE' });
+        await room.expectEmptyInbox();
+      }
+      await room.expectStillReceives(receiver);
+    })(),
+  );
+
+  it(
+    'keeps what it promised with READY whatever nonsense follows, and starts on COMMIT',
+    inRoom(async (room) => {
+      const receiver = await room.receive('--out-dir', room.inbox);
+      for (const [at, message] of wrongIn(['COMMIT', 'ABORT']).entries()) {
+        const source = room.keep(await FakeSource.connect(receiver.port, undefined, `${at}`));
+        await source.makeReady();
+        const digest = source.digest(source.seq - 1);
+        source.say(message);
+        await source.hearAll();
+        const again = room.keep(await FakeSource.connect(receiver.port, source.session));
+        again.say(again.hello({ attempt: 2, role: 'ask' }), { attempt: 2 });
+        expect(await again.hear(), message.type).toMatchObject({ standing: 'ready' });
+        again.say({ type: 'COMMIT', digest }, { attempt: 2 });
+        expect(await again.hear(), message.type).toMatchObject({ type: 'RUNNING', digest });
+        await receiver.process.event('received', ({ session }) => session === source.sessionName);
+      }
+      expect(receiver.process.events.filter(({ type }) => type === 'dropped')).toEqual([]);
+    }),
+  );
+
+  it(
+    'does not start on COMMIT with another digest',
+    inRoom(async (room) => {
+      const receiver = await room.receive('--once');
+      const source = room.keep(await FakeSource.connect(receiver.port));
+      await source.makeReady();
+      source.say({ type: 'COMMIT', digest: new Uint8Array(32) });
+      await source.hearAll();
+      // Nobody comes back to call in the promise.
+      expect(await dropped(receiver)).toMatchObject({ code: 'ERR_SOURCE_LOST' });
+      await room.expectEmptyInbox();
+      await room.expectStillReceives(receiver);
+    }),
+  );
+
+  it(
+    'refuses pages on a second connection of a session, and an attempt that is not newer',
+    inRoom(async (room) => {
+      const receiver = await room.receive('--once');
+      const source = room.keep(await FakeSource.connect(receiver.port));
+      await source.begin();
+      for (const [attempt, code] of [
+        [1, 'ERR_UNEXPECTED_MESSAGE'],
+        [2, 'ERR_UNSUPPORTED'],
+      ] as const) {
+        const again = room.keep(await FakeSource.connect(receiver.port, source.session));
+        again.say(again.hello({ attempt }), { attempt });
+        expect(await again.hear()).toBeUndefined();
+        await dropped(receiver, (event) => event['code'] === code);
+      }
+      source.say({ type: 'ABORT', scope: 'session', code: 'ERR_ABORTED', text: 'enough' });
+      await source.hearOf('ABORTED');
+      await room.expectStillReceives(receiver);
+    }),
+  );
+});
