@@ -9,7 +9,7 @@ export interface Stage {
 }
 
 /** How long open handles may keep a finished command from ending. */
-const lingerMs = 2000;
+const lingerMs = 1200;
 
 /**
  * Runs a command: the one place where failures become the last event, the error line and the exit code. `side` is whose failure it is

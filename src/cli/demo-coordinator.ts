@@ -39,6 +39,8 @@ const cancelMs = 3000;
 /** How long a source may take to notice that its destination is gone. */
 const noticeMs = 2000;
 const watchMs = 250;
+/** How long after its connections a process may take to end. */
+const deathMs = 300;
 
 /** Stands outside both processes: starts them, lets them migrate, keeps count of what the guest acknowledged, judges the outcome. */
 export class DemoCoordinator {
@@ -91,7 +93,11 @@ export class DemoCoordinator {
     const ending = this.#source.next('ended');
     this.#source.send({ type: 'migrate', ...address, options, record });
     const { failed, refused, lastCommitMs } = await this.#outcome(ending);
-    if (failed !== undefined) throw new Failure(failed, refused);
+    if (failed !== undefined) {
+      // A cut connection may be the first sign of a destination that died.
+      await Promise.race([this.#destination.lost, sleep(deathMs)]);
+      throw new Failure(failed, refused);
+    }
     this.#phase = 'after';
     const destination = await this.#unlessStopped(arrival);
     await this.#unlessStopped(sleep(afterMs));

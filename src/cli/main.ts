@@ -17,7 +17,7 @@ function main(): Promise<void> {
     .description("Live migration of a running program's memory between processes.")
     .version(versionOf(manifest))
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError(false);
   addDemo(program);
   addReceive(program);

@@ -5,6 +5,7 @@ import type { MigrationReport } from '../migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../migration/options.js';
 import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
+import { escapeControls } from './escape.js';
 import { checkingUsage, errorLine, type FailedEvent, Failure } from './failure.js';
 import { formatMs } from './format.js';
 import { runMigration } from './migration-run.js';
@@ -143,7 +144,7 @@ function mayPass(event: FailedEvent): boolean {
 
 function reportLine(file: string, report: MigrationReport): string {
   const pause = report.downtimeMs === null ? '' : `, writer paused ${formatMs(report.downtimeMs)}`;
-  return `sent ${file}: ${sentSummary(report)}${pause}; verified ${report.verified}, digest ${report.digest}`;
+  return `sent ${escapeControls(file)}: ${sentSummary(report)}${pause}; verified ${report.verified}, digest ${report.digest}`;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
