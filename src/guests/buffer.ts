@@ -1,3 +1,4 @@
+import { InPlaceHasher } from '../core/in-place.js';
 import { FerryError } from '../errors.js';
 import { type MarksLayout, MarksTracker } from '../memory/marks.js';
 import { CompareTracker, HashTracker } from '../memory/scan-trackers.js';
@@ -8,8 +9,9 @@ import { memoryRegion } from './memory-region.js';
 
 export interface BufferGuestOptions {
   /**
-   * How changed pages are found. 'compare' (the default): each page with its shadow, or its hash beyond `shadowBytes`; 'hash': by hashes
-   * alone, 8 bytes a page; 'marks': the program calls `markDirty` after each write, and forgetting one fails with ERR_MISSED_WRITE.
+   * How changed pages are found. 'hash' (the default for a WebAssembly.Memory): by hashing pages where they lie, without a copy. 'compare'
+   * (the default for other memory): each page with its shadow, or its hash beyond `shadowBytes`. 'marks': the program calls `markDirty`
+   * after each write, and forgetting one fails with ERR_MISSED_WRITE.
    */
   readonly tracker?: 'marks' | 'hash' | 'compare';
   /** Stops whatever writes the memory; resolves when it does. At the destination it is called only if `resume` was. */
@@ -59,6 +61,10 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
   if (maxByteLength < byteLength || maxByteLength > (limit ?? maxByteLength)) {
     throw new RangeError(`maxByteLength ${maxByteLength} does not fit a memory of ${byteLength}`);
   }
+  const inPlace =
+    'buffer' in memory && !(memory instanceof Uint8Array) && InPlaceHasher.accepts(memory)
+      ? memory
+      : undefined;
   const region = memoryRegion({
     name: options.name ?? 'memory',
     bytes,
@@ -66,6 +72,7 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
     concurrent: options.concurrent ?? shared,
     fresh: options.fresh ?? false,
     ...(grow === undefined ? {} : { grow }),
+    ...(inPlace === undefined ? {} : { linearMemory: inPlace }),
   });
   const marks = options.tracker === 'marks' ? new MarksTracker([region], { shared }) : undefined;
   let standing: 'as given' | 'paused' | 'running' = 'as given';
@@ -73,7 +80,7 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
   return {
     kind: 'buffer',
     regions: [region],
-    tracker: marks ?? scanTracker(options.tracker),
+    tracker: marks ?? scanTracker(options.tracker ?? (inPlace === undefined ? 'compare' : 'hash')),
     marks: marks?.layoutOf(region.id),
     handsOver: options.handsOver ?? true,
     maxStateBytes: options.maxStateBytes ?? 2 ** 20,
@@ -109,6 +116,6 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
   };
 }
 
-function scanTracker(tracker: BufferGuestOptions['tracker']): DirtyTracker {
+function scanTracker(tracker: 'marks' | 'hash' | 'compare'): DirtyTracker {
   return tracker === 'hash' ? new HashTracker() : new CompareTracker();
 }

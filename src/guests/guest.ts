@@ -3,11 +3,11 @@ import type { DirtyTracker } from '../memory/tracker.js';
 
 /** What must be equal at both ends. `features` must all be known to the destination. */
 export interface GuestIdentity {
-  /** As `Guest.kind`: "buffer", "file", "ledger", "sqlite". At most 64 bytes of UTF-8. */
+  /** As `Guest.kind`: "buffer", "file", "ledger", "sqlite". At most 255 bytes of UTF-8, as `version` and each feature. */
   readonly kind: string;
-  /** What program it is, exactly (a hash of its code, a version); '' if it has none. At most 256 bytes. */
+  /** What program it is, exactly (a hash of its code, a version); '' if it has none. */
   readonly version: string;
-  /** At most 32 names of at most 64 bytes. */
+  /** At most 64. */
   readonly features: readonly string[];
 }
 

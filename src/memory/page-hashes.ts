@@ -11,7 +11,7 @@ export interface HashKey {
 }
 
 /**
- * The hashes of a region's pages and the tree over them (docs/protocol.md, section 6):
+ * The hashes of a region's pages and the tree over them (docs/protocol.md, section 5):
  *   leaf = hash of 512 page hashes, u64 little-endian, those that do not exist being 0
  *   root = hash of {u64 byteLength, leaves}
  * Page hashes stand in the arena for kernels to write; whoever writes one touches its page here. Only touched leaves are computed anew.

@@ -8,7 +8,10 @@ function takeEverything(region: Region, into: DirtyBitmap): void {
   into.setRange(0, Math.min(pageCountOf(region.byteLength), into.bits));
 }
 
-/** Needs nothing from the program: capture hashes every page and compares with the hash it kept, 8 bytes a page. */
+/**
+ * Needs nothing from the program: pages of a WebAssembly.Memory are hashed where they lie and compared with the hash that was kept, 8
+ * bytes a page. Other memory has to be copied to be looked at, and is then treated as by `CompareTracker`.
+ */
 export class HashTracker implements DirtyTracker {
   readonly exact = false;
   readonly evidence = 'hash';

@@ -134,6 +134,7 @@ export class Forecast {
       scanPages: this.#exact ? 0 : this.#totalPages,
       scanPagesPerMs: this.#scanPagesPerMs,
       encodeMsPerPage: this.#encodeMsPerPage,
+      applyMsPerPage: this.#meter.appliedMsPerPage,
       rttMs: this.#meter.rttMs,
       verifyMs: 2 * this.#treeMs,
       scale: this.#scale,

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 interface Sent {
   readonly seq: number;
   readonly bytes: number;
+  readonly pages: number;
   readonly at: number;
   /** Bytes acknowledged in all when this frame left. */
   readonly ackedBefore: number;
@@ -12,8 +13,11 @@ interface Sent {
 
 /** Frames this small say something about delay, not about rate. */
 const bulkBytes = 32 * 1024;
-/** The best of so many samples counts: most are taken while something else than the link was the limit. */
-const samplesKept = 16;
+/** A frame of fewer pages says little about what one costs. */
+const manyPages = 16;
+const smoothing = 0.2;
+/** Of so many samples the upper quartile counts: many are taken while something else than the link was the limit. */
+const samplesKept = 32;
 const MiB = 1024 * 1024;
 
 /** Watches frames leave and acknowledgements return: bytes in flight, the link's rate and delay, the window. */
@@ -24,6 +28,8 @@ export class Meter {
   #ackedAt: number;
   #inFlight = 0;
   #samples: number[] = [];
+  #rate: number | undefined;
+  #appliedMsPerPage = 0;
   #minRttMs = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock) {
@@ -37,7 +43,12 @@ export class Meter {
 
   /** Bytes a second the link carried while it was the limit; undefined before anything large was acknowledged. */
   get bytesPerSecond(): number | undefined {
-    return this.#samples.length === 0 ? undefined : Math.max(...this.#samples);
+    return this.#rate;
+  }
+
+  /** Milliseconds from a page's leaving to its acknowledgement, where nothing else was before it: link and destination together. */
+  get appliedMsPerPage(): number {
+    return this.#appliedMsPerPage;
   }
 
   /** Smallest round trip seen, milliseconds; 0 before the first. */
@@ -58,11 +69,13 @@ export class Meter {
     return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product));
   }
 
-  left(seq: number, bytes: number): void {
+  /** Notes a frame that leaves now, with the pages it holds. */
+  left(seq: number, bytes: number, pages = 0): void {
     const now = this.#clock.now();
     this.#sent.push({
       seq,
       bytes,
+      pages,
       at: now,
       ackedBefore: this.#ackedBytes,
       since: this.#inFlight > 0 ? this.#ackedAt : now,
@@ -84,9 +97,16 @@ export class Meter {
     this.roundTrip(now - last.at);
     const carried = this.#ackedBytes - last.ackedBefore;
     const tookMs = now - last.since;
+    const busyMs = now - Math.max(last.at, this.#ackedAt);
+    if (last.pages >= manyPages) {
+      const measured = busyMs / last.pages;
+      this.#appliedMsPerPage += smoothing * (measured - this.#appliedMsPerPage);
+    }
     if (carried >= bulkBytes && tookMs > 0) {
       this.#samples.push((carried / tookMs) * 1000);
       if (this.#samples.length > samplesKept) this.#samples.shift();
+      const sorted = [...this.#samples].sort((a, b) => a - b);
+      this.#rate = sorted[Math.floor(sorted.length * 0.75)];
     }
     this.#ackedAt = now;
   }

@@ -89,7 +89,7 @@ export function migrate(
         code,
         message,
         phase: lastPhase,
-        side: 'source',
+        side: driver.failedSide,
         retryable: retryableCodes.has(code),
       });
       throw error;

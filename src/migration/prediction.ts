@@ -11,8 +11,10 @@ export interface PauseInputs {
   /** Pages to look at while paused (all of them where the tracker is not exact) and how many a millisecond it looks at. */
   readonly scanPages: number;
   readonly scanPagesPerMs: number;
-  /** Milliseconds a page costs to encode here and to apply there. */
+  /** Milliseconds a page costs to encode here. */
   readonly encodeMsPerPage: number;
+  /** Milliseconds a page costs from its leaving until it is applied there. */
+  readonly applyMsPerPage: number;
   readonly rttMs: number;
   /** Hashing the trees on both sides. */
   readonly verifyMs: number;
@@ -26,8 +28,8 @@ export function predictPauseMs(inputs: PauseInputs): number {
     inputs.inFlightBytes + inputs.dirtyPages * inputs.bytesPerPage + inputs.stateBytes;
   const wireMs = (wireBytes / inputs.bytesPerSecond) * 1000;
   const encodeMs = inputs.dirtyPages * inputs.encodeMsPerPage;
+  const applyMs = inputs.dirtyPages * inputs.applyMsPerPage;
   const scanMs = inputs.scanPages / inputs.scanPagesPerMs;
-  return (
-    (scanMs + Math.max(wireMs, encodeMs) + inputs.verifyMs + 1.5 * inputs.rttMs) * inputs.scale
-  );
+  const pagesMs = Math.max(wireMs, encodeMs, applyMs);
+  return (scanMs + pagesMs + inputs.verifyMs + 1.5 * inputs.rttMs) * inputs.scale;
 }

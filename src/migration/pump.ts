@@ -194,7 +194,7 @@ export class Pump {
     this.tally.add(frame);
     const bytes = frame.bytes.byteLength;
     this.#finalSeq = this.#link.sendPages(frame, this.#round);
-    this.#meter.left(this.#finalSeq, bytes);
+    this.#meter.left(this.#finalSeq, bytes, frame.pageCount);
     this.#paceBytes += bytes;
   }
 

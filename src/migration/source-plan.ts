@@ -1,24 +1,30 @@
-import type { Guest } from '../guests/guest.js';
+import type { Guest, GuestIdentity } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
+import { maxFeatures, maxNameBytes, maxRegions } from '../protocol/limits.js';
 import type { Offer, RegionChange } from '../protocol/messages.js';
 import type { ResolvedOptions } from './options.js';
 import type { SourcePlan } from './source-states.js';
 
 const defaultMaxStateBytes = 1024 * 1024;
 
-/** What the source offers and when it switches over, fixed before it connects. `secret`: 192 random bytes. */
+/**
+ * What the source offers and when it switches over, fixed before it connects. `secret`: 192 random bytes. RangeError where the guest
+ * describes itself in more words than an offer holds.
+ */
 export function makePlan(
   guest: Guest,
   options: ResolvedOptions,
   secret: Uint8Array,
   generation: () => number,
 ): SourcePlan {
+  const identity = guest.describe();
+  checkLengths(identity, guest.regions);
   return {
     offer: {
       type: 'OFFER',
       pageSize: 4096,
       secret,
-      identity: guest.describe(),
+      identity,
       handsOver: guest.handsOver ?? true,
       maxStateBytes: guest.maxStateBytes ?? defaultMaxStateBytes,
       maxDowntimeMs: options.maxDowntimeMs,
@@ -53,4 +59,25 @@ export function changesSinceOffer(offer: Offer, regions: readonly Region[]): Reg
     if (gone) changes.push({ type: 'REGION', id, name, byteLength: -1 });
   }
   return changes;
+}
+
+function checkLengths(identity: GuestIdentity, regions: readonly Region[]): void {
+  const { kind, version, features } = identity;
+  const names = { kind, version };
+  for (const [what, name] of Object.entries(names)) checkName(`the guest's ${what}`, name);
+  for (const feature of features) checkName('a feature of the guest', feature);
+  for (const { name } of regions) checkName('the name of a region', name);
+  if (features.length > maxFeatures) {
+    throw new RangeError(`a guest has at most ${maxFeatures} features, not ${features.length}`);
+  }
+  if (regions.length > maxRegions) {
+    throw new RangeError(`a guest has at most ${maxRegions} regions, not ${regions.length}`);
+  }
+}
+
+function checkName(what: string, name: string): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > maxNameBytes) {
+    throw new RangeError(`${what} is ${bytes} bytes of UTF-8; at most ${maxNameBytes} fit`);
+  }
 }

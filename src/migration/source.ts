@@ -55,6 +55,7 @@ export class SourceDriver {
   #attempt = 0;
   #running: Running | undefined;
   #throttle = 0;
+  #failedSide: 'source' | 'destination' | undefined;
   #doubtSince: number | undefined;
   #cancelTimer: () => void = () => {};
   #farewell: Promise<void> = Promise.resolve();
@@ -82,6 +83,11 @@ export class SourceDriver {
 
   get phase(): SourceState['phase'] {
     return this.#state.phase;
+  }
+
+  /** Whose word or fault ended a failed migration: the destination's if it said so, else ours or the link's. */
+  get failedSide(): 'source' | 'destination' {
+    return this.#failedSide ?? 'source';
   }
 
   /** Connects and begins. Call once. */
@@ -153,6 +159,9 @@ export class SourceDriver {
       return;
     }
     this.#state = step.state;
+    if (step.state.phase === 'aborting' || step.state.phase === 'failed') {
+      this.#failedSide ??= event.type === 'message' ? 'destination' : 'source';
+    }
     this.#deps.onStep?.(event, step.state);
     for (const effect of step.effects) this.#carryOut(effect, step.state);
     if (step.state.phase === 'in-doubt' && before.phase !== 'in-doubt') this.#announceDoubt();

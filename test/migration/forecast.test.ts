@@ -93,6 +93,7 @@ describe('predictPauseMs', () => {
       scanPages: 1000,
       scanPagesPerMs: 100,
       encodeMsPerPage: 0.1,
+      applyMsPerPage: 0.2,
       rttMs: 2,
       verifyMs: 1,
       scale: 1,
@@ -100,6 +101,7 @@ describe('predictPauseMs', () => {
     // scan 10, wire 200 (encode 10 in its shadow), verify 1, one and a half round trips 3.
     expect(predictPauseMs(inputs)).toBeCloseTo(214, 6);
     expect(predictPauseMs({ ...inputs, encodeMsPerPage: 5 })).toBeCloseTo(514, 6);
+    expect(predictPauseMs({ ...inputs, applyMsPerPage: 6 })).toBeCloseTo(614, 6);
     expect(predictPauseMs({ ...inputs, scale: 2 })).toBeCloseTo(428, 6);
   });
 });

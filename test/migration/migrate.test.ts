@@ -310,8 +310,25 @@ describe('a guest that writes faster than it can be sent', () => {
   it('is slowed where that is the policy', async () => {
     const { guest, slowed, stop } = busy();
     const listener = await destination(() => bufferGuest(new Uint8Array(4096 * busyPages)));
-    await codeOf(start(guest, listener, { maxDowntimeMs: 3, onStall: 'throttle' }));
+    await codeOf(start(guest, listener, { maxDowntimeMs: 0.5, onStall: 'throttle' }));
     stop();
     expect(slowed()).toBeGreaterThan(0);
+  });
+});
+
+describe('a guest that describes itself in too many words', () => {
+  it.each([
+    ['a version', { describe: () => ({ kind: 'buffer', version: 'v'.repeat(256), features: [] }) }],
+    [
+      'a feature',
+      { describe: () => ({ kind: 'buffer', version: '', features: ['f'.repeat(256)] }) },
+    ],
+    [
+      'a list of features',
+      { describe: () => ({ kind: 'buffer', version: '', features: new Array(65).fill('f') }) },
+    ],
+  ] as const)('is its caller’s mistake: %s', (_name, changed) => {
+    const guest = { ...bufferGuest(new Uint8Array(4096)), ...changed };
+    expect(() => migrate(guest, { host: '127.0.0.1', port: 9 })).toThrow(RangeError);
   });
 });
