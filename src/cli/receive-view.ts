@@ -2,7 +2,7 @@ import type { Arrival } from '../migration/destination.js';
 import type { ListenEvent } from '../migration/listen.js';
 import { escapeControls } from './escape.js';
 import { errorLine } from './failure.js';
-import { formatBytes, formatMs, formatSize, plural } from './format.js';
+import { formatBytes, formatMs, formatRate, formatSize, plural } from './format.js';
 import type { Landing } from './landing.js';
 import type { Output } from './output.js';
 import { type Address, formatAddress } from './parse.js';
@@ -13,6 +13,7 @@ export class ReceiveView {
   readonly #landing: Landing;
   readonly #once: boolean;
   readonly #offeredAt = new Map<string, number>();
+  readonly #receivedBytes = new Map<string, number>();
 
   constructor(output: Output, landing: Landing, once: boolean) {
     this.#output = output;
@@ -23,6 +24,16 @@ export class ReceiveView {
   listening({ host, port }: Address): void {
     this.#output.event({ type: 'listening', host, port });
     this.#output.line(`listening ${formatAddress({ host, port })}`);
+  }
+
+  /** Pages came. How many will come nobody knows here: the source leaves out what is zero. */
+  pages(session: string, bytes: number): void {
+    if (!this.#output.live) return;
+    const sum = (this.#receivedBytes.get(session) ?? 0) + bytes;
+    this.#receivedBytes.set(session, sum);
+    const elapsedMs = performance.now() - (this.#offeredAt.get(session) ?? 0);
+    const rate = formatRate((sum / Math.max(1, elapsedMs)) * 1000);
+    this.#output.status(`  receiving   ${formatBytes(sum)}   ${rate}`);
   }
 
   show(event: ListenEvent): void {
@@ -100,5 +111,6 @@ export class ReceiveView {
   #forget(session: string): void {
     this.#landing.forget(session);
     this.#offeredAt.delete(session);
+    this.#receivedBytes.delete(session);
   }
 }

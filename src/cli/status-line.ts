@@ -19,7 +19,8 @@ export class StatusLine {
   show(text: string): void {
     const now = performance.now();
     if (this.#shown && now - this.#shownAt < shortestMs) return;
-    const width = Math.max(20, this.#terminal.columns ?? 80) - 1;
+    // Some terminals have not been told their width and say 0.
+    const width = (this.#terminal.columns || 80) - 1;
     this.#terminal.write(`\r\x1b[K${[...text].slice(0, width).join('')}`);
     this.#shown = true;
     this.#shownAt = now;
