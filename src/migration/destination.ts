@@ -59,7 +59,8 @@ export class DestinationDriver {
   #host: GuestHost | undefined;
   #cancelTimer: () => void = () => {};
   #settled: { resolve(arrival: Arrival): void; reject(error: FerryError): void };
-  onClosed: () => void = () => {};
+  /** A connection of this session closed; `orderly`: by both sides' will. */
+  onClosed: (orderly: boolean) => void = () => {};
 
   constructor(deps: DestinationDeps) {
     this.#deps = deps;
@@ -98,10 +99,10 @@ export class DestinationDriver {
     older?.destroy();
     link.handlers = {
       onMessage: (message, seq) => this.#onMessage(link, message, seq),
-      onClosed: (error) => {
+      onClosed: (error, orderly) => {
         if (this.#link !== link) return;
         this.#dispatch({ type: 'closed', error });
-        this.onClosed();
+        this.onClosed(orderly);
       },
     };
     link.send({
@@ -170,7 +171,7 @@ export class DestinationDriver {
         this.#awaitSource();
         return;
       case 'close':
-        this.#link?.close().then(() => this.onClosed());
+        this.#link?.close().then(() => this.onClosed(true));
         return;
       default:
         return host === undefined ? undefined : this.#carryOutOn(host, effect, seq);

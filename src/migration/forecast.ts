@@ -38,6 +38,7 @@ export class Forecast {
   #totalPages = 0;
   #dirtyPages = 0;
   #dirtyPagesPerMs: number | undefined;
+  #rounds = 0;
   #roundMs = shortestRoundMs;
   #shortestMs = Number.POSITIVE_INFINITY;
   /** How much longer than predicted earlier pauses took. */
@@ -74,6 +75,7 @@ export class Forecast {
       const expected = (this.#dirtyPagesPerMs ?? Number.POSITIVE_INFINITY) * durationMs;
       this.#dirtyPages = Math.min(facts.totalPages, expected);
     }
+    this.#rounds = round;
     this.#totalPages = facts.totalPages;
     this.#treeMs = facts.treeMs;
     this.#roundMs = durationMs;
@@ -107,9 +109,12 @@ export class Forecast {
     return this.#pauseWith(this.#dirtyPages);
   }
 
-  /** The pause to expect after one more round; 0 where nothing is known yet, so that one is made. */
+  /**
+   * The pause to expect after one more round; 0 where too little is known, so that one is made: without exact marks the first round tells
+   * nothing about what changes, and the second what changed in all of the first.
+   */
   nextPauseMs(): number {
-    if (this.#dirtyPagesPerMs === undefined) return 0;
+    if (this.#dirtyPagesPerMs === undefined || (!this.#exact && this.#rounds < 3)) return 0;
     const rate = this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY;
     const sendMs = ((this.#dirtyPages * this.#bytesPerPage) / rate) * 1000;
     const fixedMs = this.#exact ? 0 : Math.min(this.#shortestMs, this.#roundMs);

@@ -9,8 +9,8 @@ import type { Clock } from './clock.js';
 export interface LinkHandlers {
   /** PING and PONG do not get here. A promise holds back the next frame; a throw ends the link with that error. */
   onMessage(message: Message, seq: number): void | Promise<void>;
-  /** Once; not after `close` or `destroy` was called here. */
-  onClosed(error: FerryError): void;
+  /** Once; not after `close` or `destroy` was called here. `orderly`: the peer ended its stream behind a whole frame, as by `close`. */
+  onClosed(error: FerryError, orderly: boolean): void;
 }
 
 /** A frame body with 40 bytes of room for its header in front. */
@@ -70,6 +70,7 @@ export class Link {
     channel.onClose = (reason) =>
       this.#closed(
         reason ?? new FerryError('ERR_CONNECTION_LOST', 'the peer closed the connection'),
+        reason === undefined,
       );
     this.#beat();
   }
@@ -240,10 +241,10 @@ export class Link {
     });
   }
 
-  #closed(error: FerryError): void {
+  #closed(error: FerryError, orderly = false): void {
     if (!this.#open) return;
     this.#end();
-    this.#handlers.onClosed(error);
+    this.#handlers.onClosed(error, orderly);
   }
 
   #end(): void {

@@ -56,8 +56,8 @@ export type ListenEvent =
   | { readonly type: 'failed'; readonly session: string; readonly error: FerryError }
   /** A connection that belongs to no session ended: nothing was offered on it. */
   | { readonly type: 'stranger'; readonly from: string; readonly error: FerryError }
-  /** The session is over and its last connection closed. */
-  | { readonly type: 'ended'; readonly session: string };
+  /** The session is over and its last connection closed; not `orderly`: cut, so that the source may come back and ask how it ended. */
+  | { readonly type: 'ended'; readonly session: string; readonly orderly: boolean };
 
 /** A destination. Iterate it for what happens (one loop). */
 export interface Listener extends AsyncDisposable, AsyncIterable<ListenEvent> {
@@ -102,7 +102,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onArrival: (arrival) => events.push({ type: 'arrived', arrival }),
     onFailure: (error, session) => events.push({ type: 'failed', session, error }),
     onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
-    onEnded: (session) => events.push({ type: 'ended', session }),
+    onEnded: (session, orderly) => events.push({ type: 'ended', session, orderly }),
   });
   const server = await listenTcp({ host, port, onChannel: (channel) => sessions.greet(channel) });
   rehearse();

@@ -21,8 +21,8 @@ export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'
   readonly onFailure: (error: FerryError, session: string) => void;
   /** A connection that never became part of a session ended, and why. */
   readonly onStranger?: (error: FerryError, from: string) => void;
-  /** A session ended and its last connection is closed. */
-  readonly onEnded?: (session: string) => void;
+  /** A session ended and its last connection is closed; `orderly`: by both sides' will. */
+  readonly onEnded?: (session: string, orderly: boolean) => void;
   readonly tap?: OpenTap | undefined;
   readonly onStep?: OnSessionStep | undefined;
 }
@@ -134,8 +134,8 @@ export class Sessions {
     });
     this.#remember(id, driver);
     driver.done.then(this.#deps.onArrival, (error: FerryError) => this.#deps.onFailure(error, id));
-    driver.onClosed = () => {
-      if (!isActive(driver)) this.#deps.onEnded?.(id);
+    driver.onClosed = (orderly) => {
+      if (!isActive(driver)) this.#deps.onEnded?.(id, orderly);
     };
     driver.attach(link, hello);
   }

@@ -77,7 +77,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
     case 'gave-up-waiting':
       if (state.phase === 'aborting') return fail(state.error);
       // What is handed over may run there: only an answer or the operator may start it here again.
-      if (state.phase === 'in-doubt' && !plan.offer.handsOver) return fail(unknownOutcome());
+      if (isCommitted(state) && !plan.offer.handsOver) return fail(unknownOutcome());
       return stay(state);
     case 'resolved':
       return onResolved(state, event.verdict);

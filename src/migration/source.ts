@@ -97,9 +97,11 @@ export class SourceDriver {
     });
   }
 
-  /** Gives up, if COMMIT was not sent yet; the guest runs on here. */
+  /** Gives up, if COMMIT was not sent yet; the guest runs on here. Behind COMMIT a copy's outcome is waited for `outcomeTimeoutMs` at most. */
   cancel(error: FerryError): void {
     this.#dispatch({ type: 'cancelled', error });
+    const { phase } = this.#state;
+    if (phase === 'committed' || phase === 'in-doubt') this.#limitDoubt();
   }
 
   /** The operator's word on a switchover in doubt: run on here, or never again here. */
@@ -276,18 +278,22 @@ export class SourceDriver {
 
   /** Asks, again and again where the guest was handed over, how the COMMIT ended. */
   #ask(): void {
-    const { clock, options } = this.#deps;
     this.#closeLink();
-    this.#doubtSince ??= clock.now();
-    if (!this.#plan.offer.handsOver) {
-      const leftMs = options.outcomeTimeoutMs - (clock.now() - this.#doubtSince);
-      this.#after(Math.max(0, leftMs), { type: 'gave-up-waiting' });
-    }
+    this.#limitDoubt();
     this.#inquiry
       .reconnect(() => this.#state.phase === 'in-doubt')
       .then((connected) => {
         if (connected) this.#dispatch({ type: 'reconnected' });
       });
+  }
+
+  /** What is only copied is not waited for without end. */
+  #limitDoubt(): void {
+    const { clock, options } = this.#deps;
+    if (this.#plan.offer.handsOver) return;
+    this.#doubtSince ??= clock.now();
+    const leftMs = options.outcomeTimeoutMs - (clock.now() - this.#doubtSince);
+    this.#after(Math.max(0, leftMs), { type: 'gave-up-waiting' });
   }
 
   #announceDoubt(): void {
