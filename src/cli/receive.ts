@@ -25,7 +25,7 @@ interface ReceiveOptions {
 
 /** Costs 2 MiB of memory for each GiB of an image. */
 const defaultMaxImage = 64 * 2 ** 30;
-/** A source in doubt asks for 5 seconds: so long a receiver that is done stays where nobody has hung up yet. */
+/** A source in doubt asks for 5 seconds: so long a receiver that is done stays where the source has not hung up, or was cut off. */
 const lingerMs = 6000;
 
 export function addReceive(program: Command): void {
@@ -60,10 +60,10 @@ async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
   const { output, interruption } = stage;
   const landing = new Landing(options);
   const recording = openRecording(options.record, output, { side: 'destination' });
-  const listener = await startListening(options, landing, recording);
+  const view = new ReceiveView(output, landing, options.once === true);
+  const listener = await startListening(options, landing, view, recording);
   const stop = (): void => void listener.close();
   interruption.signal.addEventListener('abort', stop);
-  const view = new ReceiveView(output, landing, options.once === true);
   view.listening(listener);
   const control = new ControlSocket('destination');
   const doubt = (session: string): void =>
@@ -93,6 +93,7 @@ async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
 function startListening(
   options: ReceiveOptions,
   landing: Landing,
+  view: ReceiveView,
   recording: DestinationRecording | undefined,
 ): Promise<Listener> {
   return checkingUsage(() =>
@@ -106,6 +107,9 @@ function startListening(
         ...(recording === undefined ? {} : { tap: recording.tap }),
         onStep: (session, event, state) => {
           landing.saw(session, state.phase);
+          if (event.type === 'message' && event.message.type === 'PAGES') {
+            view.pages(session, event.message.body.byteLength);
+          }
           recording?.step(session, event, state);
         },
       },
@@ -136,5 +140,5 @@ async function serve(
 }
 
 function hungUp(event: ListenEvent, session: string | undefined): boolean {
-  return event.type === 'ended' && event.session === session;
+  return event.type === 'ended' && event.session === session && event.orderly;
 }
