@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ferryErrorCodes } from '../../src/errors.js';
 import { headerBytes } from '../../src/protocol/index.js';
 import { Random } from '../reference/random.js';
-import { type PassingFrame, Proxy, type Tamper } from './proxy.js';
+import { FrameProxy, type PassingFrame, type Tamper } from './proxy.js';
 import { inRoom, type Receiver, type Room } from './room.js';
 import { until } from './until.js';
 
@@ -43,7 +43,7 @@ function flip({ bytes }: PassingFrame, offset: number): { send: Uint8Array } {
 /** How many bytes an end says in an undisturbed conversation about `file`. */
 async function lengthOf(room: Room, file: string, from: PassingFrame['from']): Promise<number> {
   const receiver = await room.receive('--once');
-  const proxy = room.keep(await Proxy.open(receiver.port, () => 'pass'));
+  const proxy = room.keep(await FrameProxy.open(receiver.port, () => 'pass'));
   await room.send(file, proxy.port).gone();
   await receiver.process.gone();
   await fs.rm(room.out);
@@ -61,7 +61,7 @@ async function expectOneTruth(
   name: string,
   tamper: Tamper,
 ): Promise<void> {
-  const proxy = room.keep(await Proxy.open(port, tamper));
+  const proxy = room.keep(await FrameProxy.open(port, tamper));
   const path = `${room.inbox}/${name}`;
   const sent = await room.send(await room.file(name, image), proxy.port).gone();
   if (sent.code === 0) {

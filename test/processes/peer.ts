@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import {
   decodeMessage,
   encodeMessage,
-  Framer,
   type FrameOrder,
+  Framer,
   type Message,
   maxFrameBytes,
 } from '../../src/protocol/index.js';

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import {
-  Framer,
   type FrameHeader,
+  Framer,
   headerBytes,
   type MessageName,
   maxFrameBytes,
@@ -32,7 +32,7 @@ export type Fate =
 export type Tamper = (frame: PassingFrame) => Fate;
 
 /** A TCP proxy before a destination that knows where frames begin and does to them what `tamper` says. */
-export class Proxy {
+export class FrameProxy {
   readonly #target: number;
   readonly #tamper: Tamper;
   readonly #server: Server;
@@ -49,8 +49,8 @@ export class Proxy {
     );
   }
 
-  static async open(target: number, tamper: Tamper): Promise<Proxy> {
-    const proxy = new Proxy(target, tamper);
+  static async open(target: number, tamper: Tamper): Promise<FrameProxy> {
+    const proxy = new FrameProxy(target, tamper);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
