@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { controlFolder, controlPath } from './control-folder.js';
@@ -15,6 +16,10 @@ const longestRequest = 64;
 export class ControlSocket {
   readonly #side: Side;
   readonly #servers = new Map<string, Server>();
+  readonly #paths = new Set<string>();
+  readonly #atExit = (): void => {
+    for (const path of this.#paths) rmSync(path, { force: true });
+  };
 
   constructor(side: Side) {
     this.#side = side;
@@ -33,12 +38,16 @@ export class ControlSocket {
     });
     server.unref();
     this.#servers.set(session, server);
+    if (this.#paths.size === 0) process.on('exit', this.#atExit);
+    this.#paths.add(path);
   }
 
   /** The doubt is over, or the process. */
   async close(): Promise<void> {
     const servers = [...this.#servers.values()];
     this.#servers.clear();
+    this.#paths.clear();
+    process.off('exit', this.#atExit);
     // Closing removes the socket's file.
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }

@@ -37,6 +37,8 @@ export async function runMigration(run: MigrationRun): Promise<MigrationReport> 
   );
   let failed: Extract<MigrationEvent, { type: 'failed' }> | undefined;
   for await (const event of migration) {
+    recording?.event(event);
+    run.onEvent(event);
     if (event.type === 'failed') failed = event;
     if (event.type === 'in-doubt') {
       await control
@@ -58,8 +60,6 @@ export async function runMigration(run: MigrationRun): Promise<MigrationReport> 
             ),
         );
     }
-    recording?.event(event);
-    run.onEvent(event);
   }
   recording?.close();
   if (failed !== undefined) throw new Failure(failed, refused);

@@ -45,9 +45,9 @@ describe('demo', () => {
     const { exit, stdout } = await run(
       'demo',
       '--size',
-      '16',
+      '4',
       '--write-rate',
-      '40',
+      '10',
       '--bytes-per-second',
       '1M',
       '--max-downtime',
