@@ -57,7 +57,7 @@ describe.each(signals)('%s', (signal, code) => {
     expect(readdirSync(out)).toEqual([]);
     const { exit, stdout } = await source.finished;
     expect(exit).toBe(1);
-    expect(eventsOf(stdout).at(-1)).toMatchObject({ type: 'failed', side: 'source' });
+    expect(eventsOf(stdout).at(-1)).toMatchObject({ type: 'failed', side: 'destination' });
   });
 
   it('ends a demo and both of its processes', async () => {

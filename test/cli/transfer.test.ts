@@ -99,7 +99,7 @@ describe('a receiver', () => {
     const { exit, stdout, stderr } = await run('send', file, address, '--json');
     expect(exit).toBe(3);
     expect(stderr).toMatch(/^pageferry: ERR_IMAGE_TOO_LARGE: .*--max-image[^\n]*\n$/m);
-    expect(eventsOf(stdout).at(-1)).toMatchObject({ type: 'failed', side: 'source' });
+    expect(eventsOf(stdout).at(-1)).toMatchObject({ type: 'failed', side: 'destination' });
     await running.says(/"type":"dropped"/);
     expect(readdirSync(out)).toEqual([]);
   });
