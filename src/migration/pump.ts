@@ -21,6 +21,9 @@ const lastStepPages = 4096;
  */
 const rereadSlack = 1024;
 
+/** How long a paced round sleeps at a time. */
+const longestNapMs = 50;
+
 export interface RoundStats extends RoundOutcome {
   /** Known dirty now; where the tracker cannot know, what this round found changed. */
   readonly dirtyPages: number;
@@ -98,7 +101,7 @@ export class Pump {
     let examined = 0;
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return undefined;
-      await this.#pace();
+      await this.#pace(live);
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         maxPayloadBytes: this.#meter.frameBytes,
@@ -208,13 +211,16 @@ export class Pump {
     return false;
   }
 
-  /** Holds live rounds below `bytesPerSecond`. */
-  async #pace(): Promise<void> {
+  /** Holds live rounds below `bytesPerSecond`; looks up now and then whether there is still a point. */
+  async #pace(live: () => boolean): Promise<void> {
     const { bytesPerSecond } = this.#options;
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
     const dueAt = this.#paceFrom + (this.#paceBytes / bytesPerSecond) * 1000;
-    const waitMs = dueAt - this.#clock.now();
-    if (waitMs > 1) await sleep(this.#clock, waitMs);
+    for (;;) {
+      const waitMs = dueAt - this.#clock.now();
+      if (waitMs <= 1 || !live()) return;
+      await sleep(this.#clock, Math.min(waitMs, longestNapMs));
+    }
   }
 
   /** Until everything sent is acknowledged, the round lasted long enough and, from round 2 on, the audit is through. */
