@@ -70,7 +70,7 @@ async function expectOneTruth(
     await fs.rm(path);
   } else {
     const code = String(sent.last?.['code']);
-    expect(sent.last).toMatchObject({ type: 'failed', side: 'source' });
+    expect(sent.last).toMatchObject({ type: 'failed' });
     expect(ferryErrorCodes, name).toContain(code);
     expect(sent.stderr, name).toContain(`pageferry: ${code}: `);
     await until(`nothing is left of ${name}`, async () => {

@@ -131,7 +131,8 @@ describe.concurrent('a source', () => {
       const server = room.keep(await listen());
       const file = await room.file('image', 'content');
       const sent = await room.send(file, server.port).gone();
-      expect(sent).toMatchObject({ code: exit, last: { type: 'failed', code, side: 'source' } });
+      const side = exit === 3 ? 'destination' : 'source';
+      expect(sent).toMatchObject({ code: exit, last: { type: 'failed', code, side } });
       expect(sent.stderr).toContain(`pageferry: ${code}: `);
       expect(sent.stderr).not.toContain('\u001b');
     })(),
