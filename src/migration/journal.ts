@@ -59,15 +59,23 @@ export function fileJournal(path: string): Journal {
       throw asFerryError(error, 'ERR_IO');
     }
   };
+  // Sessions may start at once: each change is made to what the one before has stored.
+  let last: Promise<void> = Promise.resolve();
+  const change = (session: string, added: readonly Entry[]): Promise<void> => {
+    const result = last.then(async () => {
+      const others = (await load()).filter((entry) => entry.session !== session);
+      await store([...others, ...added]);
+    });
+    last = result.catch(() => {
+      // Told to whoever asked for that change.
+    });
+    return result;
+  };
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
   return {
-    async started(session, digest) {
-      const others = (await load()).filter((entry) => entry.session !== hex(session));
-      await store([...others, { session: hex(session), digest: hex(digest) }]);
-    },
-    async notStarted(session) {
-      await store((await load()).filter((entry) => entry.session !== hex(session)));
-    },
+    started: (session, digest) =>
+      change(hex(session), [{ session: hex(session), digest: hex(digest) }]),
+    notStarted: (session) => change(hex(session), []),
     async find(session) {
       const entry = (await load()).find((candidate) => candidate.session === hex(session));
       return entry === undefined ? undefined : Buffer.from(entry.digest, 'hex');

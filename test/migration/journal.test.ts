@@ -57,6 +57,13 @@ describe('the journal of a destination', () => {
     expect(await readdir(folder)).toEqual(['journal']);
   });
 
+  it('remembers all that were started at once', async () => {
+    const journal = fileJournal(path);
+    const many = Array.from({ length: 8 }, (_, index) => new Uint8Array(16).fill(index + 1));
+    await Promise.all(many.map((one) => journal.started(one, digest)));
+    for (const one of many) expect(await journal.find(one)).toBeDefined();
+  });
+
   it('forgets a start that failed', async () => {
     const journal = fileJournal(path);
     await journal.started(session, digest);
