@@ -34,23 +34,25 @@ export type ResolvedOptions = Required<
 };
 
 const MiB = 1024 * 1024;
+/** Timers end at 2^31 ms, and some of ours run for twice an option. */
+const longestMs = 1_000_000_000;
 
 /** Throws TypeError or RangeError naming the option. */
 export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
-  const maxDowntimeMs = positive('maxDowntimeMs', options.maxDowntimeMs ?? 300);
+  const maxDowntimeMs = milliseconds('maxDowntimeMs', options.maxDowntimeMs ?? 300);
   return Object.freeze({
     maxDowntimeMs,
     settle: oneOf('settle', options.settle ?? 'best', ['best', 'first']),
     onStall: oneOf('onStall', options.onStall ?? 'cancel', ['throttle', 'force', 'cancel']),
     bytesPerSecond: positive('bytesPerSecond', options.bytesPerSecond ?? Number.POSITIVE_INFINITY),
-    switchoverTimeoutMs: positive(
+    switchoverTimeoutMs: milliseconds(
       'switchoverTimeoutMs',
-      options.switchoverTimeoutMs ?? 2 * maxDowntimeMs,
+      options.switchoverTimeoutMs ?? Math.min(2 * maxDowntimeMs, longestMs),
     ),
     shadowBytes: wholeBytes('shadowBytes', options.shadowBytes ?? 256 * MiB),
     baseCacheBytes: wholeBytes('baseCacheBytes', options.baseCacheBytes ?? 32 * MiB),
     cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
-    outcomeTimeoutMs: positive('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
+    outcomeTimeoutMs: milliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
   });
 }
 
@@ -58,6 +60,13 @@ function positive(name: string, value: number): number {
   if (typeof value !== 'number')
     throw new TypeError(`${name} must be a number, got ${typeof value}`);
   if (!(value > 0)) throw new RangeError(`${name} must be > 0, got ${value}`);
+  return value;
+}
+
+function milliseconds(name: string, value: number): number {
+  if (positive(name, value) > longestMs) {
+    throw new RangeError(`${name} must be at most ${longestMs}, got ${value}`);
+  }
   return value;
 }
 
