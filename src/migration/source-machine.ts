@@ -75,7 +75,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
     case 'reconnected':
       return state.phase === 'in-doubt' ? stay({ ...state, connected: true }) : stay(state);
     case 'gave-up-waiting':
-      if (state.phase === 'aborting') return fail(state.error);
+      if (state.phase === 'aborting') return endUnanswered(state);
       // What is handed over may run there: only an answer or the operator may start it here again.
       if (isCommitted(state) && !plan.offer.handsOver) return fail(unknownOutcome());
       return stay(state);
@@ -222,7 +222,7 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
     case 'in-doubt':
       return state.connected ? also({ ...state, connected: false }, { do: 'ask' }) : stay(state);
     case 'aborting':
-      return fail(state.error);
+      return endUnanswered(state);
     case 'preparing':
     case 'retreating':
       // READY may have been given: a promise nobody would ever call in.
@@ -238,7 +238,11 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
 function abort(state: SourceState, error: FerryError): SourceStep {
   if (state.phase === 'aborting') return stay(state);
   return {
-    state: { phase: 'aborting', error },
+    state: {
+      phase: 'aborting',
+      error,
+      promised: state.phase === 'preparing' || state.phase === 'retreating',
+    },
     effects: [
       { do: 'resume' },
       {
@@ -248,6 +252,15 @@ function abort(state: SourceState, error: FerryError): SourceStep {
       { do: 'await-aborted' },
     ],
   };
+}
+
+/** An ABORT that nobody answered. A promise it was to end is released another way: nobody would ever call it in. */
+function endUnanswered({
+  error,
+  promised,
+}: Extract<SourceState, { phase: 'aborting' }>): SourceStep {
+  const step = fail(error);
+  return promised ? { ...step, effects: [...step.effects, { do: 'release-promise' }] } : step;
 }
 
 function prepare(

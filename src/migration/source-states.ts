@@ -19,7 +19,8 @@ export type SourceState =
   | { readonly phase: 'retreating'; readonly progress: Progress }
   | { readonly phase: 'committed'; readonly digest: Uint8Array }
   | { readonly phase: 'in-doubt'; readonly digest: Uint8Array; readonly connected: boolean }
-  | { readonly phase: 'aborting'; readonly error: FerryError }
+  /** `promised`: READY may have been given, so that the destination must hear of it, on another connection if need be. */
+  | { readonly phase: 'aborting'; readonly error: FerryError; readonly promised: boolean }
   | { readonly phase: 'completed' }
   | { readonly phase: 'failed'; readonly error: FerryError };
 

@@ -202,6 +202,28 @@ describe('the source machine', () => {
     expect(stepSource(forced, { type: 'overrun', elapsedMs: 99 }, plan).state).toEqual(forced);
   });
 
+  it('releases a promise that an unanswered ABORT was to end, and none where there was none', () => {
+    const progress = noProgress;
+    const preparing: SourceState = {
+      phase: 'preparing',
+      progress,
+      forced: false,
+      digest,
+      repairs: 0,
+    };
+    for (const unanswered of [{ type: 'closed', error }, { type: 'gave-up-waiting' }] as const) {
+      const promised = stepSource(preparing, { type: 'cancelled', error }, plan).state;
+      const { state, effects } = stepSource(promised, unanswered, plan);
+      expect(state).toEqual({ phase: 'failed', error });
+      expect(effects).toContainEqual({ do: 'release-promise' });
+      const live: SourceState = { phase: 'pre-copy', progress };
+      const none = stepSource(live, { type: 'cancelled', error }, plan).state;
+      expect(stepSource(none, unanswered, plan).effects).not.toContainEqual({
+        do: 'release-promise',
+      });
+    }
+  });
+
   it('does not take READY for another digest', () => {
     const preparing: SourceState = {
       phase: 'preparing',
