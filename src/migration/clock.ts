@@ -32,6 +32,19 @@ export const systemClock: Clock = {
   },
 };
 
+/** A switchover that takes longer than this is not hurt by a thread that sleeps. */
+const longestVigilMs = 50;
+
+/** As `stayAwake`, but for a short time at most: a switchover may take long, be forced or stay in doubt for hours. */
+export function keepVigil(clock: Clock): () => void {
+  const sleepNow = clock.stayAwake();
+  const cancel = clock.after(longestVigilMs, sleepNow);
+  return () => {
+    cancel();
+    sleepNow();
+  };
+}
+
 /** Resolves after `ms` of `clock`'s time. */
 export function sleep(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => clock.after(ms, resolve));

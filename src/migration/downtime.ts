@@ -20,8 +20,9 @@ export class PauseTimer {
     return this.#clock.now() - this.startedAt;
   }
 
+  /** Notes the moment; the first one counts: COMMIT may be sent again. */
   mark(mark: Mark): void {
-    this.#marks.set(mark, this.#clock.now());
+    if (!this.#marks.has(mark)) this.#marks.set(mark, this.#clock.now());
   }
 
   /** The finished account; `running` has just been read. */

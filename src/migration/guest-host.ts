@@ -1,7 +1,7 @@
 import type { Guest } from '../guests/guest.js';
 import type { Offer, Prepare, Running } from '../protocol/messages.js';
 import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
-import type { Clock } from './clock.js';
+import { type Clock, keepVigil } from './clock.js';
 import type { Journal } from './journal.js';
 import { Receiver } from './receiver.js';
 
@@ -11,9 +11,6 @@ export interface GuestHostDeps {
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
 }
-
-/** A switchover that takes longer than this is not hurt by a thread that sleeps. */
-const longestVigilMs = 50;
 
 /**
  * The destination's guest and the copy it is filled from: made for an offer, verified, loaded, started or discarded. Calls to the guest
@@ -126,14 +123,8 @@ export class GuestHost {
 
   /** The source's guest stands still from now on, for a short time: answers must not wait for this thread to be woken. */
   #stayAwake(): void {
-    const { clock } = this.#deps;
     this.#goToSleep();
-    const sleepNow = clock.stayAwake();
-    const cancel = clock.after(longestVigilMs, sleepNow);
-    this.#goToSleep = () => {
-      cancel();
-      sleepNow();
-    };
+    this.#goToSleep = keepVigil(this.#deps.clock);
   }
 
   async #letGo(): Promise<void> {

@@ -13,7 +13,9 @@ const pagesPerLeaf = 512;
 export class Repair {
   readonly #engine: CaptureEngine;
   readonly #ask: (message: HashesRequest) => void;
-  #suspects: { region: number; leaf: number }[] = [];
+  /** Leaves that differ, by region: what a peer says twice counts once. */
+  readonly #suspects = new Map<number, Set<number>>();
+  #hasAsked = false;
   pages = 0;
 
   constructor(engine: CaptureEngine, ask: (message: HashesRequest) => void) {
@@ -28,16 +30,17 @@ export class Repair {
   compare(message: Hashes): 'asked' | 'marked' | 'equal' {
     if (message.level === 'page') {
       this.comparePages(message);
-      return message.last ? 'marked' : 'asked';
+      // Before we asked it is what a re-read found, which crossed PREPARE on the wire.
+      return message.last && this.#hasAsked ? 'marked' : 'asked';
     }
     const leaves = ofPeer('region', message.region, () => this.#engine.leaves(message.region));
     for (const { index, hash } of message.entries) {
       const ours = leaves[index];
       if (ours === undefined) throw outOfRange('leaf', index);
-      if (ours !== hash) this.#suspects.push({ region: message.region, leaf: index });
+      if (ours !== hash) this.#suspect(message.region, index);
     }
     if (!message.last) return 'asked';
-    if (this.#suspects.length === 0) return 'equal';
+    if (this.#suspects.size === 0) return 'equal';
     this.#request();
     return 'asked';
   }
@@ -61,18 +64,28 @@ export class Repair {
     if (differing.length > 0) this.#engine.repair(message.region, differing);
   }
 
+  /** A switchover begins: what an earlier one left unanswered is forgotten. */
+  begin(): void {
+    this.#suspects.clear();
+    this.#hasAsked = false;
+  }
+
+  #suspect(region: number, leaf: number): void {
+    const leaves = this.#suspects.get(region);
+    if (leaves === undefined) this.#suspects.set(region, new Set([leaf]));
+    else leaves.add(leaf);
+  }
+
   #request(): void {
-    const byRegion = new Map<number, number[]>();
-    for (const { region, leaf } of this.#suspects) {
-      byRegion.set(region, [...(byRegion.get(region) ?? []), leaf]);
-    }
-    this.#suspects = [];
+    this.#hasAsked = true;
     const requests: { region: number; leaves: number[] }[] = [];
-    for (const [region, leaves] of byRegion) {
+    for (const [region, suspects] of this.#suspects) {
+      const leaves = [...suspects].sort((a, b) => a - b);
       for (let at = 0; at < leaves.length; at += leavesPerRequest) {
         requests.push({ region, leaves: leaves.slice(at, at + leavesPerRequest) });
       }
     }
+    this.#suspects.clear();
     for (const [at, request] of requests.entries()) {
       this.#ask({ type: 'HASHES_REQUEST', ...request, last: at === requests.length - 1 });
     }

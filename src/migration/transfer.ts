@@ -2,7 +2,7 @@ import type { CaptureEngine } from '../codec/capture.js';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
-import type { Clock } from './clock.js';
+import { type Clock, keepVigil } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
 import type { Downtime, MigrationEvent } from './events.js';
@@ -106,6 +106,7 @@ export class Transfer {
   pause(forced: boolean): void {
     const { guest, control, clock, options } = this.#deps;
     this.#generation += 1;
+    this.#repair.begin();
     this.#run(async (live) => {
       this.#deps.emit({
         type: 'switchover',
@@ -121,7 +122,7 @@ export class Transfer {
       await clock.turn();
       if (!live()) return;
       this.#timer = new PauseTimer(clock);
-      this.#goToSleep = clock.stayAwake();
+      this.#goToSleep = keepVigil(clock);
       if (!forced) {
         this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
           if (live()) this.#overrun();
