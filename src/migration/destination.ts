@@ -15,6 +15,10 @@ export interface DestinationDeps extends GuestHostDeps {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   readonly emit: (event: DestinationNotice) => void;
+  /** The guest runs here. */
+  readonly onArrival: (arrival: Arrival) => void;
+  /** It never will. */
+  readonly onFailure: (error: FerryError, session: string) => void;
   readonly onStep?: ((event: DestinationEvent, state: DestinationState) => void) | undefined;
 }
 
@@ -48,8 +52,8 @@ const copiedPromiseMs = 5000;
 
 /** Binds the destination machine of one session to a guest and to the connection of the moment. */
 export class DestinationDriver {
-  /** Resolves when the guest runs here; rejects when it never will. */
-  readonly done: Promise<Arrival>;
+  /** Resolves when the guest runs here, or never will and nothing of it is left. */
+  readonly ended: Promise<void>;
   readonly #deps: DestinationDeps;
   readonly #id: string;
   #state: DestinationState = { phase: 'awaiting-offer' };
@@ -58,16 +62,15 @@ export class DestinationDriver {
   #offer: Offer | undefined;
   #host: GuestHost | undefined;
   #cancelTimer: () => void = () => {};
-  #settled: { resolve(arrival: Arrival): void; reject(error: FerryError): void };
+  #resolveEnded: () => void = () => {};
   /** A connection of this session closed; `orderly`: by both sides' will. */
   onClosed: (orderly: boolean) => void = () => {};
 
   constructor(deps: DestinationDeps) {
     this.#deps = deps;
     this.#id = Buffer.from(deps.session).toString('hex');
-    this.#settled = { resolve: () => {}, reject: () => {} };
-    this.done = new Promise((resolve, reject) => {
-      this.#settled = { resolve, reject };
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
     });
   }
 
@@ -102,6 +105,7 @@ export class DestinationDriver {
       onClosed: (error, orderly) => {
         if (this.#link !== link) return;
         this.#dispatch({ type: 'closed', error });
+        this.#forgetLink(link);
         this.onClosed(orderly);
       },
     };
@@ -171,7 +175,7 @@ export class DestinationDriver {
         this.#awaitSource();
         return;
       case 'close':
-        this.#link?.close().then(() => this.onClosed(true));
+        this.#close();
         return;
       default:
         return host === undefined ? undefined : this.#carryOutOn(host, effect, seq);
@@ -315,9 +319,10 @@ export class DestinationDriver {
     const host = this.#host;
     const offer = this.#offer;
     if (host === undefined || offer === undefined) return;
-    // The session stays known for those who ask; what it was filled from need not.
+    // The session stays known for those who ask; the guest, and what it was filled from, must not stay with it.
     this.#host = undefined;
-    this.#settled.resolve({
+    this.#offer = undefined;
+    this.#deps.onArrival({
       session: this.#id,
       guest: host.guest,
       offer,
@@ -325,12 +330,29 @@ export class DestinationDriver {
       appliedPages: host.receiver.appliedPages,
       receivedBytes: host.receiver.appliedBytes,
     });
+    this.#resolveEnded();
+  }
+
+  #close(): void {
+    const link = this.#link;
+    link?.close().then(() => {
+      this.#forgetLink(link);
+      this.onClosed(true);
+    });
+  }
+
+  /** A closed link still holds the area it read into. */
+  #forgetLink(link: Link): void {
+    if (this.#link === link) this.#link = undefined;
   }
 
   #settleFailure(): void {
     this.#cancelTimer();
     this.#host = undefined;
+    this.#offer = undefined;
     const { phase } = this.#state;
-    if (phase === 'aborted' || phase === 'start-failed') this.#settled.reject(this.#state.error);
+    if (phase !== 'aborted' && phase !== 'start-failed') return;
+    this.#deps.onFailure(this.#state.error, this.#id);
+    this.#resolveEnded();
   }
 }

@@ -1,4 +1,4 @@
-import { asFerryError } from '../errors.js';
+import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 
 /**
@@ -9,6 +9,7 @@ export class GuestControl {
   readonly #guest: Guest;
   #paused = false;
   #released = false;
+  #stuck: FerryError | undefined;
   #last: Promise<void> = Promise.resolve();
 
   constructor(guest: Guest) {
@@ -39,14 +40,25 @@ export class GuestControl {
   /** The guest runs on here, with its outside resources. Does nothing if it was not paused. */
   resume(): Promise<void> {
     return this.#queue(async () => {
-      if (this.#released) {
-        await this.#guest.acquire?.();
-        this.#released = false;
+      try {
+        if (this.#released) {
+          await this.#guest.acquire?.();
+          this.#released = false;
+        }
+        if (!this.#paused) return;
+        await this.#guest.resume();
+        this.#paused = false;
+        this.#stuck = undefined;
+      } catch (error) {
+        this.#stuck = asFerryError(error, 'ERR_GUEST');
+        throw this.#stuck;
       }
-      if (!this.#paused) return;
-      await this.#guest.resume();
-      this.#paused = false;
     });
+  }
+
+  /** Why the guest stands still although it was to run on; undefined if it does not. */
+  get stuck(): FerryError | undefined {
+    return this.#stuck;
   }
 
   /** Resolves when every call asked for so far has ended, well or badly. */

@@ -3,7 +3,7 @@ import type { Hello, Message } from '../protocol/messages.js';
 import { negotiateVersion, oldestVersion, protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
-import { type Arrival, type DestinationDeps, DestinationDriver } from './destination.js';
+import { type DestinationDeps, DestinationDriver } from './destination.js';
 import type { DestinationEvent, DestinationState } from './destination-states.js';
 import { Link, type OpenTap } from './link.js';
 
@@ -17,8 +17,6 @@ export type OnSessionStep = (
 export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'> {
   /** Sessions receiving at a time. */
   readonly maxSessions: number;
-  readonly onArrival: (arrival: Arrival) => void;
-  readonly onFailure: (error: FerryError, session: string) => void;
   /** A connection that never became part of a session ended, and why. */
   readonly onStranger?: (error: FerryError, from: string) => void;
   /** A session ended and its last connection is closed; `orderly`: by both sides' will. */
@@ -95,7 +93,7 @@ export class Sessions {
     const ending: Promise<unknown>[] = [];
     for (const driver of this.#sessions.values()) {
       driver.cancel(error);
-      if (driver.phase === 'aborted') ending.push(driver.done.catch(() => {}));
+      if (driver.phase === 'aborted') ending.push(driver.ended);
     }
     await Promise.all(ending);
   }
@@ -133,7 +131,6 @@ export class Sessions {
       onStep: (event, state) => this.#deps.onStep?.(id, event, state),
     });
     this.#remember(id, driver);
-    driver.done.then(this.#deps.onArrival, (error: FerryError) => this.#deps.onFailure(error, id));
     driver.onClosed = (orderly) => {
       if (!isActive(driver)) this.#deps.onEnded?.(id, orderly);
     };

@@ -283,7 +283,9 @@ export class SourceDriver {
     this.#inquiry
       .reconnect(() => this.#state.phase === 'in-doubt')
       .then((connected) => {
-        if (connected) this.#dispatch({ type: 'reconnected' });
+        // Decided by the operator, or given up, while this connection was being made.
+        if (connected && this.#isOver) this.#closeLink();
+        else if (connected) this.#dispatch({ type: 'reconnected' });
       });
   }
 
@@ -341,6 +343,13 @@ export class SourceDriver {
     if (guest.handsOver === false) await this.#control.resume().catch(() => {});
     await this.#control.idle();
     await this.#farewell;
+    const { stuck } = this.#control;
+    if (stuck !== undefined) {
+      const after = state.phase === 'failed' ? `${state.error.message}; and then ` : '';
+      const what = `${after}the guest could not be continued here: ${stuck.message}`;
+      this.#settled.reject(new FerryError('ERR_GUEST', what, { cause: stuck }));
+      return;
+    }
     if (report !== undefined) {
       emit({ type: 'completed', ...report });
       this.#settled.resolve(report);
