@@ -132,22 +132,14 @@ export class Pump {
     const before = this.tally.pages;
     this.#sendRegionChanges();
     this.#engine.takeDirty();
-    for (let exhausted = false; !exhausted; ) {
-      if (!(await this.#room(live))) return false;
-      const step = await this.#engine.capture({
-        maxPayloadBytes: 512 * 1024,
-        maxPages: lastStepPages,
-      });
-      if (step.frame !== undefined) this.#send(step.frame);
-      exhausted = step.exhausted;
-    }
+    if (!(await this.copyDirty(live))) return false;
     await this.#engine.settleAudit();
     this.#lastPages = this.tally.pages - before;
     return live();
   }
 
-  /** Sends pages marked for repair; the guest is paused. */
-  async repairCopy(live: () => boolean): Promise<boolean> {
+  /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
+  async copyDirty(live: () => boolean): Promise<boolean> {
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return false;
       const step = await this.#engine.capture({

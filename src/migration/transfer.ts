@@ -174,7 +174,7 @@ export class Transfer {
       if (found === 'equal') {
         throw new FerryError('ERR_DIGEST', 'the digests differ although every page is the same');
       }
-      if (!(await this.#pump.repairCopy(live))) return;
+      if (!(await this.#pump.copyDirty(live))) return;
       this.#deps.feed({ type: 'repaired', ...this.#transcript() });
     });
   }
