@@ -49,7 +49,7 @@ export interface Capture {
 
 /**
  * The source's half of the codec: knows which pages are dirty and what the destination holds, and turns dirty pages into frames.
- * Its calls must not overlap: await `capture`, `audit` and `settleAudit` before the next call.
+ * Its calls must not overlap: await `capture`, `audit` and `settleAudit` before the next call; only `repair` may come in between.
  */
 export class CaptureEngine {
   readonly #tracker: DirtyTracker;

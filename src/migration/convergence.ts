@@ -38,6 +38,8 @@ export interface Progress {
   readonly rounds: number;
   readonly bestMs: number;
   readonly roundsSinceBest: number;
+  /** Rounds in a row at whose end audit or re-read were not done. */
+  readonly unsettledRounds: number;
   readonly retreats: number;
   /** Rounds to wait after a retreat. */
   readonly holdRounds: number;
@@ -49,6 +51,7 @@ export const noProgress: Progress = {
   rounds: 0,
   bestMs: Number.POSITIVE_INFINITY,
   roundsSinceBest: 0,
+  unsettledRounds: 0,
   retreats: 0,
   holdRounds: 0,
   throttle: 0,
@@ -64,6 +67,8 @@ export type Decision =
 const improvement = 0.95;
 /** One more round is worth it if it leaves at most this share of the pause. */
 const worthwhile = 2 / 3;
+/** Some five minutes at the least: a destination whose re-read never ends is not worth waiting for. */
+const mostUnsettledRounds = 15_000;
 const throttleSteps = [0.2, 0.4, 0.6, 0.8, 0.9, 0.99] as const;
 
 /** Picks the next step after a live round, and what to remember of it. Pure: no clock, no guest. */
@@ -80,11 +85,15 @@ export function decide(
     rounds: outcome.round,
     bestMs: better ? predicted : before.bestMs,
     roundsSinceBest: better || !outcome.settled ? 0 : before.roundsSinceBest + 1,
+    unsettledRounds: outcome.settled ? 0 : before.unsettledRounds + 1,
     holdRounds: Math.max(0, before.holdRounds - 1),
   };
   if (limits.motion === 'still')
     return { decision: { kind: 'switchover', forced: false }, progress };
-  if (!outcome.settled) return { decision: { kind: 'next-round' }, progress };
+  if (!outcome.settled) {
+    const kind = progress.unsettledRounds < mostUnsettledRounds ? 'next-round' : 'give-up';
+    return { decision: { kind }, progress };
+  }
   if (limits.motion === 'unpausable')
     return { decision: follow(progress, outcome, limits), progress };
   if (before.holdRounds > 0) return { decision: { kind: 'next-round' }, progress };

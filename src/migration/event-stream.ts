@@ -1,5 +1,13 @@
 /** Progress events that wait for nobody are replaced by newer ones; of the others this many are kept. */
 const mostWaiting = 4096;
+const passing: ReadonlySet<string> = new Set([
+  'progress',
+  'round',
+  'stranger',
+  'offered',
+  'stalled',
+  'retreated',
+]);
 
 /** Events in the order they were pushed, for one `for await` loop. Ends after `end`. */
 export class EventStream<E extends { readonly type: string }> implements AsyncIterableIterator<E> {
@@ -10,7 +18,12 @@ export class EventStream<E extends { readonly type: string }> implements AsyncIt
   push(event: E): void {
     if (this.#ended) return;
     if (event.type === 'progress' && this.#waiting.at(-1)?.type === 'progress') this.#waiting.pop();
-    if (this.#waiting.length < mostWaiting) this.#waiting.push(event);
+    // An outcome is never dropped: where nobody reads, what only tells of the way makes room.
+    if (this.#waiting.length >= mostWaiting) {
+      const least = this.#waiting.findIndex(({ type }) => passing.has(type));
+      if (least >= 0) this.#waiting.splice(least, 1);
+    }
+    this.#waiting.push(event);
     this.#wake?.();
   }
 

@@ -41,12 +41,7 @@ export class GuestHost {
     const guest = await accept();
     try {
       await fitGuest(guest, offer);
-      const { maxStateBytes } = limits;
-      return new GuestHost(
-        deps,
-        guest,
-        new Receiver({ guest, offer, session, clock, maxStateBytes }),
-      );
+      return new GuestHost(deps, guest, new Receiver({ guest, offer, session, clock, limits }));
     } catch (error) {
       await guest.discard?.();
       throw error;

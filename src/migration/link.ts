@@ -29,6 +29,7 @@ export type OpenTap = (connection: number) => Tap;
 
 const heartbeatMs = 1000;
 const deadAfterMs = 5000;
+const mostAnswerBytes: number = 8 * 1024 * 1024;
 
 /** One connection of a session: messages out and in over a channel, numbered without gaps, with a heartbeat. */
 export class Link {
@@ -43,6 +44,8 @@ export class Link {
   #heardAt: number;
   #open = true;
   #busy = false;
+  /** Bytes of messages, not of pages, that the system has not taken yet. */
+  #answerBytes = 0;
   #pingToken = 0;
   #pingedAt: number | undefined;
   #cancelHeartbeat: () => void = () => {};
@@ -99,7 +102,12 @@ export class Link {
   /** Sends a message; returns its seq. Dropped once the link is closed. */
   send(message: Message, round = 0): number {
     const seq = this.#nextSeq();
-    this.#write(encodeMessage(message, { seq, round, attempt: this.attempt }), () => {});
+    const frame = encodeMessage(message, { seq, round, attempt: this.attempt });
+    this.#answerBytes += frame.byteLength;
+    this.#write(frame, () => {
+      this.#answerBytes -= frame.byteLength;
+      this.#wake();
+    });
     return seq;
   }
 
@@ -166,7 +174,7 @@ export class Link {
       return;
     }
     this.#wake();
-    if (handled === undefined) return;
+    if (handled === undefined) return this.#drained();
     this.#busy = true;
     return handled
       .catch((error: unknown) => this.#fail(error))
@@ -174,6 +182,14 @@ export class Link {
         this.#busy = false;
         this.#heardAt = this.#clock.now();
       });
+  }
+
+  /** A peer that does not read what it asks for gets no more read of it; where that lasts, its silence is its end. */
+  #drained(): void | Promise<void> {
+    if (this.#answerBytes <= mostAnswerBytes) return;
+    return (async () => {
+      while (this.#open && this.#answerBytes > mostAnswerBytes) await this.writable();
+    })();
   }
 
   #fail(error: unknown): void {

@@ -51,6 +51,12 @@ export class Meter {
     return this.#appliedMsPerPage;
   }
 
+  /** Milliseconds since something in flight was acknowledged; 0 while nothing is in flight. */
+  get unansweredMs(): number {
+    const oldest = this.#sent[0];
+    return oldest === undefined ? 0 : this.#clock.now() - Math.max(oldest.at, this.#ackedAt);
+  }
+
   /** Smallest round trip seen, milliseconds; 0 before the first. */
   get rttMs(): number {
     return Number.isFinite(this.#minRttMs) ? this.#minRttMs : 0;

@@ -31,7 +31,7 @@ export interface Migration extends AsyncIterable<MigrationEvent> {
   /** The report; rejects with a FerryError, and the guest then runs on here (unless its code is ERR_OUTCOME_UNKNOWN). */
   readonly done: Promise<MigrationReport>;
   readonly phase: SourceState['phase'];
-  /** The operator's word on a switchover in doubt: `resume` the guest here, or `abandon` it here for good. No effect in any other phase. */
+  /** The operator's word on a switchover in doubt: `resume` the guest here, or `abandon` it here for good. No effect before COMMIT. */
   resolve(verdict: 'resume' | 'abandon'): void;
 }
 

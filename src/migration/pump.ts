@@ -1,4 +1,5 @@
 import type { CaptureEngine } from '../codec/capture.js';
+import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
@@ -21,6 +22,8 @@ const lastStepPages = 4096;
  */
 const rereadSlack = 1024;
 
+/** A destination may take this long over one frame: a disk that is written back can stall for long. */
+const longestSilenceMs = 60_000;
 /** How long a paced round sleeps at a time. */
 const longestNapMs = 50;
 
@@ -198,9 +201,20 @@ export class Pump {
     while (live() && this.#link.open) {
       const fits = this.#meter.inFlightBytes + this.#meter.frameBytes <= this.#meter.windowBytes;
       if ((fits || this.#meter.inFlightBytes === 0) && this.#engine.freeSlots > 0) return true;
-      await this.#link.writable();
+      await this.#answer();
     }
     return false;
+  }
+
+  /** Waits for the next sign of the link. A destination that is there and acknowledges nothing is ERR_PEER_TIMEOUT. */
+  async #answer(): Promise<void> {
+    await this.#link.writable();
+    if (this.#meter.unansweredMs > longestSilenceMs) {
+      throw new FerryError(
+        'ERR_PEER_TIMEOUT',
+        `nothing was acknowledged for ${longestSilenceMs / 1000} s`,
+      );
+    }
   }
 
   /** Holds live rounds below `bytesPerSecond`; looks up now and then whether there is still a point. */
@@ -217,7 +231,7 @@ export class Pump {
 
   /** Until everything sent is acknowledged, the round lasted long enough and, from round 2 on, the audit is through. */
   async #settle(live: () => boolean, startedAt: number): Promise<boolean> {
-    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#link.writable();
+    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#answer();
     while (live() && this.#link.open && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(stepPages);
       await this.#slices.breathe();

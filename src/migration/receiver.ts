@@ -10,6 +10,7 @@ import type {
   RegionChange,
   StateChunk,
 } from '../protocol/messages.js';
+import type { AdmissionLimits } from './admission.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { ofPeer } from './repair.js';
@@ -28,6 +29,7 @@ export class Receiver {
   readonly #session: Uint8Array;
   readonly #clock: Clock;
   readonly #maxStateBytes: number;
+  readonly #maxImageBytes: number;
   #state: Uint8Array | undefined;
   #stateFilled = 0;
   #last: Promise<void> = Promise.resolve();
@@ -43,13 +45,14 @@ export class Receiver {
     readonly offer: Offer;
     readonly session: Uint8Array;
     readonly clock: Clock;
-    readonly maxStateBytes: number;
+    readonly limits: AdmissionLimits;
   }) {
     this.#guest = deps.guest;
     this.#offer = deps.offer;
     this.#session = deps.session;
     this.#clock = deps.clock;
-    this.#maxStateBytes = Math.min(deps.maxStateBytes, deps.offer.maxStateBytes);
+    this.#maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
+    this.#maxImageBytes = deps.limits.maxImageBytes;
     this.engine = new ApplyEngine(deps.guest.regions, { secret: deps.offer.secret });
   }
 
@@ -70,6 +73,14 @@ export class Receiver {
     return this.#queue(async () => {
       const { id, name, byteLength } = message;
       const region = this.#guest.regions.find((candidate) => candidate.id === id);
+      const others = this.#guest.regions.filter((candidate) => candidate.id !== id);
+      const total = others.reduce((sum, other) => sum + other.byteLength, Math.max(0, byteLength));
+      if (total > this.#maxImageBytes) {
+        throw new FerryError(
+          'ERR_IMAGE_TOO_LARGE',
+          `the image grew to ${total} bytes; at most ${this.#maxImageBytes} are taken`,
+        );
+      }
       if (region !== undefined && byteLength >= 0) {
         const offered = this.#offer.regions.find((candidate) => candidate.id === id);
         const most = Math.min(region.maxByteLength, offered?.maxByteLength ?? region.maxByteLength);

@@ -26,6 +26,7 @@ export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'
 }
 
 const helloTimeoutMs = 5000;
+const offerTimeoutMs = 5000;
 /** Ended sessions that can still be asked how they ended. */
 const mostRemembered = 1024;
 /** Connections that have not said HELLO yet. */
@@ -38,6 +39,8 @@ export class Sessions {
   readonly #sessions = new Map<string, DestinationDriver>();
   readonly #strangers = new Set<Link>();
   #connections = 0;
+  /** Connections of those who asked for a session that nobody here knows; they have a moment to read the answer. */
+  readonly #answered = new Set<Link>();
   #closed = false;
 
   constructor(deps: SessionsDeps) {
@@ -88,8 +91,9 @@ export class Sessions {
   /** Cancels what is under way; resolves when every session without a promise to keep has let go. */
   async close(error: FerryError): Promise<void> {
     this.#closed = true;
-    for (const link of this.#strangers) link.destroy(error);
+    for (const link of [...this.#strangers, ...this.#answered]) link.destroy(error);
     this.#strangers.clear();
+    this.#answered.clear();
     const ending: Promise<unknown>[] = [];
     for (const driver of this.#sessions.values()) {
       driver.cancel(error);
@@ -135,6 +139,11 @@ export class Sessions {
       if (!isActive(driver)) this.#deps.onEnded?.(id, orderly);
     };
     driver.attach(link, hello);
+    const cancel = this.#clock.after(offerTimeoutMs, () => {
+      if (driver.phase !== 'awaiting-offer') return;
+      driver.cancel(new FerryError('ERR_PEER_TIMEOUT', `no OFFER within ${offerTimeoutMs} ms`));
+    });
+    driver.ended.then(cancel);
   }
 
   #remember(id: string, driver: DestinationDriver): void {
@@ -152,8 +161,16 @@ export class Sessions {
       onMessage: (message) => {
         if (message.type === 'ABORT') link.send({ type: 'ABORTED', scope: message.scope });
       },
-      onClosed: () => {},
+      onClosed: () => {
+        cancel();
+        this.#answered.delete(link);
+      },
     };
+    this.#answered.add(link);
+    const cancel = this.#clock.after(helloTimeoutMs, () => {
+      this.#answered.delete(link);
+      link.close();
+    });
     link.send({
       type: 'HELLO_ACK',
       version: protocolVersion,

@@ -76,6 +76,13 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       return state.phase === 'in-doubt' ? stay({ ...state, connected: true }) : stay(state);
     case 'gave-up-waiting':
       if (state.phase === 'aborting') return endUnanswered(state);
+      if (
+        state.phase === 'greeting' ||
+        state.phase === 'offering' ||
+        state.phase === 'retreating'
+      ) {
+        return abort(state, new FerryError('ERR_PEER_TIMEOUT', `no answer while ${state.phase}`));
+      }
       // What is handed over may run there: only an answer or the operator may start it here again.
       if (isCommitted(state) && !plan.offer.handsOver) return fail(unknownOutcome());
       return stay(state);
@@ -193,6 +200,7 @@ function onOverrun(state: SourceState): SourceStep {
           text: 'the pause would overrun its limit',
         },
       },
+      { do: 'await-aborted', scope: 'switchover' },
     ],
   };
 }
@@ -249,7 +257,7 @@ function abort(state: SourceState, error: FerryError): SourceStep {
         do: 'send',
         message: { type: 'ABORT', scope: 'session', code: error.code, text: error.message },
       },
-      { do: 'await-aborted' },
+      { do: 'await-aborted', scope: 'session' },
     ],
   };
 }

@@ -60,7 +60,7 @@ export type SourceEffect =
   | { readonly do: 'ask' }
   /** Tell the destination, if it can still be reached, that its promise is void. */
   | { readonly do: 'release-promise' }
-  | { readonly do: 'await-aborted' }
+  | { readonly do: 'await-aborted'; readonly scope: 'session' | 'switchover' }
   | { readonly do: 'close' };
 
 export interface SourcePlan {

@@ -35,6 +35,11 @@ export interface SourceDeps {
 
 /** How long an ABORT may stay unanswered. */
 const abortedTimeoutMs = 1000;
+/** How long a destination may take to undo a switchover. */
+const retreatTimeoutMs = 10_000;
+/** How long it may take to greet, and to make room for what it is offered. */
+const greetingTimeoutMs = 10_000;
+const admissionTimeoutMs = 60_000;
 
 /** Binds the source machine to a guest, a clock and connections: carries out its effects and feeds it what happens. */
 export class SourceDriver {
@@ -92,6 +97,7 @@ export class SourceDriver {
 
   /** Connects and begins. Call once. */
   start(): void {
+    this.#after(greetingTimeoutMs, { type: 'gave-up-waiting' });
     this.#connect('main').catch((error: unknown) => {
       this.#dispatch({ type: 'closed', error: asFerryError(error, 'ERR_CONNECTION_LOST') });
     });
@@ -167,7 +173,7 @@ export class SourceDriver {
     this.#deps.onStep?.(event, step.state);
     for (const effect of step.effects) this.#carryOut(effect, step.state);
     if (step.state.phase === 'in-doubt' && before.phase !== 'in-doubt') this.#announceDoubt();
-    if (this.#isOver && before.phase !== step.state.phase) this.#finish(step.state);
+    if (this.#isOver && before.phase !== step.state.phase) this.#end(step.state);
   }
 
   get #isOver(): boolean {
@@ -211,7 +217,9 @@ export class SourceDriver {
         if (state.phase === 'failed') this.#farewell = this.#inquiry.releasePromise(state.error);
         return;
       case 'await-aborted':
-        this.#after(abortedTimeoutMs, { type: 'gave-up-waiting' });
+        this.#after(effect.scope === 'session' ? abortedTimeoutMs : retreatTimeoutMs, {
+          type: 'gave-up-waiting',
+        });
         return;
       case 'close':
         this.#transfer?.stop();
@@ -229,12 +237,10 @@ export class SourceDriver {
     }
     this.#link?.send(message);
     if (message.type === 'PREPARE' && (this.#deps.guest.motion ?? 'pausable') === 'pausable') {
-      this.#after(this.#deps.options.switchoverTimeoutMs, {
-        type: 'overrun',
-        elapsedMs: this.#deps.options.switchoverTimeoutMs,
-      });
+      this.#later(this.#deps.options.switchoverTimeoutMs, () => this.#transfer?.readyIsLate());
     }
     if (message.type === 'OFFER') {
+      this.#after(admissionTimeoutMs, { type: 'gave-up-waiting' });
       this.#deps.emit({
         type: 'offered',
         session: Buffer.from(this.session).toString('hex'),
@@ -245,6 +251,7 @@ export class SourceDriver {
   }
 
   #begin(bases: readonly ('zero' | 'unknown')[]): void {
+    this.#cancelTimer();
     const link = this.#link;
     if (link === undefined) return;
     try {
@@ -308,14 +315,25 @@ export class SourceDriver {
   }
 
   #after(ms: number, event: SourceEvent): void {
+    this.#later(ms, () => this.#dispatch(event));
+  }
+
+  /** One timer at a time: each phase waits for one thing. */
+  #later(ms: number, callback: () => void): void {
     this.#cancelTimer();
-    this.#cancelTimer = this.#deps.clock.after(ms, () => this.#dispatch(event));
+    this.#cancelTimer = this.#deps.clock.after(ms, callback);
   }
 
   #closeLink(): void {
     const link = this.#link;
     this.#link = undefined;
     link?.close();
+  }
+
+  #end(state: SourceState): void {
+    this.#finish(state).catch((error: unknown) => {
+      this.#settled.reject(asFerryError(error, 'ERR_GUEST'));
+    });
   }
 
   async #finish(state: SourceState): Promise<void> {

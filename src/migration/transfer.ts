@@ -164,11 +164,16 @@ export class Transfer {
 
   /** Answers hashes of the destination; during the switchover that ends with the differing pages sent again. */
   compareHashes(message: Hashes, switching: boolean): void {
-    this.#run(async (live) => {
-      if (!switching) {
+    if (!switching) {
+      // At once: a queue behind the round under way would be as long as the peer likes.
+      try {
         this.#repair.comparePages(message);
-        return;
+      } catch (error) {
+        this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
       }
+      return;
+    }
+    this.#run(async (live) => {
       const found = this.#repair.compare(message);
       if (found === 'asked') return;
       if (found === 'equal') {
@@ -177,6 +182,11 @@ export class Transfer {
       if (!(await this.#pump.copyDirty(live))) return;
       this.#deps.feed({ type: 'repaired', ...this.#transcript() });
     });
+  }
+
+  /** READY is not here in time. */
+  readyIsLate(): void {
+    this.#overrun();
   }
 
   /** READY is here and COMMIT leaves: from now on nobody gives the pause back. */

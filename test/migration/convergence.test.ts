@@ -105,6 +105,20 @@ describe('decide', () => {
     expect(progress.roundsSinceBest).toBe(0);
   });
 
+  it('gives up on a re-read that never ends', () => {
+    let progress = noProgress;
+    let kind = 'next-round';
+    let rounds = 0;
+    for (; kind === 'next-round' && rounds < 20_000; rounds++) {
+      const outcome = { predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 0, settled: false };
+      const next = decide(progress, { ...outcome, round: rounds + 1 }, limits);
+      progress = next.progress;
+      kind = next.decision.kind;
+    }
+    expect(kind).toBe('give-up');
+    expect(rounds).toBeGreaterThan(10_000);
+  });
+
   it('copies what is still after one pass', () => {
     expect(run([1e6], { motion: 'still' }).kinds).toEqual(['switchover']);
   });

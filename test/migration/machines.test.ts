@@ -224,6 +224,16 @@ describe('the source machine', () => {
     }
   });
 
+  it.each([
+    { phase: 'greeting' },
+    { phase: 'offering' },
+    { phase: 'retreating', progress: noProgress },
+  ] as const)('does not wait for ever while $phase', (state) => {
+    const step = stepSource(state, { type: 'gave-up-waiting' }, plan);
+    expect(step.state).toMatchObject({ phase: 'aborting', error: { code: 'ERR_PEER_TIMEOUT' } });
+    expect(step.effects[0]).toEqual({ do: 'resume' });
+  });
+
   it('does not take READY for another digest', () => {
     const preparing: SourceState = {
       phase: 'preparing',
