@@ -66,6 +66,8 @@ export class SqliteGuest implements Guest {
         linearMemory: program.memory,
       }),
     ];
+    // Met here for the first time, not while a guest stands still, where compiling it would cost a millisecond.
+    decodeSqliteState(encodeSqliteState(program.registers, program.outside()));
     this.#pump = new Pump(() => this.transact(), {
       stepsPerTurn: 1,
       ...(options.transactionsPerSecond === undefined

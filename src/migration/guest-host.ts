@@ -1,7 +1,7 @@
 import type { Guest } from '../guests/guest.js';
 import type { Offer, Prepare, Running } from '../protocol/messages.js';
 import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
-import { type Clock, keepVigil } from './clock.js';
+import type { Clock } from './clock.js';
 import type { Journal } from './journal.js';
 import { Receiver } from './receiver.js';
 
@@ -22,7 +22,6 @@ export class GuestHost {
   readonly #deps: GuestHostDeps;
   readonly #parts = { verifyMs: 0, loadMs: 0, acquireMs: 0 };
   #holdsResources = false;
-  #goToSleep: () => void = () => {};
 
   private constructor(deps: GuestHostDeps, guest: Guest, receiver: Receiver) {
     this.#deps = deps;
@@ -52,7 +51,6 @@ export class GuestHost {
   async verify(prepare: Prepare): Promise<Uint8Array> {
     const { clock } = this.#deps;
     const from = clock.now();
-    this.#stayAwake();
     const digest = await this.receiver.verify(prepare);
     this.#parts.verifyMs = clock.now() - from;
     return digest;
@@ -76,7 +74,6 @@ export class GuestHost {
 
   /** Undoes `load`. */
   retreat(): Promise<void> {
-    this.#goToSleep();
     return this.receiver.afterAll(async () => {
       this.receiver.dropState();
       await this.#letGo();
@@ -96,7 +93,6 @@ export class GuestHost {
       });
       throw error;
     }
-    this.#goToSleep();
     this.receiver.close();
     return {
       type: 'RUNNING',
@@ -108,18 +104,11 @@ export class GuestHost {
 
   /** Nothing of the guest stays here. */
   discard(): Promise<void> {
-    this.#goToSleep();
     this.receiver.close();
     return this.receiver.afterAll(async () => {
       await this.#letGo();
       await this.guest.discard?.();
     });
-  }
-
-  /** The source's guest stands still from now on, for a short time: answers must not wait for this thread to be woken. */
-  #stayAwake(): void {
-    this.#goToSleep();
-    this.#goToSleep = keepVigil(this.#deps.clock);
   }
 
   async #letGo(): Promise<void> {

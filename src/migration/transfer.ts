@@ -2,7 +2,7 @@ import type { CaptureEngine } from '../codec/capture.js';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
-import { type Clock, keepVigil } from './clock.js';
+import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
 import type { Downtime, MigrationEvent } from './events.js';
@@ -48,7 +48,6 @@ export class Transfer {
   #generation = 0;
   #timer: PauseTimer | undefined;
   #cancelDeadline: () => void = () => {};
-  #goToSleep: () => void = () => {};
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
   #predictedMs: number | null = null;
@@ -79,7 +78,6 @@ export class Transfer {
   stop(): void {
     this.#epoch += 1;
     this.#cancelDeadline();
-    this.#goToSleep();
   }
 
   round(): void {
@@ -122,7 +120,6 @@ export class Transfer {
       await clock.turn();
       if (!live()) return;
       this.#timer = new PauseTimer(clock);
-      this.#goToSleep = keepVigil(clock);
       if (!forced) {
         this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
           if (live()) this.#overrun();

@@ -72,26 +72,6 @@ async function reaches(driver: SourceDriver, phase: SourceState['phase']): Promi
 }
 
 describe('the end of a migration at its source', () => {
-  it('lets the thread sleep while a switchover stays in doubt', async () => {
-    let awake = 0;
-    const clock: Clock = {
-      ...systemClock,
-      stayAwake: () => {
-        awake += 1;
-        return () => {
-          awake -= 1;
-        };
-      },
-    };
-    const { driver } = cutMigration({ cutIn: 'committed', clock });
-    await reaches(driver, 'in-doubt');
-    await sleep(100);
-    expect(driver.phase).toBe('in-doubt');
-    expect(awake).toBe(0);
-    driver.resolve('abandon');
-    await expect(driver.done).rejects.toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN' });
-  });
-
   it('closes a connection that was only made when the operator had decided', async () => {
     let asked = 0;
     const { driver, sessions } = cutMigration({

@@ -40,10 +40,6 @@ export class VirtualClock implements Clock {
     return new Promise((resolve) => this.after(turnMs, resolve));
   }
 
-  stayAwake(): () => void {
-    return () => {};
-  }
-
   /** Runs tasks in order of time until `done` says so, nothing is left or `untilMs` is reached. `check` is called after each. */
   async run(untilMs: number, done: () => boolean, check: () => void): Promise<void> {
     await settle();
