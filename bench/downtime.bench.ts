@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { bufferGuest, migrate } from '../src/index.js';
@@ -32,6 +33,7 @@ export const suite: Suite = {
 
 /** The pages change inside `pause`, so that they are exactly what the last round has to carry, whole. */
 async function pauseOnce(bytes: Uint8Array, pages: number, port: number): Promise<number> {
+  const fresh = randomFillSync(new Uint8Array(pageBytes));
   const guest = bufferGuest(bytes, {
     tracker: 'marks',
     handsOver: false,
@@ -39,7 +41,7 @@ async function pauseOnce(bytes: Uint8Array, pages: number, port: number): Promis
       const spread = Math.floor(bytes.byteLength / pageBytes / Math.max(1, pages));
       for (let page = 0; page < pages; page++) {
         const at = page * spread * pageBytes;
-        for (let i = at; i < at + pageBytes; i += 2) bytes[i] = (bytes[i] ?? 0) + 1;
+        bytes.set(fresh, at);
         guest.markDirty(at, pageBytes);
       }
     },
