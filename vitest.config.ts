@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where CI wants the runner's counts as JSON, beside what is printed. */
+const report = process.env['PAGEFERRY_REPORT'];
+
 export default defineConfig({
   test: {
+    ...(report === undefined
+      ? {}
+      : { reporters: ['default', 'json'], outputFile: { json: report } }),
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build-once.ts'],
     testTimeout: 30_000,
