@@ -99,9 +99,11 @@ const rows: readonly Row[] = [
     code: 'ERR_DIGEST',
     script: async (peer) => {
       await peer.takeAll();
+      peer.say({ ...examples.HASHES, level: 'leaf', entries: [{ index: 0, hash: 1n }] });
+      await peer.hearOf('HASHES_REQUEST');
       peer.say({ ...examples.HASHES, entries: [{ index: 0, hash: 1n }] });
       await peer.hearPrepare();
-      peer.say({ ...examples.HASHES, entries: [{ index: 0, hash: 1n }] });
+      peer.say({ ...examples.HASHES, level: 'leaf', entries: [{ index: 0, hash: 1n }] });
     },
   },
   {
