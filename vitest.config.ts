@@ -11,6 +11,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build-once.ts'],
     testTimeout: 30_000,
+    // Real processes on a shared machine can be starved for seconds; what fails three times is broken.
+    retry: process.env['CI'] === 'true' ? 2 : 0,
     coverage: {
       provider: 'v8',
       include: ['src/**'],
