@@ -236,7 +236,9 @@ export class SourceDriver {
       this.#transfer?.committed();
     }
     this.#link?.send(message);
-    if (message.type === 'PREPARE' && (this.#deps.guest.motion ?? 'pausable') === 'pausable') {
+    const isForced = this.#state.phase === 'preparing' && this.#state.forced;
+    const isPaused = (this.#deps.guest.motion ?? 'pausable') === 'pausable';
+    if (message.type === 'PREPARE' && isPaused && !isForced) {
       this.#later(this.#deps.options.switchoverTimeoutMs, () => this.#transfer?.readyIsLate());
     }
     if (message.type === 'OFFER') {
