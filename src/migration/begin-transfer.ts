@@ -4,15 +4,15 @@ import type { SourcePlan } from './source-states.js';
 import { Transfer, type TransferDeps } from './transfer.js';
 
 /**
- * Makes the source's engine and transfer for what the destination accepted, and starts the tracker. Throws what the guest's tracker
- * throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
+ * Makes the source's engine and transfer for what the destination accepted, starts the tracker, and lets the link sum with the engine's
+ * kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
  */
 export function beginTransfer(
   deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'>,
   plan: SourcePlan,
   bases: readonly ('zero' | 'unknown')[],
-): { readonly engine: CaptureEngine; readonly transfer: Transfer } {
-  const { guest, options } = deps;
+): Transfer {
+  const { guest, options, link } = deps;
   const { offer } = plan;
   const regions = guest.regions;
   // What is read once is never the base of anything.
@@ -27,11 +27,11 @@ export function beginTransfer(
     if (isThere) engine.setBase(id, bases[at] ?? 'unknown');
   }
   guest.tracker.start();
-  const transfer = new Transfer({
+  link.checksumOf = (bytes) => engine.checksum(bytes);
+  return new Transfer({
     ...deps,
     engine,
     maxStateBytes: offer.maxStateBytes,
     changes: changesSinceOffer(offer, regions),
   });
-  return { engine, transfer };
 }

@@ -2,11 +2,12 @@ import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 
 /**
- * Holds the source's guest: pauses it, lets go of its outside resources, and undoes exactly what was done. Calls to the guest are made
+ * Holds the source's guest: slows it down, pauses it, lets go of its outside resources, and undoes exactly what was done. Calls to the guest are made
  * one after the other whatever order they are asked for in.
  */
 export class GuestControl {
   readonly #guest: Guest;
+  #throttle = 0;
   #paused = false;
   #released = false;
   #stuck: FerryError | undefined;
@@ -14,6 +15,21 @@ export class GuestControl {
 
   constructor(guest: Guest) {
     this.#guest = guest;
+  }
+
+  /** Takes `fraction`, 0 to 1, of the guest's speed away, until `fullSpeed`. */
+  slow(fraction: number): void {
+    this.#throttle = Math.max(this.#throttle, fraction);
+    this.#guest.throttle?.(fraction);
+  }
+
+  fullSpeed(): void {
+    if (this.#throttle > 0) this.#guest.throttle?.(0);
+  }
+
+  /** The most that was taken of the guest's speed, 0 to 1. */
+  get throttle(): number {
+    return this.#throttle;
   }
 
   /** Resolves when no instruction runs. Rejects with ERR_GUEST, and the guest is not paused then. */

@@ -1,4 +1,3 @@
-import type { CaptureEngine } from '../codec/capture.js';
 import type { Guest } from '../guests/guest.js';
 import type { MigrationReport } from './events.js';
 import type { Meter } from './meter.js';
@@ -7,10 +6,8 @@ import type { Transfer } from './transfer.js';
 /** Puts the finished migration's numbers together. */
 export function makeReport(facts: {
   readonly guest: Guest;
-  readonly engine: CaptureEngine;
   readonly summary: ReturnType<Transfer['summary']>;
   readonly meter: Meter;
-  readonly retreats: number;
   readonly throttle: number;
   readonly totalMs: number;
   readonly cpuFrom: NodeJS.CpuUsage;
@@ -25,7 +22,7 @@ export function makeReport(facts: {
     pagesByKind: summary.tally.pagesByKind,
     bytesByKind: summary.tally.bytesByKind,
     lastRoundPages: summary.lastRoundPages,
-    totalPages: facts.engine.totalPages,
+    totalPages: summary.totalPages,
     totalMs: facts.totalMs,
     downtimeMs: summary.downtime?.totalMs ?? null,
     downtime: summary.downtime,
@@ -34,7 +31,7 @@ export function makeReport(facts: {
     repaired: summary.repaired,
     bytesPerSecond: meter.bytesPerSecond ?? null,
     rttMs: meter.rttMs,
-    retreats: facts.retreats,
+    retreats: summary.retreats,
     throttle: facts.throttle,
     cpuMs: (cpu.user + cpu.system) / 1000,
   };

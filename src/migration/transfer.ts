@@ -53,7 +53,7 @@ export class Transfer {
   #predictedMs: number | null = null;
   #liveRounds = 0;
   #progressAt = 0;
-  retreats = 0;
+  #retreats = 0;
 
   constructor(deps: TransferDeps) {
     this.#deps = deps;
@@ -195,6 +195,8 @@ export class Transfer {
   /** The numbers this part of the report knows. */
   summary(running: Running): {
     readonly rounds: number;
+    readonly retreats: number;
+    readonly totalPages: number;
     readonly tally: Pump['tally'];
     readonly lastRoundPages: number;
     readonly downtime: Downtime | null;
@@ -204,6 +206,8 @@ export class Transfer {
   } {
     return {
       rounds: this.#liveRounds,
+      retreats: this.#retreats,
+      totalPages: this.#deps.engine.totalPages,
       tally: this.#pump.tally,
       lastRoundPages: this.#pump.lastRoundPages,
       downtime: this.#timer?.account(running) ?? null,
@@ -237,7 +241,7 @@ export class Transfer {
 
   #overrun(): void {
     const elapsedMs = this.#timer?.elapsedMs ?? 0;
-    this.retreats += 1;
+    this.#retreats += 1;
     this.#pump.forecast.distrust();
     this.#deps.emit({ type: 'retreated', elapsedMs, limitMs: this.#deps.options.maxDowntimeMs });
     this.#deps.feed({ type: 'overrun', elapsedMs });

@@ -1,0 +1,71 @@
+import { asFerryError, FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import type { Running } from '../protocol/messages.js';
+import type { MigrationEvent, MigrationReport } from './events.js';
+import type { GuestControl } from './guest-control.js';
+import type { Meter } from './meter.js';
+import { makeReport } from './report.js';
+import type { SourceState } from './source-states.js';
+import type { Transfer } from './transfer.js';
+
+export interface SourceEnd {
+  readonly state: SourceState;
+  readonly guest: Guest;
+  readonly control: GuestControl;
+  readonly transfer: Transfer | undefined;
+  readonly running: Running | undefined;
+  readonly meter: Meter;
+  readonly totalMs: number;
+  readonly cpuFrom: NodeJS.CpuUsage;
+  /** Resolves when the destination was told what it has to hear. */
+  readonly farewell: Promise<void>;
+  readonly emit: (event: MigrationEvent) => void;
+}
+
+/**
+ * Leaves the source's guest as the outcome wants it, then gives the report. Rejects with why the migration failed, or with ERR_GUEST where
+ * the guest was to run on here and cannot.
+ */
+export async function endSource(end: SourceEnd): Promise<MigrationReport> {
+  const { state, control, emit } = end;
+  const report = reportOf(end);
+  await settle(end);
+  const { stuck } = control;
+  if (stuck !== undefined) {
+    const after = state.phase === 'failed' ? `${state.error.message}; and then ` : '';
+    const what = `${after}the guest could not be continued here: ${stuck.message}`;
+    throw new FerryError('ERR_GUEST', what, { cause: stuck });
+  }
+  if (report !== undefined) {
+    emit({ type: 'completed', ...report });
+    return report;
+  }
+  if (state.phase === 'failed') throw state.error;
+  throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'ended without a report');
+}
+
+async function settle({ guest, control, farewell }: SourceEnd): Promise<void> {
+  try {
+    guest.tracker.stop();
+    control.fullSpeed();
+  } catch (error) {
+    throw asFerryError(error, 'ERR_GUEST');
+  }
+  if (guest.handsOver === false) await control.resume().catch(() => {});
+  await control.idle();
+  await farewell;
+}
+
+function reportOf(end: SourceEnd): MigrationReport | undefined {
+  const { state, running, transfer } = end;
+  if (state.phase !== 'completed') return undefined;
+  if (running === undefined || transfer === undefined) return undefined;
+  return makeReport({
+    guest: end.guest,
+    summary: transfer.summary(running),
+    meter: end.meter,
+    throttle: end.control.throttle,
+    totalMs: end.totalMs,
+    cpuFrom: end.cpuFrom,
+  });
+}

@@ -1,0 +1,21 @@
+import type { Offer } from '../protocol/messages.js';
+import type { MigrationEvent } from './events.js';
+
+/** What was put before the destination. */
+export function offeredNotice(session: Uint8Array, { regions }: Offer): MigrationEvent {
+  return {
+    type: 'offered',
+    session: Buffer.from(session).toString('hex'),
+    totalBytes: regions.reduce((sum, region) => sum + region.byteLength, 0),
+    regions: regions.length,
+  };
+}
+
+export function doubtNotice(session: Uint8Array): MigrationEvent {
+  return {
+    type: 'in-doubt',
+    session: Buffer.from(session).toString('hex'),
+    message:
+      'COMMIT was sent and no answer came: the guest stays paused here until the destination can be asked',
+  };
+}
