@@ -1,7 +1,7 @@
-import { asFerryError, FerryError } from '../errors.js';
+import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { HashesRequest, Hello, Message, Offer, Prepare } from '../protocol/messages.js';
-import { protocolVersion } from '../protocol/version.js';
+import type { Hello, Offer } from '../protocol/messages.js';
+import { DestinationConnections } from './destination-connections.js';
 import { standingOf, stepDestination } from './destination-machine.js';
 import type {
   DestinationEffect,
@@ -9,6 +9,7 @@ import type {
   DestinationState,
 } from './destination-states.js';
 import { GuestHost, type GuestHostDeps } from './guest-host.js';
+import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 
 export interface DestinationDeps extends GuestHostDeps {
@@ -21,12 +22,6 @@ export interface DestinationDeps extends GuestHostDeps {
   readonly onFailure: (error: FerryError, session: string) => void;
   readonly onStep?: ((event: DestinationEvent, state: DestinationState) => void) | undefined;
 }
-
-/** Effects that are carried out on the guest or its copy. */
-type HostEffect = Exclude<
-  DestinationEffect,
-  { readonly do: 'send' | 'admit' | 'round-ended' | 'discard' | 'await-source' | 'close' }
->;
 
 export type DestinationNotice =
   | {
@@ -56,11 +51,10 @@ export class DestinationDriver {
   readonly ended: Promise<void>;
   readonly #deps: DestinationDeps;
   readonly #id: string;
+  readonly #connections: DestinationConnections;
   #state: DestinationState = { phase: 'awaiting-offer' };
-  #link: Link | undefined;
-  #attempt = 0;
   #offer: Offer | undefined;
-  #host: GuestHost | undefined;
+  #effects: HostEffects | undefined;
   #cancelTimer: () => void = () => {};
   #resolveEnded: () => void = () => {};
   /** A connection of this session closed; `orderly`: by both sides' will. */
@@ -69,6 +63,11 @@ export class DestinationDriver {
   constructor(deps: DestinationDeps) {
     this.#deps = deps;
     this.#id = Buffer.from(deps.session).toString('hex');
+    this.#connections = new DestinationConnections({
+      onMessage: (message, seq) => this.#dispatch({ type: 'message', message }, seq),
+      onLost: (error) => this.#dispatch({ type: 'closed', error }),
+      onClosed: (orderly) => this.onClosed(orderly),
+    });
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -79,43 +78,13 @@ export class DestinationDriver {
   }
 
   get connected(): boolean {
-    return this.#link?.open ?? false;
+    return this.#connections.link?.open ?? false;
   }
 
   /** Takes over a connection whose HELLO named this session. Throws if its attempt is not newer than the last. */
   attach(link: Link, hello: Hello): void {
-    if (hello.attempt <= this.#attempt) {
-      throw new FerryError(
-        'ERR_UNEXPECTED_MESSAGE',
-        `attempt ${hello.attempt} after attempt ${this.#attempt}`,
-      );
-    }
-    if (hello.role === 'main' && this.#attempt > 0) {
-      throw new FerryError(
-        'ERR_UNSUPPORTED',
-        'pages cannot go on after a cut; the session is only open to be asked',
-      );
-    }
-    const older = this.#link;
-    this.#attempt = hello.attempt;
-    this.#link = link;
-    older?.destroy();
-    link.handlers = {
-      onMessage: (message, seq) => this.#onMessage(link, message, seq),
-      onClosed: (error, orderly) => {
-        if (this.#link !== link) return;
-        this.#dispatch({ type: 'closed', error });
-        this.#forgetLink(link);
-        this.onClosed(orderly);
-      },
-    };
-    link.send({
-      type: 'HELLO_ACK',
-      version: protocolVersion,
-      standing: standingOf(this.#state),
-      capabilities: 0,
-      lastAppliedSeq: this.#host?.receiver.finalSeq ?? 0,
-    });
+    const lastAppliedSeq = this.#effects?.host.receiver.finalSeq ?? 0;
+    this.#connections.take(link, hello, standingOf(this.#state), lastAppliedSeq);
     if (hello.role === 'ask') this.#dispatch({ type: 'asked' });
   }
 
@@ -128,11 +97,6 @@ export class DestinationDriver {
   /** The operator's word where READY was given and the source stays away: start here, or never. */
   resolve(verdict: 'resume' | 'abandon'): void {
     this.#dispatch({ type: 'resolved', verdict });
-  }
-
-  #onMessage(link: Link, message: Message, seq: number): void | Promise<void> {
-    if (this.#link !== link) return;
-    return this.#dispatch({ type: 'message', message }, seq);
   }
 
   /** Feeds the machine and carries out its effects; the promise holds back the next frame. */
@@ -156,17 +120,14 @@ export class DestinationDriver {
   }
 
   #carryOut(effect: DestinationEffect, seq: number): Promise<void> | undefined {
-    const host = this.#host;
     switch (effect.do) {
       case 'send':
-        this.#link?.send(effect.message);
+        this.#connections.send(effect.message);
         return;
       case 'admit':
-        this.#guard(this.#admit(effect.offer));
-        return;
-      case 'round-ended':
-        this.#acknowledge(seq);
-        host?.receiver.reread((message) => this.#link?.send(message));
+        this.#admit(effect.offer).catch((error: unknown) => {
+          this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+        });
         return;
       case 'discard':
         this.#discard();
@@ -175,50 +136,21 @@ export class DestinationDriver {
         this.#awaitSource();
         return;
       case 'close':
-        this.#close();
+        this.#connections.close();
         return;
       default:
-        return host === undefined ? undefined : this.#carryOutOn(host, effect, seq);
+        return this.#effects?.carryOut(effect, seq);
     }
-  }
-
-  /** The effects that need the guest. Only pages, growth and state hold back the next frame: an ABORT must get through the others. */
-  #carryOutOn(host: GuestHost, effect: HostEffect, seq: number): Promise<void> | undefined {
-    switch (effect.do) {
-      case 'apply':
-        return this.#guard(this.#apply(host, effect.message, seq));
-      case 'verify':
-        this.#guard(this.#verify(host, effect.prepare));
-        return;
-      case 'send-leaves':
-        for (const message of host.receiver.leafMessages()) this.#link?.send(message);
-        return;
-      case 'send-page-hashes':
-        this.#guard(this.#sendPageHashes(host, effect.message));
-        return;
-      case 'load':
-        this.#guard(this.#load(host, effect.generation));
-        return;
-      case 'retreat':
-        this.#guard(this.#retreat(host));
-        return;
-      case 'start':
-        this.#start(host, effect.prepare);
-        return;
-      default:
-        effect satisfies never;
-    }
-  }
-
-  #guard(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => {
-      this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-    });
   }
 
   async #admit(offer: Offer): Promise<void> {
     this.#offer = offer;
-    this.#deps.emit({ type: 'offered', session: this.#id, offer, from: this.#link?.remote ?? '' });
+    this.#deps.emit({
+      type: 'offered',
+      session: this.#id,
+      offer,
+      from: this.#connections.link?.remote ?? '',
+    });
     let host: GuestHost;
     try {
       host = await GuestHost.admit(this.#deps, offer, () => this.#deps.accept(offer, this.#id));
@@ -230,66 +162,19 @@ export class DestinationDriver {
       await host.discard();
       return;
     }
-    this.#host = host;
+    this.#effects = new HostEffects(host, {
+      send: (message) => this.#connections.send(message),
+      feed: (event) => this.#dispatch(event),
+    });
     const { engine } = host.receiver;
-    const link = this.#link;
+    const { link } = this.#connections;
     link?.receiveInto(engine.receiveArea);
     if (link !== undefined) link.checksumOf = (bytes) => engine.checksum(bytes);
     this.#dispatch({ type: 'admitted', bases: engine.bases() });
   }
 
-  async #apply(
-    host: GuestHost,
-    message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>,
-    seq: number,
-  ): Promise<void> {
-    const { receiver } = host;
-    if (message.type === 'PAGES') await receiver.applyPages(message, seq);
-    else if (message.type === 'REGION') await receiver.changeRegion(message, seq);
-    else receiver.takeState(message, seq);
-    this.#acknowledge(seq);
-  }
-
-  #acknowledge(seq: number): void {
-    const receiver = this.#host?.receiver;
-    this.#link?.send({
-      type: 'ACK',
-      seq,
-      appliedBytes: receiver?.appliedBytes ?? 0,
-      rereadPages: receiver?.rereadPages ?? 0,
-    });
-  }
-
-  async #verify(host: GuestHost, prepare: Prepare): Promise<void> {
-    const digest = await host.verify(prepare);
-    this.#dispatch({ type: 'verified', generation: prepare.generation, digest });
-  }
-
-  async #sendPageHashes(host: GuestHost, request: HashesRequest): Promise<void> {
-    for (const message of host.receiver.pageHashMessages(request)) this.#link?.send(message);
-  }
-
-  async #load(host: GuestHost, generation: number): Promise<void> {
-    await host.load();
-    this.#dispatch({ type: 'loaded', generation });
-  }
-
-  async #retreat(host: GuestHost): Promise<void> {
-    await host.retreat();
-    this.#link?.send({ type: 'ABORTED', scope: 'switchover' });
-  }
-
-  async #start(host: GuestHost, prepare: Prepare): Promise<void> {
-    const event = await host.start(prepare).then(
-      (running) => ({ type: 'started', running }) as const,
-      (error: unknown) =>
-        ({ type: 'start-failed', error: asFerryError(error, 'ERR_START_FAILED') }) as const,
-    );
-    this.#dispatch(event);
-  }
-
   #discard(): void {
-    const discarded = this.#host?.discard() ?? Promise.resolve();
+    const discarded = this.#effects?.host.discard() ?? Promise.resolve();
     discarded
       .catch(() => {
         // Why the session ended is told below; that cleaning up failed as well is not the news.
@@ -316,11 +201,11 @@ export class DestinationDriver {
   #onPhase(state: DestinationState): void {
     if (state.phase !== 'running') return;
     this.#cancelTimer();
-    const host = this.#host;
+    const host = this.#effects?.host;
     const offer = this.#offer;
     if (host === undefined || offer === undefined) return;
     // The session stays known for those who ask; the guest, and what it was filled from, must not stay with it.
-    this.#host = undefined;
+    this.#effects = undefined;
     this.#offer = undefined;
     this.#deps.onArrival({
       session: this.#id,
@@ -333,22 +218,9 @@ export class DestinationDriver {
     this.#resolveEnded();
   }
 
-  #close(): void {
-    const link = this.#link;
-    link?.close().then(() => {
-      this.#forgetLink(link);
-      this.onClosed(true);
-    });
-  }
-
-  /** A closed link still holds the area it read into. */
-  #forgetLink(link: Link): void {
-    if (this.#link === link) this.#link = undefined;
-  }
-
   #settleFailure(): void {
     this.#cancelTimer();
-    this.#host = undefined;
+    this.#effects = undefined;
     this.#offer = undefined;
     const { phase } = this.#state;
     if (phase !== 'aborted' && phase !== 'start-failed') return;
