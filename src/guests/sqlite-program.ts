@@ -81,6 +81,8 @@ export class SqliteProgram {
   /** Addresses in memory that the glue's objects keep: names with values. */
   readonly #handles: Readonly<Record<string, number>>;
   registers: SqliteRegisters = { seed: 0, seq: 0, digest: 0, first: 1, last: 0, growing: false };
+  /** Whether anything but this program's own transactions ran since `checkOutside` found nothing. They write to `live` alone. */
+  #ranForeign = true;
 
   constructor(instance: SqlInstance, maxByteLength: number) {
     this.#instance = instance;
@@ -94,6 +96,8 @@ export class SqliteProgram {
     this.#handles = Object.assign({}, ...entries.map(([name, it]) => handlesOf(name, it)));
     // Opens the empty file of `main`, so that it is open at both ends.
     this.checkOutside();
+    // Met here for the first time, not by `checkMemory` while the guest stands still: the engine compiles what it first runs.
+    this.#run('lastCommit');
   }
 
   /** Boots for memory that will be `sizeMiB` at last. Nothing is in the tables. */
@@ -174,6 +178,7 @@ export class SqliteProgram {
 
   /** Runs any statement, between two transactions. */
   run(sql: string): void {
+    this.#ranForeign = true;
     this.#instance.db.run(sql);
   }
 
@@ -192,8 +197,9 @@ export class SqliteProgram {
     this.#instance.resize(byteLength);
   }
 
-  /** ERR_UNSUPPORTED, by name, if something is kept where it cannot be carried. Runs statements: not while paused. */
+  /** ERR_UNSUPPORTED, by name, if something is kept where it cannot be carried. Runs statements where that is not known yet: not while paused. */
   checkOutside(): void {
+    if (!this.#ranForeign) return;
     const [pages] = this.#run('pagesOutside');
     if (pages !== 0) {
       throw new FerryError(
@@ -205,6 +211,7 @@ export class SqliteProgram {
     if (files !== 0) {
       throw new FerryError('ERR_UNSUPPORTED', `${files} attached databases are outside the memory`);
     }
+    this.#ranForeign = false;
   }
 
   /** ERR_GUEST unless memory holds what the registers say. Runs statements: not while paused. */

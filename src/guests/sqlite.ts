@@ -50,7 +50,6 @@ export class SqliteGuest implements Guest {
   readonly #pump: Pump;
   readonly #version: string;
   readonly #onCommit: OnCommit | undefined;
-  #checked = true;
 
   constructor(program: SqliteProgram, sqlJsVersion: string, options: SqliteRunOptions) {
     this.program = program;
@@ -67,7 +66,7 @@ export class SqliteGuest implements Guest {
       }),
     ];
     // Met here for the first time, not while a guest stands still, where compiling it would cost a millisecond.
-    decodeSqliteState(encodeSqliteState(program.registers, program.outside()));
+    this.#load(encodeSqliteState(program.registers, program.outside()));
     this.#pump = new Pump(() => this.transact(), {
       stepsPerTurn: 1,
       ...(options.transactionsPerSecond === undefined
@@ -93,16 +92,13 @@ export class SqliteGuest implements Guest {
         cause: this.#pump.failure,
       });
     }
-    if (this.#checked) return;
     // Statements change memory: this is the last moment for them.
     this.program.checkOutside();
-    this.#checked = true;
   }
 
   async resume(): Promise<void> {
     if (this.#pump.running) return;
     this.program.checkMemory();
-    this.#checked = false;
     this.#pump.start();
   }
 
@@ -112,6 +108,10 @@ export class SqliteGuest implements Guest {
 
   /** What is outside memory must be here as it was there: ERR_GUEST names the first that is not. */
   async loadState(state: Uint8Array): Promise<void> {
+    this.#load(state);
+  }
+
+  #load(state: Uint8Array): void {
     const { registers, outside } = decodeSqliteState(state);
     const here = this.program.outside();
     for (const name of new Set([...Object.keys(here), ...Object.keys(outside)])) {
