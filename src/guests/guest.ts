@@ -22,7 +22,7 @@ export interface Guest {
   readonly tracker: DirtyTracker;
   /**
    * True (the default) where exactly one side may run: the source hands over and stays paused for good. False for things that are
-   * copied (files): the source goes on whatever happens.
+   * copied (files): the source goes on whatever happens, at COMMIT at the latest.
    */
   readonly handsOver?: boolean;
   /**

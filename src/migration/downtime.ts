@@ -2,7 +2,7 @@ import type { Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import type { Downtime } from './events.js';
 
-type Mark = 'paused' | 'pages-sent' | 'prepared' | 'committed';
+type Mark = 'paused' | 'pages-sent' | 'prepared' | 'committed' | 'ran-on' | 'running';
 
 /** A stopwatch over one switchover. */
 export class PauseTimer {
@@ -25,9 +25,9 @@ export class PauseTimer {
     if (!this.#marks.has(mark)) this.#marks.set(mark, this.#clock.now());
   }
 
-  /** The finished account; `running` has just been read. */
+  /** The finished account: until what is only copied ran on here, else until `running` was read. */
   account(running: Running): Downtime {
-    const end = this.#clock.now();
+    const end = this.#marks.get('ran-on') ?? this.#marks.get('running') ?? this.#clock.now();
     const committed = this.#marks.get('committed') ?? end;
     const prepared = this.#marks.get('prepared') ?? committed;
     const sent = this.#marks.get('pages-sent') ?? prepared;

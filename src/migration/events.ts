@@ -8,7 +8,10 @@ export interface ByKind {
   readonly raw: number;
 }
 
-/** The pause, cut into parts that add up to `totalMs`; the source's monotonic clock from just before `pause()` to RUNNING read. */
+/**
+ * The pause, cut into parts that add up to `totalMs`; the source's monotonic clock from just before `pause()` to RUNNING read, or, of what
+ * is only copied, until it ran on at the source.
+ */
 export interface Downtime {
   readonly totalMs: number;
   /** Until the guest stood still. */
@@ -18,7 +21,7 @@ export interface Downtime {
   readonly stateMs: number;
   /** PREPARE to READY: everything applied, trees compared, state loaded, resources taken. */
   readonly verifyMs: number;
-  /** COMMIT to RUNNING: the guest started. */
+  /** COMMIT to RUNNING: the guest started. Of what is only copied: COMMIT until it ran on. */
   readonly commitMs: number;
   /** The destination's own clock, inside verifyMs and commitMs. */
   readonly destination: {

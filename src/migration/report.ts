@@ -1,12 +1,12 @@
 import type { Guest } from '../guests/guest.js';
 import type { MigrationReport } from './events.js';
 import type { Meter } from './meter.js';
-import type { Transfer } from './transfer.js';
+import type { TransferSummary } from './transfer.js';
 
 /** Puts the finished migration's numbers together. */
 export function makeReport(facts: {
   readonly guest: Guest;
-  readonly summary: ReturnType<Transfer['summary']>;
+  readonly summary: TransferSummary;
   readonly meter: Meter;
   readonly throttle: number;
   readonly totalMs: number;

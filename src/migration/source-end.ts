@@ -1,6 +1,5 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Running } from '../protocol/messages.js';
 import type { MigrationEvent, MigrationReport } from './events.js';
 import type { GuestControl } from './guest-control.js';
 import type { Meter } from './meter.js';
@@ -13,7 +12,6 @@ export interface SourceEnd {
   readonly guest: Guest;
   readonly control: GuestControl;
   readonly transfer: Transfer | undefined;
-  readonly running: Running | undefined;
   readonly meter: Meter;
   readonly totalMs: number;
   readonly cpuFrom: NodeJS.CpuUsage;
@@ -28,7 +26,6 @@ export interface SourceEnd {
  */
 export async function endSource(end: SourceEnd): Promise<MigrationReport> {
   const { state, control, emit } = end;
-  const report = reportOf(end);
   await settle(end);
   const { stuck } = control;
   if (stuck !== undefined) {
@@ -36,6 +33,7 @@ export async function endSource(end: SourceEnd): Promise<MigrationReport> {
     const what = `${after}the guest could not be continued here: ${stuck.message}`;
     throw new FerryError('ERR_GUEST', what, { cause: stuck });
   }
+  const report = reportOf(end);
   if (report !== undefined) {
     emit({ type: 'completed', ...report });
     return report;
@@ -57,12 +55,11 @@ async function settle({ guest, control, farewell }: SourceEnd): Promise<void> {
 }
 
 function reportOf(end: SourceEnd): MigrationReport | undefined {
-  const { state, running, transfer } = end;
-  if (state.phase !== 'completed') return undefined;
-  if (running === undefined || transfer === undefined) return undefined;
+  const summary = end.state.phase === 'completed' ? end.transfer?.summary() : undefined;
+  if (summary === undefined) return undefined;
   return makeReport({
     guest: end.guest,
-    summary: transfer.summary(running),
+    summary,
     meter: end.meter,
     throttle: end.control.throttle,
     totalMs: end.totalMs,

@@ -33,8 +33,8 @@ const maxRepairs = 1;
 /**
  * The source's side of the conversation (docs/protocol.md, section 7), without sockets, clocks or guests:
  * `stepSource(state, event, plan)` gives the next state and what is to be done. The one rule everything serves: COMMIT is sent only
- * on READY with the digest we asked for, and from that moment on the guest never resumes here unless the destination says
- * it did not start it (or an operator does).
+ * on READY with the digest we asked for, and from that moment on a guest that is handed over never resumes here unless the destination
+ * says it did not start it (or an operator does).
  *
  * Throws ERR_UNEXPECTED_MESSAGE for a message that has no place in `state`; the caller feeds that back as
  * `broken`.
@@ -123,10 +123,7 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       }
       if (message.type !== 'READY') break;
       if (!sameDigest(message.digest, state.digest)) break;
-      return {
-        state: { phase: 'committed', digest: state.digest },
-        effects: [{ do: 'send', message: { type: 'COMMIT', digest: state.digest } }],
-      };
+      return commit(state.digest, plan);
     case 'retreating':
       // Answers that crossed our ABORT on the wire.
       if (message.type === 'READY' || message.type === 'HASHES') return stay(state);
@@ -143,6 +140,14 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       break;
   }
   throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+function commit(digest: Uint8Array, plan: SourcePlan): SourceStep {
+  const send: SourceEffect = { do: 'send', message: { type: 'COMMIT', digest } };
+  return {
+    state: { phase: 'committed', digest },
+    effects: plan.offer.handsOver ? [send] : [send, { do: 'run-on' }],
+  };
 }
 
 function onRound(before: Progress, outcome: RoundOutcome, plan: SourcePlan): SourceStep {

@@ -11,11 +11,12 @@ export function offeredNotice(session: Uint8Array, { regions }: Offer): Migratio
   };
 }
 
-export function doubtNotice(session: Uint8Array): MigrationEvent {
+export function doubtNotice(session: Uint8Array, { handsOver }: Offer): MigrationEvent {
   return {
     type: 'in-doubt',
     session: Buffer.from(session).toString('hex'),
-    message:
-      'COMMIT was sent and no answer came: the guest stays paused here until the destination can be asked',
+    message: handsOver
+      ? 'COMMIT was sent and no answer came: the guest stays paused here until the destination can be asked'
+      : 'COMMIT was sent and no answer came: the destination is asked how the copy ended',
   };
 }

@@ -54,6 +54,8 @@ export type SourceEffect =
   | { readonly do: 'last-copy' }
   /** The guest runs on here; whatever the pause let go of is taken again. */
   | { readonly do: 'resume' }
+  /** COMMIT was sent for what is only copied: nothing of it will be read any more, and it runs on here. */
+  | { readonly do: 'run-on' }
   /** Answer the destination's hashes (repair of a mismatch). */
   | { readonly do: 'compare-hashes'; readonly message: Extract<Message, { type: 'HASHES' }> }
   /** No connection is left but the outcome must be known: reconnect and ask, with backoff. */

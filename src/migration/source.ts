@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Message, Running } from '../protocol/messages.js';
+import type { Message } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import { beginTransfer } from './begin-transfer.js';
 import type { Clock } from './clock.js';
@@ -50,7 +50,6 @@ export class SourceDriver {
   readonly #cpuFrom: NodeJS.CpuUsage = process.cpuUsage();
   #state: SourceState = { phase: 'greeting' };
   #transfer: Transfer | undefined;
-  #running: Running | undefined;
   #failedSide: 'source' | 'destination' | undefined;
   #farewell: Promise<void> = Promise.resolve();
   #over: () => void = () => {};
@@ -127,8 +126,8 @@ export class SourceDriver {
       this.#transfer?.acknowledged(message.seq, message.rereadPages);
       return;
     }
-    if (message.type === 'RUNNING') this.#running = message;
     this.#dispatch({ type: 'message', message });
+    if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message);
   }
 
   #dispatch(event: SourceEvent): void {
@@ -147,7 +146,7 @@ export class SourceDriver {
     this.#deps.onStep?.(event, step.state);
     for (const effect of step.effects) this.#carryOut(effect, step.state);
     if (step.state.phase === 'in-doubt' && before.phase !== 'in-doubt') {
-      this.#deps.emit(doubtNotice(this.session));
+      this.#deps.emit(doubtNotice(this.session, this.#plan.offer));
     }
     if (this.#isOver && before.phase !== step.state.phase) this.#over();
   }
@@ -182,6 +181,14 @@ export class SourceDriver {
         this.#control.resume().catch((error: unknown) => {
           this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
         });
+        return;
+      case 'run-on':
+        this.#control.resume().then(
+          () => this.#transfer?.ranOn(),
+          () => {
+            // It is tried again at the end, where somebody is told.
+          },
+        );
         return;
       case 'compare-hashes':
         this.#transfer?.compareHashes(effect.message, state.phase === 'preparing');
@@ -280,7 +287,6 @@ export class SourceDriver {
       emit,
       control: this.#control,
       transfer: this.#transfer,
-      running: this.#running,
       meter: this.#meter,
       totalMs: clock.now() - this.#startedAt,
       cpuFrom: this.#cpuFrom,

@@ -31,6 +31,20 @@ export interface TransferDeps {
   readonly emit: (event: MigrationEvent) => void;
 }
 
+export interface TransferSummary {
+  /** Live passes. */
+  readonly rounds: number;
+  readonly retreats: number;
+  readonly totalPages: number;
+  readonly tally: Pump['tally'];
+  readonly lastRoundPages: number;
+  /** Null where nothing was paused; `predictedDowntimeMs` too. */
+  readonly downtime: Downtime | null;
+  readonly predictedDowntimeMs: number | null;
+  readonly repaired: number;
+  readonly digest: Uint8Array;
+}
+
 /** A pause may overrun its limit by this factor before it is given back. */
 const overrunFactor = 1.5;
 const progressEveryMs = 100;
@@ -47,6 +61,7 @@ export class Transfer {
   #epoch = 0;
   #generation = 0;
   #timer: PauseTimer | undefined;
+  #running: Running | undefined;
   #cancelDeadline: () => void = () => {};
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
@@ -192,25 +207,27 @@ export class Transfer {
     this.#timer?.mark('committed');
   }
 
-  /** The numbers this part of the report knows. */
-  summary(running: Running): {
-    readonly rounds: number;
-    readonly retreats: number;
-    readonly totalPages: number;
-    readonly tally: Pump['tally'];
-    readonly lastRoundPages: number;
-    readonly downtime: Downtime | null;
-    readonly predictedDowntimeMs: number | null;
-    readonly repaired: number;
-    readonly digest: Uint8Array;
-  } {
+  /** What is only copied runs on here: its pause is over. */
+  ranOn(): void {
+    this.#timer?.mark('ran-on');
+  }
+
+  /** RUNNING was just read, for the digest that was committed. */
+  runs(running: Running): void {
+    this.#timer?.mark('running');
+    this.#running = running;
+  }
+
+  /** The numbers this part of the report knows; undefined before RUNNING. */
+  summary(): TransferSummary | undefined {
+    if (this.#running === undefined) return undefined;
     return {
       rounds: this.#liveRounds,
       retreats: this.#retreats,
       totalPages: this.#deps.engine.totalPages,
       tally: this.#pump.tally,
       lastRoundPages: this.#pump.lastRoundPages,
-      downtime: this.#timer?.account(running) ?? null,
+      downtime: this.#timer?.account(this.#running) ?? null,
       predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
       repaired: this.#repair.pages,
       digest: this.#digest,

@@ -94,6 +94,20 @@ const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
   ),
 );
 
+/** Chance alone hardly ever leads from a greeting to COMMIT: a run begins anywhere. */
+const sourceStates: fc.Arbitrary<SourceState> = fc.constantFrom<SourceState>(
+  { phase: 'greeting' },
+  { phase: 'pre-copy', progress: noProgress },
+  { phase: 'pausing', progress: noProgress, forced: false },
+  { phase: 'stop-and-copy', progress: noProgress, forced: false },
+  { phase: 'preparing', progress: noProgress, forced: false, digest, repairs: 0 },
+  { phase: 'retreating', progress: noProgress },
+  { phase: 'committed', digest },
+  { phase: 'in-doubt', digest, connected: true },
+);
+const pausedPhases: readonly string[] = ['pausing', 'stop-and-copy', 'preparing'];
+const committedPhases: readonly string[] = ['committed', 'in-doubt'];
+
 const destinationEvents: fc.Arbitrary<DestinationEvent> = fc.oneof(
   { weight: 6, arbitrary: message.map((one) => ({ type: 'message', message: one }) as const) },
   fc.constantFrom<DestinationEvent>(
@@ -118,9 +132,9 @@ const destinationEvents: fc.Arbitrary<DestinationEvent> = fc.oneof(
 describe('the source machine', () => {
   it('says COMMIT only on READY for the digest it asked for, and never resumes after it without a word from there', () => {
     fc.assert(
-      fc.property(fc.array(sourceEvents, { maxLength: 60 }), (events) => {
-        let state: SourceState = { phase: 'greeting' };
-        let committed = false;
+      fc.property(sourceStates, fc.array(sourceEvents, { maxLength: 60 }), (first, events) => {
+        let state = first;
+        let committed = committedPhases.includes(first.phase);
         let released = false;
         for (const event of events) {
           const before = state;
@@ -142,6 +156,7 @@ describe('the source machine', () => {
               committed = true;
             }
             if (effect.do === 'resume' && committed) expect(released).toBe(true);
+            expect(effect.do).not.toBe('run-on');
           }
         }
       }),
@@ -151,10 +166,10 @@ describe('the source machine', () => {
 
   it('resumes the guest in every failure before COMMIT', () => {
     fc.assert(
-      fc.property(fc.array(sourceEvents, { maxLength: 60 }), (events) => {
-        let state: SourceState = { phase: 'greeting' };
-        let paused = false;
-        let committed = false;
+      fc.property(sourceStates, fc.array(sourceEvents, { maxLength: 60 }), (first, events) => {
+        let state = first;
+        let paused = pausedPhases.includes(first.phase);
+        let committed = committedPhases.includes(first.phase);
         for (const event of events) {
           let effects: ReturnType<typeof stepSource>['effects'];
           try {
@@ -180,6 +195,27 @@ describe('the source machine', () => {
     expect(stepSource(doubt, { type: 'gave-up-waiting' }, plan).state).toEqual(doubt);
     const copied = { ...plan, offer: { ...offer, handsOver: false } };
     expect(stepSource(doubt, { type: 'gave-up-waiting' }, copied).state.phase).toBe('failed');
+  });
+
+  it('lets what is only copied run on at COMMIT, and not before', () => {
+    const copied = { ...plan, offer: { ...offer, handsOver: false } };
+    fc.assert(
+      fc.property(sourceStates, fc.array(sourceEvents, { maxLength: 60 }), (first, events) => {
+        let state = first;
+        for (const event of events) {
+          const before: string = state.phase;
+          let effects: ReturnType<typeof stepSource>['effects'];
+          try {
+            ({ state, effects } = stepSource(state, event, copied));
+          } catch {
+            continue;
+          }
+          const runsOn = effects.some((effect) => effect.do === 'run-on');
+          expect(runsOn).toBe(before === 'preparing' && state.phase === 'committed');
+        }
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it('resumes or gives the guest up in doubt only on the operator’s word', () => {

@@ -1,9 +1,14 @@
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
+import { fileGuest } from '../../src/guests/file.js';
+import { fileDestination } from '../../src/guests/file-destination.js';
 import type { Guest } from '../../src/guests/guest.js';
 import { type Clock, systemClock } from '../../src/migration/clock.js';
 import { listen } from '../../src/migration/listen.js';
@@ -13,6 +18,7 @@ import { Sessions } from '../../src/migration/sessions.js';
 import { SourceDriver } from '../../src/migration/source.js';
 import type { SourceState } from '../../src/migration/source-states.js';
 import { type MemoryPair, memoryPair } from '../../src/transport/memory-pair.js';
+import { VirtualClock } from '../simulation/virtual-clock.js';
 
 const imageBytes = 65_536;
 const cuts: (() => void)[] = [];
@@ -105,6 +111,88 @@ describe('the end of a migration at its source', () => {
       code: 'ERR_GUEST',
       message: expect.stringMatching(/gone; and then .* not be continued here: it will not start/),
     });
+  });
+});
+
+describe('what is only copied', () => {
+  it('has its writer go on at COMMIT, before anything is known of the destination', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pageferry-'));
+    const [image, copy, marker] = ['image', 'copy', 'goes-on'].map((name) => join(folder, name));
+    if (image === undefined || copy === undefined || marker === undefined) throw new Error();
+    await writeFile(image, 'content');
+    const guest = await fileGuest(image, {
+      live: true,
+      pauseCommand: 'true',
+      resumeCommand: `echo >> '${marker}'`,
+    });
+    const listener = await listen({
+      accept: async ({ byteLength }) => {
+        const target = await fileDestination(copy, { byteLength, maxByteLength: 64 * 2 ** 20 });
+        const place = target.resume.bind(target);
+        target.resume = async () => {
+          await goesOn();
+          await place();
+        };
+        return target;
+      },
+    });
+    const goesOn = async (): Promise<void> => {
+      while (
+        !(await access(marker).then(
+          () => true,
+          () => false,
+        ))
+      )
+        await sleep(5);
+    };
+    const { host, port } = listener;
+    await migrate(guest, { host, port, maxDowntimeMs: 5000 }).done;
+    await guest.close();
+    await listener.close();
+    expect(await readFile(copy, 'utf8')).toBe('content');
+    expect(await readFile(marker, 'utf8')).toBe('\n');
+    await rm(folder, { recursive: true });
+  });
+
+  it('stood still until it ran on, not until the destination was done', async () => {
+    const clock = new VirtualClock();
+    const slowMs = 3000;
+    const sessions = new Sessions({
+      accept: () =>
+        bufferGuest(new Uint8Array(imageBytes), {
+          resume: () => new Promise((resolve) => clock.after(slowMs, resolve)),
+        }),
+      limits: { maxImageBytes: imageBytes, maxStateBytes: 0 },
+      clock,
+      maxSessions: 1,
+      emit: () => {},
+      onArrival: () => {},
+      onFailure: () => {},
+    });
+    const driver = new SourceDriver({
+      guest: bufferGuest(new Uint8Array(imageBytes).fill(1), {
+        handsOver: false,
+        maxStateBytes: 0,
+      }),
+      connect: async () => {
+        const pair = memoryPair({ schedule: (task) => void clock.after(0.1, task) });
+        sessions.greet(pair.b);
+        return pair.a;
+      },
+      clock,
+      options: resolveOptions({ settle: 'first' }),
+      emit: () => {},
+    });
+    driver.start();
+    await clock.run(
+      60_000,
+      () => driver.phase === 'completed',
+      () => {},
+    );
+    const { downtime, totalMs } = await driver.done;
+    expect(totalMs).toBeGreaterThan(slowMs);
+    expect(downtime?.totalMs).toBeLessThan(slowMs);
+    expect(downtime?.destination.resumeMs).toBeGreaterThanOrEqual(slowMs);
   });
 });
 
