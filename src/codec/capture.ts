@@ -15,6 +15,7 @@ import {
   type OpenFrame,
 } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
+import { PatchIndex } from './patch-index.js';
 import { runsOfTable } from './run-table.js';
 import { planSourceArena } from './source-arena.js';
 import { type RegionChange, SourceRegions } from './source-regions.js';
@@ -26,6 +27,8 @@ export interface CaptureOptions {
   readonly shadowBytes: number;
   /** Bytes of base cache for pages without a shadow, rounded down to a power of two of pages; 0: none. */
   readonly baseCacheBytes: number;
+  /** The destination takes patches; they are made where there is a shadow. Default false. */
+  readonly patches?: boolean;
   /** Frames that may exist at once. Default 8. */
   readonly slots?: number;
   /** Largest payload of a frame. Default 512 KiB. */
@@ -60,6 +63,7 @@ export class CaptureEngine {
   readonly #inPlace: InPlaceScan | undefined;
   readonly #audit: Audit;
   readonly #regions: SourceRegions;
+  readonly #patches: PatchIndex | undefined;
   /** Where the next frame begins: index into the regions, and page. */
   #cursor = { source: 0, page: 0 };
 
@@ -79,14 +83,17 @@ export class CaptureEngine {
       Audit.byteLength +
       baseCacheBytesOf(options.baseCacheBytes) +
       4 * PAGE_BYTES;
-    const plan = planSourceArena(regions, fixedBytes, options.shadowBytes);
-    const { arena } = plan;
+    const { patches = false } = options;
+    const plan = planSourceArena(regions, fixedBytes, options.shadowBytes, patches);
+    const { arena, indexedPages } = plan;
     const key = placeHashKey(arena, options.secret);
     this.#tracker = tracker;
     this.#arena = arena;
     this.#key = key;
     this.#slots = new FrameSlots(arena, slots, maxPayloadBytes);
-    this.#window = new CaptureWindow(arena, key, placeBaseCache(arena, options.baseCacheBytes));
+    this.#patches = indexedPages > 0 ? new PatchIndex(arena, indexedPages) : undefined;
+    const cache = placeBaseCache(arena, options.baseCacheBytes);
+    this.#window = new CaptureWindow(arena, key, cache, this.#patches?.state ?? 0);
     this.#audit = new Audit(arena, key);
     this.#regions = new SourceRegions(arena, key, plan.shadowPagesLeft);
     this.#inPlace =
@@ -117,8 +124,9 @@ export class CaptureEngine {
   }
 
   /**
-   * Follows the guest's list of regions: what grew, appeared or vanished since the last call, in ascending order of id. What is new is
-   * dirty and taken to be zero at the destination. ERR_SOURCE_CHANGED if a region shrank, ERR_REGION_TOO_LARGE beyond its maximum.
+   * Follows the guest's list of regions: what grew, appeared or vanished since the last call, in ascending order of id. Another object
+   * is another region: under an id that was in use it vanishes, then appears. What is new is dirty and taken to be zero at the destination.
+   * ERR_SOURCE_CHANGED if a region shrank, ERR_REGION_TOO_LARGE beyond its maximum.
    */
   syncRegions(regions: readonly Region[]): RegionChange[] {
     return this.#regions.follow(regions, (source) => this.#audit.drop(source));
@@ -158,6 +166,7 @@ export class CaptureEngine {
    */
   async capture(budget: CaptureBudget): Promise<Capture> {
     const frame = this.#slots.open(budget.maxPayloadBytes, budget.maxPages);
+    const pushes = this.#patches?.pushes ?? 0;
     let examinedPages = 0;
     try {
       while (examinedPages < budget.maxPages) {
@@ -172,6 +181,7 @@ export class CaptureEngine {
       }
     } catch (error) {
       this.#drop(frame);
+      this.#patches?.rewind(pushes);
       throw error;
     }
     return { frame: frame.seal(), examinedPages, exhausted: !this.#hasDirty() };
@@ -189,6 +199,16 @@ export class CaptureEngine {
     } finally {
       window.restore(source, first);
     }
+  }
+
+  /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */
+  set tryPatches(trying: boolean) {
+    if (this.#patches !== undefined) this.#patches.trying = trying;
+  }
+
+  /** Work for moments in which the link is busy: makes up to `maxPages` pages findable for patches. Returns how many. */
+  indexPages(maxPages: number): number {
+    return this.#patches?.indexPages(this.#regions.list, maxPages) ?? 0;
   }
 
   /** Moves the cursor to the next window with a dirty page; wraps to the start only between frames, whose pages ascend. */

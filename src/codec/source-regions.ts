@@ -61,15 +61,15 @@ export class SourceRegions {
     const changes: RegionChange[] = [];
     const present = new Map(regions.map((region) => [region.id, region]));
     for (const source of this.#sources) {
-      const region = present.get(source.id);
-      present.delete(source.id);
-      if (region === undefined) {
+      const { id, region } = source;
+      if (present.get(id) !== region) {
         dropped(source);
         this.#remove(source);
-        changes.push({ id: source.id, name: source.region.name, byteLength: -1 });
-      } else if (grow(source, region)) {
-        changes.push({ id: source.id, name: region.name, byteLength: source.byteLength });
+        changes.push({ id, name: region.name, byteLength: -1 });
+        continue;
       }
+      present.delete(id);
+      if (grow(source)) changes.push({ id, name: region.name, byteLength: source.byteLength });
     }
     for (const region of present.values()) {
       const capacityPages = pageCountOf(region.maxByteLength);
@@ -78,6 +78,7 @@ export class SourceRegions {
       this.#shadowPagesLeft -= shadowPages;
       changes.push({ id: region.id, name: region.name, byteLength });
     }
+    // The sort is stable: an id that was given anew vanishes before it appears.
     return changes.sort((a, b) => a.id - b.id);
   }
 
@@ -88,9 +89,9 @@ export class SourceRegions {
   }
 }
 
-/** Takes over a region as it is now. Whether it grew. */
-function grow(source: SourceRegion, region: Region): boolean {
-  source.region = region;
+/** Takes over how long a region is now. Whether it grew. */
+function grow(source: SourceRegion): boolean {
+  const { region } = source;
   const { byteLength } = region;
   if (byteLength === source.byteLength) return false;
   const what = `region ${region.id} "${region.name}"`;

@@ -17,7 +17,10 @@ export interface GuestIdentity {
  */
 export interface Guest {
   readonly kind: string;
-  /** Read anew each time: regions may grow, appear and vanish while the guest runs. */
+  /**
+   * Read anew each time: regions may grow, appear and vanish while the guest runs. A region keeps its object for as long as it exists:
+   * another object is another region, under whatever id.
+   */
   readonly regions: readonly Region[];
   readonly tracker: DirtyTracker;
   /**
@@ -47,7 +50,7 @@ export interface Guest {
   acquire?(): Promise<void>;
   /** Slows the guest: 0 is full speed, 0.9 leaves a tenth. */
   throttle?(fraction: number): void;
-  /** Destination only: a region appeared (`byteLength` >= 0) or vanished (-1) at the source. Absent: only growth is carried. */
+  /** Destination only: a region appeared, all zero (`byteLength` >= 0), or vanished (-1) at the source. Absent: only growth is carried. */
   reshape?(id: number, name: string, byteLength: number): Promise<void>;
   /** Called once at the end of a migration that did not leave the guest running here: drop what was built up. */
   discard?(): Promise<void>;

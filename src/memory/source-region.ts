@@ -5,11 +5,11 @@ import { type HashKey, PageHashes } from './page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from './pages.js';
 import type { Region } from './region.js';
 
-/** What the source knows of one region: its page hashes, shadow, and three bits a page. All in the arena. */
+/** What the source knows of one region: its page hashes, shadow, and four bits a page. All in the arena. */
 export class SourceRegion {
   readonly id: number;
   /** As last seen in the guest's list. */
-  region: Region;
+  readonly region: Region;
   readonly capacityPages: number;
   readonly hashes: PageHashes;
   /** Pages that may differ from what was captured last. */
@@ -18,6 +18,8 @@ export class SourceRegion {
   readonly baseKnown: DirtyBitmap;
   /** Pages that no audit has looked at yet. */
   readonly unaudited: DirtyBitmap;
+  /** Pages whose content is to be indexed for patches. */
+  readonly unindexed: DirtyBitmap;
   /** Address of the shadow of page 0, and how many pages from there have one. */
   readonly shadow: number;
   readonly shadowPages: number;
@@ -28,7 +30,7 @@ export class SourceRegion {
 
   /** Bytes of arena taken for the region, without shadow. */
   static byteLength(capacityPages: number): number {
-    return PageHashes.byteLength(capacityPages) + 3 * DirtyBitmap.byteLength(capacityPages);
+    return PageHashes.byteLength(capacityPages) + 4 * DirtyBitmap.byteLength(capacityPages);
   }
 
   /** It has no pages yet: see `grow`. ERR_NO_CAPACITY if the arena cannot hold its maximum. */
@@ -48,6 +50,8 @@ export class SourceRegion {
     this.baseKnown = new DirtyBitmap(arena, capacityPages, at);
     at += bitmapBytes;
     this.unaudited = new DirtyBitmap(arena, capacityPages, at);
+    at += bitmapBytes;
+    this.unindexed = new DirtyBitmap(arena, capacityPages, at);
     this.shadowPages = shadowPages;
     this.shadow = shadowPages === 0 ? 0 : pool.take(shadowPages * PAGE_BYTES);
   }

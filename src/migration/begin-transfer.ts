@@ -1,15 +1,17 @@
 import { CaptureEngine } from '../codec/capture.js';
+import type { Region } from '../memory/region.js';
 import { changesSinceOffer } from './source-plan.js';
 import type { SourcePlan } from './source-states.js';
 import { Transfer, type TransferDeps } from './transfer.js';
 
 /**
- * Makes the source's engine and transfer for what the destination accepted, starts the tracker, and lets the link sum with the engine's
+ * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, starts the tracker, and lets the link sum with the engine's
  * kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
  */
 export function beginTransfer(
   deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'>,
   plan: SourcePlan,
+  offered: readonly Region[],
   bases: readonly ('zero' | 'unknown')[],
 ): Transfer {
   const { guest, options, link } = deps;
@@ -22,9 +24,8 @@ export function beginTransfer(
     shadowBytes: keepsBases ? options.shadowBytes : 0,
     baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
   });
-  for (const [at, { id }] of offer.regions.entries()) {
-    const isThere = regions.some((region) => region.id === id);
-    if (isThere) engine.setBase(id, bases[at] ?? 'unknown');
+  for (const [at, region] of offered.entries()) {
+    if (regions.includes(region)) engine.setBase(region.id, bases[at] ?? 'unknown');
   }
   guest.tracker.start();
   link.checksumOf = (bytes) => engine.checksum(bytes);
@@ -32,6 +33,6 @@ export function beginTransfer(
     ...deps,
     engine,
     maxStateBytes: offer.maxStateBytes,
-    changes: changesSinceOffer(offer, regions),
+    changes: changesSinceOffer(offer, offered, regions),
   });
 }

@@ -47,16 +47,25 @@ export function makePlan(
   };
 }
 
-/** What happened to the guest's regions while the offer was on its way: to be told before the first page. */
-export function changesSinceOffer(offer: Offer, regions: readonly Region[]): RegionChange[] {
+/**
+ * What happened to the guest's regions while the offer was on its way: to be told before the first page. `offered`: the objects they were;
+ * another object is another region.
+ */
+export function changesSinceOffer(
+  offer: Offer,
+  offered: readonly Region[],
+  regions: readonly Region[],
+): RegionChange[] {
   const changes: RegionChange[] = [];
-  for (const { id, name, byteLength } of regions) {
-    const offered = offer.regions.find((candidate) => candidate.id === id);
-    if (offered?.byteLength !== byteLength) changes.push({ type: 'REGION', id, name, byteLength });
+  for (const region of offered) {
+    const { id, name } = region;
+    if (!regions.includes(region)) changes.push({ type: 'REGION', id, name, byteLength: -1 });
   }
-  for (const { id, name } of offer.regions) {
-    const gone = regions.every((candidate) => candidate.id !== id);
-    if (gone) changes.push({ type: 'REGION', id, name, byteLength: -1 });
+  for (const region of regions) {
+    const { id, name, byteLength } = region;
+    const known = offer.regions.find((candidate) => candidate.id === id);
+    if (offered.includes(region) && known?.byteLength === byteLength) continue;
+    changes.push({ type: 'REGION', id, name, byteLength });
   }
   return changes;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import type { Region } from '../memory/region.js';
 import type { Message } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import { beginTransfer } from './begin-transfer.js';
@@ -41,6 +42,7 @@ export class SourceDriver {
   readonly done: Promise<MigrationReport>;
   readonly #deps: SourceDeps;
   readonly #plan: SourcePlan;
+  readonly #offered: readonly Region[];
   readonly #control: GuestControl;
   readonly #meter: Meter;
   readonly #connections: SourceConnections;
@@ -75,6 +77,7 @@ export class SourceDriver {
       this.#dispatch({ type: 'gave-up-waiting' }),
     );
     this.#startedAt = deps.clock.now();
+    this.#offered = [...deps.guest.regions];
     this.#plan = makePlan(
       deps.guest,
       deps.options,
@@ -245,6 +248,7 @@ export class SourceDriver {
           feed: (event) => this.#dispatch(event),
         },
         this.#plan,
+        this.#offered,
         bases,
       );
       link.ping();

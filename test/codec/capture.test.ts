@@ -266,6 +266,25 @@ describe('regions', () => {
     expect(sent(await captureAll(capture))).toEqual(['0:0 delta']);
   });
 
+  test('are others under an id given anew, whatever they are called and however long they are', async () => {
+    for (const pages of [1, 2, 3]) {
+      const marks = new MarksTracker([testRegion(noise(3))]);
+      const before = testRegion(noise(2));
+      const other = testRegion(noise(1), { id: 1 });
+      const capture = newCapture([before, other], marks);
+      await captureAll(capture);
+      const after = testRegion(noise(pages));
+      expect(capture.syncRegions([after, other])).toEqual([
+        { id: 0, name: 'region 0', byteLength: -1 },
+        { id: 0, name: 'region 0', byteLength: pages * 4096 },
+      ]);
+      capture.takeDirty();
+      const whole = Array.from({ length: pages }, (_, page) => `0:${page} raw`);
+      expect(sent(await captureAll(capture))).toEqual(whole);
+      expect(capture.syncRegions([after, other])).toEqual([]);
+    }
+  });
+
   test('may come and go without end', async () => {
     const capture = newCapture([], new HashTracker());
     for (let id = 0; id < 200; id++) {

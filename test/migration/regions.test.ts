@@ -1,0 +1,99 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Guest } from '../../src/guests/guest.js';
+import { memoryRegion } from '../../src/guests/memory-region.js';
+import { MarksTracker } from '../../src/memory/marks.js';
+import type { Region } from '../../src/memory/region.js';
+import { type Listener, listen } from '../../src/migration/listen.js';
+import { migrate } from '../../src/migration/migrate.js';
+import { Random } from '../reference/random.js';
+
+const random = new Random(11);
+const open: Listener[] = [];
+afterEach(async () => {
+  for (const listener of open.splice(0)) await listener.close();
+});
+
+/** A program with files: each is a region, and a number that became free is given to the next file. */
+class Files implements Guest {
+  readonly kind = 'files';
+  readonly contents = new Map<string, Uint8Array>();
+  readonly tracker: MarksTracker = new MarksTracker([]);
+  #regions: Region[] = [];
+
+  get regions(): readonly Region[] {
+    return this.#regions;
+  }
+
+  create(id: number, name: string, content: Uint8Array): void {
+    this.contents.set(name, content);
+    const region = memoryRegion({ id, name, bytes: () => content });
+    this.tracker.add(region);
+    this.#regions.push(region);
+  }
+
+  remove(id: number): void {
+    const region = this.#regions.find((candidate) => candidate.id === id);
+    this.contents.delete(region?.name ?? '');
+    this.#regions = this.#regions.filter((candidate) => candidate !== region);
+  }
+
+  async reshape(id: number, name: string, byteLength: number): Promise<void> {
+    if (byteLength < 0) this.remove(id);
+    else this.create(id, name, new Uint8Array(byteLength));
+  }
+
+  describe(): ReturnType<Guest['describe']> {
+    return { kind: this.kind, version: '', features: [] };
+  }
+  async pause(): Promise<void> {}
+  async resume(): Promise<void> {}
+  async saveState(): Promise<Uint8Array> {
+    return new Uint8Array();
+  }
+  async loadState(): Promise<void> {}
+}
+
+describe('the id of a region that vanished', () => {
+  const replacements: [string, { name: string; pages: number }][] = [
+    ['of the same name and length', { name: 'log', pages: 40 }],
+    ['that is called otherwise', { name: 'data', pages: 40 }],
+    ['that is shorter', { name: 'data', pages: 3 }],
+    ['that is longer', { name: 'data', pages: 90 }],
+  ];
+  const moments = ['while the offer is on its way', 'between two rounds'] as const;
+  const cases = moments.flatMap((when) => replacements.map((each) => [when, ...each] as const));
+
+  it.each(cases)('%s, may be that of another %s', async (when, _, { name, pages }) => {
+    const source = new Files();
+    const target = new Files();
+    const replace = (): void => {
+      source.remove(7);
+      source.create(7, name, random.bytes(pages * 4096));
+    };
+    for (const [id, file] of ['index', 'log'].entries()) {
+      const content = random.bytes(40 * 4096);
+      source.create(id * 7, file, content);
+    }
+    const listener = await listen({
+      accept: ({ regions }) => {
+        for (const { id, name: file, byteLength } of regions) {
+          target.create(id, file, random.bytes(byteLength));
+        }
+        if (when === 'while the offer is on its way') replace();
+        return target;
+      },
+    });
+    open.push(listener);
+    const { host, port } = listener;
+    const migration = migrate(source, { host, port, maxDowntimeMs: 5000 });
+    for await (const event of migration) {
+      if (event.type === 'round' && event.round === 1 && when === 'between two rounds') replace();
+    }
+    const report = await migration.done;
+    expect(report.repaired).toBe(0);
+    expect([...target.contents.keys()].sort()).toEqual(['index', name].sort());
+    for (const [file, content] of source.contents) {
+      expect(Buffer.compare(content, target.contents.get(file) ?? new Uint8Array())).toBe(0);
+    }
+  });
+});
