@@ -1,4 +1,16 @@
+import type { Guest } from '../guests/guest.js';
 import type { Clock } from './clock.js';
+import type { ResolvedOptions } from './options.js';
+
+export interface SourceDeadlinesDeps {
+  readonly clock: Clock;
+  readonly options: ResolvedOptions;
+  readonly guest: Guest;
+  /** An answer is not here in time. */
+  readonly giveUp: () => void;
+  /** READY is not here in time while the guest stands still: the pause is to be given back. */
+  readonly giveBack: () => void;
+}
 
 /** How long a destination may take to greet, and to make room for what it is offered. */
 const greetingTimeoutMs = 10_000;
@@ -6,18 +18,20 @@ const admissionTimeoutMs = 60_000;
 /** How long an ABORT of the session may stay unanswered, and how long undoing a switchover may take. */
 const abortedTimeoutMs = 1000;
 const retreatTimeoutMs = 10_000;
+/** What reading an image back or syncing it may take where no pause limits it: this, and what a disk of 4 MB/s needs. */
+const diskTimeoutMs = 60_000;
+const diskMsPerPage = 1;
+/** Timers end here. */
+const longestMs = 2 ** 31 - 1;
 
 /** How long the source waits for each answer. One timer at a time: each phase waits for one thing. */
 export class SourceDeadlines {
-  readonly #clock: Clock;
-  readonly #giveUp: () => void;
+  readonly #deps: SourceDeadlinesDeps;
   #doubtSince: number | undefined;
   #cancel: () => void = () => {};
 
-  /** `giveUp` is called when an answer is not here in time. */
-  constructor(clock: Clock, giveUp: () => void) {
-    this.#clock = clock;
-    this.#giveUp = giveUp;
+  constructor(deps: SourceDeadlinesDeps) {
+    this.#deps = deps;
   }
 
   awaitGreeting(): void {
@@ -28,27 +42,46 @@ export class SourceDeadlines {
     this.#set(admissionTimeoutMs);
   }
 
-  /** READY is due in `ms`; that it is late does not end the migration. */
-  awaitReady(ms: number, late: () => void): void {
-    this.#set(ms, late);
+  /** PREPARE left. A pause that was not forced has its limit; else a destination may take as long as it can need for `pages`. */
+  awaitReady(pages: number, forced: boolean): void {
+    const { guest, options, giveBack } = this.#deps;
+    const isPaused = (guest.motion ?? 'pausable') === 'pausable';
+    if (isPaused && !forced) this.#set(options.switchoverTimeoutMs, giveBack);
+    else this.#awaitDisk(pages);
+  }
+
+  /** COMMIT left. What is handed over is waited for without end: only an answer or an operator decides. */
+  awaitRunning(pages: number): void {
+    this.#cancel();
+    if (this.#isCopied) this.#awaitDisk(pages);
   }
 
   awaitAborted(scope: 'session' | 'switchover'): void {
     this.#set(scope === 'session' ? abortedTimeoutMs : retreatTimeoutMs);
   }
 
-  /** An outcome in doubt is waited for `ms` in all, counted from the first call. */
-  awaitOutcome(ms: number): void {
-    this.#doubtSince ??= this.#clock.now();
-    this.#set(Math.max(0, ms - (this.#clock.now() - this.#doubtSince)));
+  /** How COMMIT ended is in doubt. For what is only copied it is asked for `outcomeTimeoutMs`, from the first call on. */
+  awaitOutcome(): void {
+    if (!this.#isCopied) return;
+    const { clock, options } = this.#deps;
+    this.#doubtSince ??= clock.now();
+    this.#set(Math.max(0, options.outcomeTimeoutMs - (clock.now() - this.#doubtSince)));
   }
 
   cancel(): void {
     this.#cancel();
   }
 
-  #set(ms: number, late: () => void = this.#giveUp): void {
+  get #isCopied(): boolean {
+    return this.#deps.guest.handsOver === false;
+  }
+
+  #awaitDisk(pages: number): void {
+    this.#set(Math.min(longestMs, diskTimeoutMs + pages * diskMsPerPage));
+  }
+
+  #set(ms: number, late: () => void = this.#deps.giveUp): void {
     this.#cancel();
-    this.#cancel = this.#clock.after(ms, late);
+    this.#cancel = this.#deps.clock.after(ms, late);
   }
 }

@@ -79,6 +79,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       if (
         state.phase === 'greeting' ||
         state.phase === 'offering' ||
+        state.phase === 'preparing' ||
         state.phase === 'retreating'
       ) {
         return abort(state, new FerryError('ERR_PEER_TIMEOUT', `no answer while ${state.phase}`));

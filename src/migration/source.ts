@@ -73,9 +73,11 @@ export class SourceDriver {
       clock: deps.clock,
       connect: () => this.#connections.open('ask'),
     });
-    this.#deadlines = new SourceDeadlines(deps.clock, () =>
-      this.#dispatch({ type: 'gave-up-waiting' }),
-    );
+    this.#deadlines = new SourceDeadlines({
+      ...deps,
+      giveUp: () => this.#dispatch({ type: 'gave-up-waiting' }),
+      giveBack: () => this.#transfer?.readyIsLate(),
+    });
     this.#startedAt = deps.clock.now();
     this.#offered = [...deps.guest.regions];
     this.#plan = makePlan(
@@ -116,7 +118,7 @@ export class SourceDriver {
   cancel(error: FerryError): void {
     this.#dispatch({ type: 'cancelled', error });
     const { phase } = this.#state;
-    if (phase === 'committed' || phase === 'in-doubt') this.#limitDoubt();
+    if (phase === 'committed' || phase === 'in-doubt') this.#deadlines.awaitOutcome();
   }
 
   /** The operator's word on a switchover in doubt: run on here, or never again here. */
@@ -161,7 +163,7 @@ export class SourceDriver {
   #carryOut(effect: SourceEffect, state: SourceState): void {
     switch (effect.do) {
       case 'send':
-        this.#send(effect.message);
+        this.#send(effect.message, state);
         return;
       case 'begin':
         this.#begin(effect.bases);
@@ -214,18 +216,15 @@ export class SourceDriver {
     }
   }
 
-  #send(message: Message): void {
+  #send(message: Message, state: SourceState): void {
+    const pages = this.#transfer?.totalPages ?? 0;
     if (message.type === 'COMMIT') {
-      this.#deadlines.cancel();
+      this.#deadlines.awaitRunning(pages);
       this.#transfer?.committed();
     }
     this.#connections.link?.send(message);
-    const isForced = this.#state.phase === 'preparing' && this.#state.forced;
-    const isPaused = (this.#deps.guest.motion ?? 'pausable') === 'pausable';
-    if (message.type === 'PREPARE' && isPaused && !isForced) {
-      this.#deadlines.awaitReady(this.#deps.options.switchoverTimeoutMs, () =>
-        this.#transfer?.readyIsLate(),
-      );
+    if (message.type === 'PREPARE') {
+      this.#deadlines.awaitReady(pages, state.phase === 'preparing' && state.forced);
     }
     if (message.type === 'OFFER') {
       this.#deadlines.awaitAdmission();
@@ -266,7 +265,7 @@ export class SourceDriver {
   /** Asks, again and again where the guest was handed over, how the COMMIT ended. */
   #ask(): void {
     this.#connections.close();
-    this.#limitDoubt();
+    this.#deadlines.awaitOutcome();
     this.#inquiry
       .reconnect(() => this.#state.phase === 'in-doubt')
       .then((connected) => {
@@ -274,12 +273,6 @@ export class SourceDriver {
         if (connected && this.#isOver) this.#connections.close();
         else if (connected) this.#dispatch({ type: 'reconnected' });
       });
-  }
-
-  /** What is only copied is not waited for without end. */
-  #limitDoubt(): void {
-    if (this.#plan.offer.handsOver) return;
-    this.#deadlines.awaitOutcome(this.#deps.options.outcomeTimeoutMs);
   }
 
   #end(): Promise<MigrationReport> {

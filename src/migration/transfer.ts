@@ -85,6 +85,11 @@ export class Transfer {
     return this.#generation;
   }
 
+  /** Pages of all regions, as last looked at. */
+  get totalPages(): number {
+    return this.#deps.engine.totalPages;
+  }
+
   acknowledged(seq: number, rereadPages: number): void {
     this.#pump.acknowledged(seq, rereadPages);
   }
@@ -224,7 +229,7 @@ export class Transfer {
     return {
       rounds: this.#liveRounds,
       retreats: this.#retreats,
-      totalPages: this.#deps.engine.totalPages,
+      totalPages: this.totalPages,
       tally: this.#pump.tally,
       lastRoundPages: this.#pump.lastRoundPages,
       downtime: this.#timer?.account(this.#running) ?? null,

@@ -263,6 +263,7 @@ describe('the source machine', () => {
   it.each([
     { phase: 'greeting' },
     { phase: 'offering' },
+    { phase: 'preparing', progress: noProgress, forced: false, digest, repairs: 0 },
     { phase: 'retreating', progress: noProgress },
   ] as const)('does not wait for ever while $phase', (state) => {
     const step = stepSource(state, { type: 'gave-up-waiting' }, plan);
