@@ -26,7 +26,7 @@ export class DirtyBitmap {
     return Math.ceil(bits / 64) * 8;
   }
 
-  /** `address` is that of `byteLength(bits)` zero bytes, 8-aligned; allocated if absent. */
+  /** `address` is that of `byteLength(bits)` zero bytes, 8-aligned; allocated if absent. @internal */
   constructor(arena: Arena, bits: number, address?: number) {
     if (!Number.isInteger(bits) || bits < 0 || bits > 0xffffffff) {
       throw new RangeError(`not a number of bits: ${bits}`);

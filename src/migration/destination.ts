@@ -12,6 +12,7 @@ import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 
+/** @internal */
 export interface DestinationDeps extends GuestHostDeps {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
@@ -23,6 +24,7 @@ export interface DestinationDeps extends GuestHostDeps {
   readonly onStep?: ((event: DestinationEvent, state: DestinationState) => void) | undefined;
 }
 
+/** @internal */
 export type DestinationNotice =
   | {
       readonly type: 'offered';
@@ -45,7 +47,7 @@ export interface Arrival {
 /** How long the source of something only copied may stay away after READY. */
 const copiedPromiseMs = 5000;
 
-/** Binds the destination machine of one session to a guest and to the connection of the moment. */
+/** Binds the destination machine of one session to a guest and to the connection of the moment. @internal */
 export class DestinationDriver {
   /** Resolves when the guest runs here, or never will and nothing of it is left. */
   readonly ended: Promise<void>;

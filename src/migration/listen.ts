@@ -40,7 +40,7 @@ export interface ListenOptions {
   readonly journal?: string;
   /** Listen beyond this machine although nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
   readonly insecure?: boolean;
-  /** Watches every session from inside, for recordings. */
+  /** Watches every session from inside, for recordings. @internal */
   readonly watch?: { readonly tap?: OpenTap; readonly onStep?: OnSessionStep };
 }
 

@@ -16,9 +16,11 @@ export interface MigrateTarget {
   readonly port: number;
   /** Plain TCP to another machine: nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
   readonly insecure?: boolean;
+  /** @internal */
+  readonly watch?: SourceWatch;
 }
 
-/** Watches a migration from inside, for recordings. */
+/** Watches a migration from inside, for recordings. @internal */
 export interface SourceWatch {
   readonly tap?: OpenTap;
   readonly onStep?: (event: SourceEvent, state: SourceState) => void;
@@ -49,10 +51,7 @@ const retryableCodes: ReadonlySet<string> = new Set([
  * Moves `guest` to the destination that listens at `target` while it keeps running, and pauses it only for the last pages.
  * Option errors are thrown at once (TypeError, RangeError); everything later arrives through `done`.
  */
-export function migrate(
-  guest: Guest,
-  options: MigrateOptions & MigrateTarget & { readonly watch?: SourceWatch },
-): Migration {
+export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): Migration {
   const { host, port, insecure = false, signal, watch } = options;
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError(`port must be 1 to 65535, got ${port}`);

@@ -235,9 +235,10 @@ describe.runIf(process.platform === 'linux')('the process that writes a file', (
   it('goes on when our own process is killed while it is paused', async () => {
     const path = await newFile('');
     const pid = await startWriter(path);
-    const product = new URL('../../dist/guests/file-writer.js', import.meta.url).href;
-    const script = `const { processWriter } = await import(${JSON.stringify(product)});
-      await processWriter(${pid}).pause();
+    const product = new URL('../../dist/index.js', import.meta.url).href;
+    const script = `const { fileGuest } = await import(${JSON.stringify(product)});
+      const guest = await fileGuest(${JSON.stringify(path)}, { live: true, pausePid: ${pid} });
+      await guest.pause();
       console.log('paused');
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -1,0 +1,104 @@
+// Builds dist/ from src/ and the declarations that tsc left in build/types: one ES module a layer, with a source map. Run by
+// `npm run build:ts`; another directory to build may be given.
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, posix, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+import { reachedDeclarations } from './declarations.mjs';
+import { slimMap } from './source-map.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const types = join(root, 'build/types');
+const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+const target = resolve(process.argv[2] ?? join(root, 'dist'));
+
+/** './dist/codec/index.js' -> 'codec/index'. */
+const moduleOf = (path) => relative('dist', path).replace(/\.js$/, '');
+const subpaths = Object.values(manifest.exports).flatMap((to) =>
+  to.default === undefined ? [] : [moduleOf(to.default)],
+);
+/** Started by their path: the command, and what it forks. */
+const programs = [
+  ...Object.values(manifest.bin).map(moduleOf),
+  'cli/demo-source',
+  'cli/demo-destination',
+];
+/** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
+const layers = ['core', 'memory', 'codec', 'protocol', 'transport', 'guests', 'migration'];
+/** Folders of dist/ that have no maps: what the command throws is told in a line. */
+const unmapped = ['cli'];
+
+/** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
+const names = { class: true, function: true };
+const minify = {
+  compress: { keepNames: names, sequences: false, joinVars: false },
+  mangle: { keepNames: names },
+  codegen: { removeWhitespace: false },
+};
+
+/** The files of the bundle, whose maps are right for their place in `target`. */
+async function bundle() {
+  const build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries([...subpaths, ...programs].map((name) => [name, `src/${name}.ts`])),
+    external: Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }),
+    platform: 'node',
+    transform: { target: 'es2022' },
+  });
+  try {
+    const { output } = await build.generate({
+      dir: target,
+      format: 'esm',
+      comments: false,
+      minify,
+      sourcemap: 'hidden',
+      chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
+      codeSplitting: {
+        groups: layers.map((name, height) => ({
+          name,
+          test: name === 'core' ? /\/src\/(core\/|errors\.ts$)/ : new RegExp(`/src/${name}/`),
+          priority: layers.length - height,
+        })),
+      },
+    });
+    return output.filter(({ type }) => type === 'chunk');
+  } finally {
+    await build.close();
+  }
+}
+
+async function write(directory, name, text) {
+  const path = join(directory, name);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+async function build(directory) {
+  for (const name of await reachedDeclarations(types, subpaths)) {
+    await write(directory, name, await readFile(join(types, name)));
+  }
+  for (const { fileName, code, map } of await bundle()) {
+    const slim = unmapped.includes(posix.dirname(fileName)) ? null : slimMap(map);
+    if (slim === null) {
+      await write(directory, fileName, code);
+    } else {
+      await write(directory, `${fileName}.map`, JSON.stringify(slim));
+      const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
+      await write(directory, fileName, `${code}${link}`);
+    }
+  }
+}
+
+// Nothing stale stays, and the whole takes its place at once: somebody else's test may be running the command.
+const fresh = join(root, `build/dist.${process.pid}`);
+const old = `${fresh}.old`;
+try {
+  await build(fresh);
+  await rename(target, old).catch((error) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(fresh, target);
+} finally {
+  await rm(fresh, { recursive: true, force: true });
+  await rm(old, { recursive: true, force: true });
+}

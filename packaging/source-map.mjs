@@ -1,0 +1,50 @@
+import { decode, encode } from '@jridgewell/sourcemap-codec';
+import { parseSync } from 'rolldown/utils';
+
+/** Written by assembly/build.mjs: nothing to read in them. */
+const generated = /\.wasm\.ts$/;
+
+/** What no code comes from. The declarations beside the code say it: docs and types are not shipped twice. */
+const silent = new Set(['ImportDeclaration', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration']);
+
+/**
+ * A source map (version 3) cut down to what stack traces and breakpoints need: it maps wherever the source's line changes, has no
+ * names, and of every source the code, each line at its number. Null if nothing that was written by hand is left of it.
+ */
+export function slimMap(map) {
+  if (map === null) return null;
+  const used = new Map();
+  const mappings = decode(map.mappings).map((line) => {
+    const kept = [];
+    let last = '';
+    for (const [column, source, sourceLine, sourceColumn] of line) {
+      if (source === undefined || generated.test(map.sources[source])) continue;
+      if (last === `${source}:${sourceLine}`) continue;
+      last = `${source}:${sourceLine}`;
+      if (!used.has(source)) used.set(source, used.size);
+      kept.push([column, used.get(source), sourceLine, sourceColumn]);
+    }
+    return kept;
+  });
+  if (used.size === 0) return null;
+  const indexes = [...used.keys()];
+  return {
+    version: 3,
+    sources: indexes.map((index) => map.sources[index]),
+    sourcesContent: indexes.map((index) => codeOf(map.sources[index], map.sourcesContent[index])),
+    names: [],
+    mappings: encode(mappings),
+  };
+}
+
+/** `text` without comments, imports and types; what stays keeps its line and column. */
+function codeOf(path, text) {
+  const { program, comments, errors } = parseSync(path, text);
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
+  const empty = program.body.filter((node) => silent.has((node.declaration ?? node).type));
+  let code = text;
+  for (const { start, end } of [...comments, ...empty]) {
+    code = code.slice(0, start) + code.slice(start, end).replace(/[^\n]/g, ' ') + code.slice(end);
+  }
+  return code.replace(/[ \t]+$/gm, '');
+}
