@@ -48,6 +48,11 @@ export class Landing {
     return this.#places.get(session)?.path ?? '';
   }
 
+  /** Why what is in its place may not outlive a crash of the machine; undefined if it will. */
+  unsynced(session: string): FerryError | undefined {
+    return this.#places.get(session)?.guest.unsynced;
+  }
+
   /** Tells where a session stands. */
   saw(session: string, phase: string): void {
     if (phase === 'ready' || phase === 'starting') this.#promised.add(session);

@@ -105,6 +105,8 @@ export class ReceiveView {
     this.#output.line(
       `received ${path}: ${plural(appliedPages, 'page')} as ${formatBytes(receivedBytes)} in ${formatMs(totalMs)}; verified, digest ${digest}`,
     );
+    const unsynced = this.#landing.unsynced(session);
+    if (unsynced !== undefined) this.#output.line(escapeControls(unsynced.message));
     this.#forget(session);
   }
 

@@ -59,6 +59,7 @@ export class FileDestination implements Guest {
   #byteLength: number;
   #fresh = true;
   #phase: 'receiving' | 'placed' | 'discarded' = 'receiving';
+  #unsynced: FerryError | undefined;
 
   constructor(partial: PartialFile, options: FileDestinationOptions) {
     this.#partial = partial;
@@ -81,9 +82,16 @@ export class FileDestination implements Guest {
     if (this.#phase === 'discarded') {
       throw new FerryError('ERR_GUEST', `what was received for ${this.#partial.path} is gone`);
     }
-    await placePartial(this.#partial);
+    this.#unsynced = await placePartial(this.#partial);
     this.#phase = 'placed';
-    await letGo(this.#partial);
+    await letGo(this.#partial).catch(() => {
+      // It was synced and is in its place: to call that a failed start would be a lie.
+    });
+  }
+
+  /** Why the folder could not be synced, if so: the file is in its place, but a crash of the machine may undo that. */
+  get unsynced(): FerryError | undefined {
+    return this.#unsynced;
   }
 
   async saveState(): Promise<Uint8Array> {

@@ -23,13 +23,13 @@ export async function createPartial(path: string): Promise<PartialFile> {
   const place = resolve(path);
   const name = basename(place);
   const partialPath = join(dirname(place), `.${name}.pageferry-partial`);
-  const held: { close(): Promise<unknown> }[] = [];
+  const held: (() => Promise<unknown>)[] = [];
   try {
     const folder = await open(dirname(place), constants.O_RDONLY | constants.O_DIRECTORY);
-    held.push(folder);
+    held.push(() => folder.close());
     const { dev, ino } = await folder.stat({ bigint: true });
     const lock = await lockPlace(dev, ino, name);
-    if (lock !== undefined) held.push({ close: () => lock.release() });
+    if (lock !== undefined) held.push(() => lock.release());
     await refuseFolder(place);
     // Without a lock nobody knows whether a partial is in use: O_EXCL then refuses it.
     if (lock !== undefined) await unlinkIfThere(partialPath);
@@ -37,7 +37,8 @@ export async function createPartial(path: string): Promise<PartialFile> {
     const handle = await open(partialPath, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     return { path: place, partialPath, handle, folder, lock };
   } catch (error) {
-    for (const thing of held.reverse()) await thing.close();
+    // Why it cannot be written is the news, not that letting go failed as well.
+    await Promise.allSettled(held.map((close) => close()));
     if (systemCode(error) === 'EEXIST') {
       throw new FerryError(
         'ERR_BUSY',
@@ -67,8 +68,11 @@ async function unlinkIfThere(path: string): Promise<void> {
   }
 }
 
-/** Syncs the file, moves it to its place and syncs the folder. Whatever was there is replaced. */
-export async function placePartial(partial: PartialFile): Promise<void> {
+/**
+ * Syncs the file, moves it to its place, where whatever was there is replaced, and syncs the folder. Throws only if the file is not in its
+ * place. Returns why the folder could not be synced, if so: the file is in its place then, and a crash of the machine may undo that.
+ */
+export async function placePartial(partial: PartialFile): Promise<FerryError | undefined> {
   const { path, partialPath, handle, folder } = partial;
   try {
     await handle.sync();
@@ -76,9 +80,14 @@ export async function placePartial(partial: PartialFile): Promise<void> {
       throw new FerryError('ERR_IO', `${partialPath} was replaced by another file`);
     }
     await rename(partialPath, path);
-    await folder.sync();
   } catch (error) {
     throw fileError(error, `cannot put ${path} in its place`);
+  }
+  try {
+    await folder.sync();
+    return undefined;
+  } catch (error) {
+    return fileError(error, `${path} is in its place, but a crash may undo that`);
   }
 }
 
@@ -87,11 +96,12 @@ export async function removePartial(partial: PartialFile): Promise<void> {
   if (await isStillOurs(partial)) await unlinkIfThere(partial.partialPath);
 }
 
-/** Closes and unlocks; the file stays where it is. */
-export async function letGo(partial: PartialFile): Promise<void> {
-  await partial.handle.close();
-  await partial.folder.close();
-  await partial.lock?.release();
+/** Closes and unlocks, all of it whatever fails; the file stays where it is. */
+export async function letGo({ path, handle, folder, lock }: PartialFile): Promise<void> {
+  const closed = await Promise.allSettled([handle.close(), folder.close(), lock?.release()]);
+  for (const end of closed) {
+    if (end.status === 'rejected') throw fileError(end.reason, `cannot close ${path}`);
+  }
 }
 
 async function isStillOurs({ partialPath, handle }: PartialFile): Promise<boolean> {

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FileDestination, fileDestination } from '../../src/guests/file-destination.js';
+import { FileDestination, fileDestination } from '../../src/guests/file-destination.js';
 import { pathInFolder } from '../../src/guests/file-name.js';
+import { createPartial, letGo } from '../../src/guests/partial-file.js';
 import type { Region } from '../../src/memory/region.js';
 
 let folder = '';
@@ -212,6 +213,33 @@ describe('a file being received', () => {
     await once(child, 'exit');
     const guest = await fileDestination(path, { byteLength: 1 });
     await guest.discard();
+  });
+
+  it('has started once it is in its place, though its folder cannot be synced nor anything be closed', async () => {
+    const { path, names } = await newPlace();
+    const partial = await createPartial(path);
+    const close = partial.handle.close.bind(partial.handle);
+    const failing = (): Promise<void> => Promise.reject(new Error('no such luck'));
+    partial.folder.sync = failing;
+    partial.handle.close = () => close().then(failing);
+    const guest = new FileDestination(partial, { byteLength: 0 });
+    await guest.resume();
+    expect(guest.unsynced).toMatchObject({ code: 'ERR_IO' });
+    await guest.discard();
+    expect(await names()).toEqual(['copy.img']);
+    await (await fileDestination(path, { byteLength: 1 })).discard();
+  });
+
+  it('gives its place free although it cannot be closed', async () => {
+    const { path } = await newPlace();
+    const partial = await createPartial(path);
+    const close = partial.handle.close.bind(partial.handle);
+    partial.handle.close = async () => {
+      await close();
+      throw new Error('no such luck');
+    };
+    await expect(letGo(partial)).rejects.toMatchObject({ code: 'ERR_IO' });
+    await (await fileDestination(path, { byteLength: 1 })).discard();
   });
 
   it('does not put a foreign file in its place, nor remove one', async () => {
