@@ -1,5 +1,6 @@
 // The check of a PAGES body before anything of it is carried out. Its sender is not trusted: every number is checked before it is used.
 import { pageBytes } from './page';
+import { patchCheck } from './patch-check';
 import {
   countShift,
   deltaLengthBytes,
@@ -7,6 +8,7 @@ import {
   kindDelta,
   kindFill,
   kindMask,
+  kindPatch,
   kindRaw,
   kindZero,
   maxDeltaBytes,
@@ -21,7 +23,7 @@ const outOfRange: i32 = -2;
 const notAscending: i32 = -3;
 const badPayload: i32 = -4;
 const unknownKind: i32 = -5;
-const badDelta: i32 = -6;
+const badEncoding: i32 = -6;
 const tooMany: i32 = -7;
 
 /** Fields of a run record, `applyRun` in src/core/kernel-exports.ts; of a region record: u32 id, u32 pageCount. */
@@ -33,7 +35,7 @@ const runPayload: usize = 16;
 const runRecordBytes: usize = 28;
 const regionRecordBytes: usize = 8;
 
-/** Where the payload of `count` deltas at `at` ends; 0 if it runs beyond `end`, 1 if a delta is malformed. */
+/** Where the payload of `count` deltas at `at` ends; 0 if it runs beyond `end`, 1 if one is malformed. */
 function endOfDeltas(at: usize, end: usize, count: u32): usize {
   for (; count !== 0; count--) {
     if (end - at < deltaLengthBytes) return 0;
@@ -47,9 +49,33 @@ function endOfDeltas(at: usize, end: usize, count: u32): usize {
   return at;
 }
 
+/** The same for patches of the pages from `first` on of a region of `regionPages`. */
+function endOfPatches(
+  at: usize,
+  end: usize,
+  count: u32,
+  first: u32,
+  regionPages: u32,
+  ringBytes: u32,
+): usize {
+  for (; count !== 0; count--, first++) {
+    if (end - at < deltaLengthBytes) return 0;
+    const bytes: usize = load<u16>(at);
+    at += deltaLengthBytes;
+    if (bytes > maxDeltaBytes) return 1;
+    if (end - at < bytes) return 0;
+    const place = <i64>first * <i64>pageBytes;
+    const regionBytes = <i64>regionPages * <i64>pageBytes;
+    if (!patchCheck(at, bytes, place, regionBytes, <i64>ringBytes)) return 1;
+    at += bytes;
+  }
+  return at;
+}
+
 /**
  * Checks the `bodyBytes` at `body`, whose first `tableBytes` are the run table, against `regionCount` region records in ascending order
- * of id, and lists the runs at `runs`. Writes nothing else. Returns their number, or one of the negative numbers above.
+ * of id, and lists the runs at `runs`. Writes nothing else. Without a ring (`ringBytes` 0) there are no patches. Returns the number of
+ * runs, or one of the negative numbers above.
  */
 export function applyCheck(
   body: usize,
@@ -59,6 +85,7 @@ export function applyCheck(
   regionCount: u32,
   runs: usize,
   maxRuns: u32,
+  ringBytes: u32,
 ): i32 {
   if (tableBytes === 0 || tableBytes > bodyBytes) return badTable;
   const tableEnd = body + tableBytes;
@@ -116,11 +143,14 @@ export function applyCheck(
     store<usize>(record, payload, runPayload);
     found++;
 
-    if (kind === kindDelta) {
-      const deltasEnd = endOfDeltas(payload, bodyEnd, count);
-      if (deltasEnd === 0) return badPayload;
-      if (deltasEnd === 1) return badDelta;
-      payload = deltasEnd;
+    if (kind === kindDelta || (kind === kindPatch && ringBytes !== 0)) {
+      const encodedEnd =
+        kind === kindDelta
+          ? endOfDeltas(payload, bodyEnd, count)
+          : endOfPatches(payload, bodyEnd, count, <u32>first, regionPages, ringBytes);
+      if (encodedEnd === 0) return badPayload;
+      if (encodedEnd === 1) return badEncoding;
+      payload = encodedEnd;
     } else {
       let bytesEach: usize = 0;
       if (kind === kindFill) bytesEach = fillBytes;

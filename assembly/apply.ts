@@ -1,6 +1,8 @@
 // Apply: builds the pages of checked runs and hashes them while they are in the first-level cache.
 import { fillPage } from './fill';
 import { pageBytes } from './page';
+import { ringedDeltaBytes } from './patch';
+import { pushPage } from './patch-ring';
 import { deltaLengthBytes, fillBytes, kindDelta, kindFill, kindRaw } from './run';
 import { xbzrleWrite } from './xbzrle';
 import { hashPages, xxh3Page } from './xxh3';
@@ -30,9 +32,11 @@ function applyDelta(
   count: u32,
   hashes: usize,
   secret: usize,
+  patchState: usize,
 ): usize {
   for (; count !== 0; count--) {
     const bytes: usize = load<u16>(payload);
+    if (patchState !== 0 && <u32>bytes > ringedDeltaBytes) pushPage(patchState, target);
     xbzrleWrite(payload + deltaLengthBytes, bytes, target);
     store<u64>(hashes, xxh3Page(target, secret));
     payload += deltaLengthBytes + bytes;
@@ -45,9 +49,9 @@ function applyDelta(
 /**
  * Carries out `runCount` runs that `applyCheck` found good: fills and deltas build their pages at `target`, raw pages are hashed where
  * they are, zero runs are left alone. Each page's XXH3-64 goes to `hashes`. A record's `payload` is moved behind what was consumed, so
- * that a run may be carried out in parts.
+ * that a run may be carried out in parts. What long deltas change goes to the ring of `patchState`, if that is not 0.
  */
-export function apply(runs: usize, count: u32, secret: usize): void {
+export function apply(runs: usize, count: u32, secret: usize, patchState: usize): void {
   for (const end = runs + <usize>count * runRecordBytes; runs < end; runs += runRecordBytes) {
     const kind = load<u32>(runs, runKind);
     const pages = load<u32>(runs, runCount);
@@ -57,7 +61,7 @@ export function apply(runs: usize, count: u32, secret: usize): void {
     if (kind === kindFill) {
       payload = applyFill(payload, target, pages, hashes, secret);
     } else if (kind === kindDelta) {
-      payload = applyDelta(payload, target, pages, hashes, secret);
+      payload = applyDelta(payload, target, pages, hashes, secret, patchState);
     } else if (kind === kindRaw) {
       hashPages(payload, pages, hashes, secret);
       payload += <usize>pages * pageBytes;

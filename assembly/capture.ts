@@ -12,12 +12,14 @@ import {
   jobHashes,
   jobPageCount,
   jobPages,
+  jobPatch,
   jobRegion,
   jobSecret,
   jobShadow,
   jobZeroHash,
   jobZeroPage,
 } from './capture-job';
+import { capturePatch, noteReplaced } from './capture-patch';
 import { copyPage } from './copy';
 import { countZeroBytes, isFillPage } from './fill';
 import { addPage, countSkipped, framePayloadEnd, isFrameFull } from './frame';
@@ -27,6 +29,7 @@ import {
   fillBytes,
   kindDelta,
   kindFill,
+  kindPatch,
   kindRaw,
   kindZero,
   maxDeltaBytes,
@@ -91,7 +94,10 @@ function capturePage(job: usize, index: u32): void {
   const out = framePayloadEnd(frame);
   let kept = keptPage(job, index);
   const base = wasZero ? load<usize>(job, jobZeroPage) : kept;
+  // Patches copy from the shadow; without one there are none.
+  const isPatchable = load<usize>(job, jobPatch) !== 0 && load<usize>(job, jobShadow) !== 0;
   let delta: u32 = 0;
+  let patch: u32 = 0;
   let hash: u64;
   if (isKnown && base !== 0) {
     if (!wasZero && pagesEqual(base, page)) {
@@ -101,6 +107,7 @@ function capturePage(job: usize, index: u32): void {
     if (!isFill && (!wasZero || countZeroBytes(page) >= worthwhileZeros)) {
       delta = encodeDelta(base, page, out);
     }
+    if (isPatchable && !isFill) patch = capturePatch(job, kept, page, wasZero, delta, out);
     hash = xxh3Page(page, load<usize>(job, jobSecret));
   } else {
     hash = xxh3Page(page, load<usize>(job, jobSecret));
@@ -110,19 +117,27 @@ function capturePage(job: usize, index: u32): void {
     }
   }
 
+  let kind = kindRaw;
+  let bytes = <u32>pageBytes;
   if (isFill) {
     store<u64>(out, load<u64>(page));
-    addPage(frame, region, number, kindFill, <u32>fillBytes);
+    kind = kindFill;
+    bytes = <u32>fillBytes;
+  } else if (patch !== 0) {
+    kind = kindPatch;
+    bytes = patch;
   } else if (delta !== 0) {
-    addPage(frame, region, number, kindDelta, delta);
+    kind = kindDelta;
+    bytes = delta;
   } else {
     copyPage(out, page);
-    addPage(frame, region, number, kindRaw, <u32>pageBytes);
   }
+  addPage(frame, region, number, kind, bytes);
   store<u64>(hashAt, hash);
   bitmapSet(baseKnown, index);
   // A page that left zero is sent for the first time as far as the cache is concerned.
   if (kept === 0 && isKnown && !wasZero) kept = claimedPage(job, index);
+  if (isPatchable) noteReplaced(job, index, kept, page, wasZero, wasZero || !isKnown, kind, bytes);
   if (kept !== 0) copyPage(kept, page);
 }
 

@@ -9,3 +9,10 @@ export function copyPage(target: usize, source: usize): void {
     v128.store(target, v128.load(source, 48), 48);
   }
 }
+
+/** Copies `count` bytes in steps of 16: reads and writes up to 15 bytes more. What is written too much must be written anew or be slack. */
+export function copyLoosely(target: usize, source: usize, count: usize): void {
+  for (const end = target + count; target < end; target += 16, source += 16) {
+    v128.store(target, v128.load(source));
+  }
+}

@@ -13,6 +13,8 @@ export {
 } from './bitmap';
 export { capture } from './capture';
 export { captureSeal } from './frame';
+export { patchBuild } from './patch-build';
+export { patchIndex } from './patch-index';
 export { scanPages } from './scan';
 export { xbzrleCheck, xbzrleDecode, xbzrleEncode } from './xbzrle';
 export { hashPages, xxh3 } from './xxh3';

@@ -9,12 +9,15 @@ import type { Region } from '../memory/region.js';
 import { MAX_FRAME_PAGES } from './frame-slots.js';
 import { type Applied, FrameWriter } from './frame-writer.js';
 import { PageScratch } from './page-scratch.js';
+import { PatchRing, RING_BYTES } from './patch-ring.js';
 import { type Mismatch, rereadPages } from './reread.js';
 import { RunRecords } from './run-records.js';
 
 export interface ApplyOptions {
   /** The session's 192 bytes, as the source has them. */
   readonly secret: Uint8Array;
+  /** The source may send patches. Default false: they are refused. */
+  readonly patches?: boolean;
 }
 
 const receiveAreaBytes = 1_310_720;
@@ -28,6 +31,7 @@ const fixedBytes: number =
   maxRegions * 8 +
   PageScratch.byteLength(rereadPagesAtOnce) +
   FrameWriter.byteLength +
+  PatchRing.byteLength +
   8 * PAGE_BYTES;
 
 /** What each refusal of the kernel means: the negative number of `applyCheck` is the index. */
@@ -38,7 +42,7 @@ const refusals = [
   'regions not in ascending order',
   'payload does not match the run table',
   'unknown page kind',
-  'malformed delta',
+  'malformed delta or patch',
   'too many runs or pages',
 ];
 
@@ -58,6 +62,7 @@ export class ApplyEngine {
   readonly #runs: RunRecords;
   readonly #rereadScratch: PageScratch;
   readonly #writer: FrameWriter;
+  readonly #ringBytes: number;
   readonly #bases: ('zero' | 'unknown')[];
   /** Ascending by id, as the kernel wants them. */
   #targets: DestinationRegion[] = [];
@@ -83,7 +88,9 @@ export class ApplyEngine {
     this.#regionRecords = arena.alloc(maxRegions * 8);
     this.#runs = new RunRecords(arena);
     this.#rereadScratch = new PageScratch(arena, rereadPagesAtOnce);
-    this.#writer = new FrameWriter(arena, this.#runs, key);
+    const ring = options.patches === true ? new PatchRing(arena) : undefined;
+    this.#ringBytes = ring === undefined ? 0 : RING_BYTES;
+    this.#writer = new FrameWriter(arena, this.#runs, key, ring);
     this.#pool = new AreaPool(arena);
     this.#bases = regions.map((region) => (region.fresh ? 'zero' : 'unknown'));
     for (const region of regions) this.#add(region);
@@ -166,6 +173,7 @@ export class ApplyEngine {
       this.#targets.length,
       this.#runs.address,
       MAX_FRAME_PAGES,
+      this.#ringBytes,
     );
     if (runCount >= 0) return runCount;
     const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';

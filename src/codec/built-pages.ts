@@ -26,14 +26,23 @@ export class BuiltPages {
   readonly #runs: RunRecords;
   readonly #scratch: PageScratch;
   readonly #secret: number;
+  readonly #patchState: number;
   #parts: Part[] = [];
   #used = 0;
 
-  constructor(arena: Arena, runs: RunRecords, scratch: PageScratch, secret: number) {
+  /** `patchState`: whose ring gets what long deltas change, or 0. */
+  constructor(
+    arena: Arena,
+    runs: RunRecords,
+    scratch: PageScratch,
+    secret: number,
+    patchState: number,
+  ) {
     this.#arena = arena;
     this.#runs = runs;
     this.#scratch = scratch;
     this.#secret = secret;
+    this.#patchState = patchState;
   }
 
   /** Whether `add` may be called for a run of so many pages without a `flush` before. */
@@ -47,6 +56,11 @@ export class BuiltPages {
     this.#parts.push({ target, run, first, count: taken, at: this.#used });
     this.#used += taken;
     return taken;
+  }
+
+  /** Nothing is taken in and not built. */
+  get isEmpty(): boolean {
+    return this.#used === 0;
   }
 
   /** Forgets what was taken in and not built. */
@@ -85,6 +99,6 @@ export class BuiltPages {
     runs.put(run, 'count', count);
     runs.put(run, 'target', this.#scratch.address + at * PAGE_BYTES);
     runs.put(run, 'hashes', target.hashes.address + first * 8);
-    this.#arena.kernels.apply(runs.addressOf(run), 1, this.#secret);
+    this.#arena.kernels.apply(runs.addressOf(run), 1, this.#secret, this.#patchState);
   }
 }

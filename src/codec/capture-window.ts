@@ -34,7 +34,13 @@ export class CaptureWindow {
   /** Bytes of arena taken. */
   static readonly byteLength: number = (WINDOW_PAGES + 1) * PAGE_BYTES + 1024;
 
-  constructor(arena: Arena, key: HashKey & { zeroPage: number }, cache: BaseCacheAreas) {
+  /** `patchState`: address of the state of the patch kernels, 0 for no patches. */
+  constructor(
+    arena: Arena,
+    key: HashKey & { zeroPage: number },
+    cache: BaseCacheAreas,
+    patchState: number,
+  ) {
     this.#arena = arena;
     this.#scratch = arena.alloc(WINDOW_PAGES * PAGE_BYTES, PAGE_BYTES);
     this.#bytes = arena.bytes(this.#scratch, WINDOW_PAGES * PAGE_BYTES);
@@ -48,6 +54,7 @@ export class CaptureWindow {
     this.#put('zeroPage', key.zeroPage);
     this.#put('cache', cache.cache);
     this.#put('cachePages', cache.cachePages);
+    this.#put('patch', patchState);
   }
 
   #put(field: Exclude<keyof typeof captureJob, 'zeroHash' | 'byteLength'>, value: number): void {
@@ -113,6 +120,11 @@ export class CaptureWindow {
     this.#put('hashes', source.hashes.address + first * 8);
     this.#put('region', source.id);
     this.#put('frame', frame);
+    this.#put('unindexed', source.unindexed.address + first / 8);
+    this.#put('regionShadow', source.shadow);
+    this.#put('regionShadowPages', Math.min(source.pageCount, source.shadowPages));
+    this.#put('regionBaseKnown', source.baseKnown.address);
+    this.#put('regionHashes', source.hashes.address);
     const consumed = this.#arena.kernels.capture(this.#job);
     source.hashes.touch(first, count);
     return consumed === count;

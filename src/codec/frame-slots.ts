@@ -19,6 +19,7 @@ export interface ByKind {
   readonly zero: number;
   readonly fill: number;
   readonly delta: number;
+  readonly patch: number;
   readonly raw: number;
 }
 
@@ -142,6 +143,7 @@ function byKind(fields: Uint32Array, offset: number): ByKind {
     zero: of(pageKind.zero),
     fill: of(pageKind.fill),
     delta: of(pageKind.delta),
+    patch: of(pageKind.patch),
     raw: of(pageKind.raw),
   };
 }

@@ -6,6 +6,8 @@ import { PAGE_BYTES } from '../memory/pages.js';
 import { writePages } from '../memory/read-pages.js';
 import { BuiltPages } from './built-pages.js';
 import { PageScratch } from './page-scratch.js';
+import type { PatchRing } from './patch-ring.js';
+import { PatchedPages } from './patched-pages.js';
 import type { RunRecords } from './run-records.js';
 import { zeroPages } from './zero-runs.js';
 
@@ -26,17 +28,25 @@ export class FrameWriter {
   readonly #zeros: PageScratch;
   readonly #compareScratch: PageScratch;
   readonly #built: BuiltPages;
+  readonly #patched: PatchedPages | undefined;
 
   /** Bytes of arena taken. */
-  static readonly byteLength: number = 3 * PageScratch.byteLength(scratchPages);
+  static readonly byteLength: number =
+    4 * PageScratch.byteLength(scratchPages) + PatchedPages.byteLength;
 
-  constructor(arena: Arena, runs: RunRecords, key: HashKey) {
+  /** Without a ring there are no patches. */
+  constructor(arena: Arena, runs: RunRecords, key: HashKey, ring: PatchRing | undefined) {
     this.#arena = arena;
     this.#runs = runs;
     this.#key = key;
     this.#zeros = new PageScratch(arena, scratchPages);
     this.#compareScratch = new PageScratch(arena, scratchPages);
-    this.#built = new BuiltPages(arena, runs, new PageScratch(arena, scratchPages), key.secret);
+    const scratch = () => new PageScratch(arena, scratchPages);
+    this.#built = new BuiltPages(arena, runs, scratch(), key.secret, ring?.state ?? 0);
+    this.#patched =
+      ring === undefined
+        ? undefined
+        : new PatchedPages(arena, runs, scratch(), key.secret, ring.state);
   }
 
   /** Carries out the first `runCount` runs, which were checked against these regions. */
@@ -62,6 +72,10 @@ export class FrameWriter {
         target.hashes.set(first, this.#key.zeroHash, count);
         const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
         if (zeroing !== undefined) await zeroing;
+      } else if (kind === pageKind.patch && this.#patched !== undefined) {
+        // It may copy from any page before it in the frame, and what they replaced goes to the ring before what it replaces.
+        if (!this.#built.isEmpty) await this.#built.flush();
+        await this.#patched.write(target, run, first, count);
       } else {
         const building = this.#build(target, run, first, count);
         if (building !== undefined) await building;
@@ -81,7 +95,7 @@ export class FrameWriter {
     const { region, byteLength } = target;
     const bytes = this.#arena.bytes(this.#runs.get(run, 'payload'), count * PAGE_BYTES);
     this.#runs.put(run, 'hashes', target.hashes.address + first * 8);
-    this.#arena.kernels.apply(this.#runs.addressOf(run), 1, this.#key.secret);
+    this.#arena.kernels.apply(this.#runs.addressOf(run), 1, this.#key.secret, 0);
     target.noteWritten(first, count);
     return writePages({ region, byteLength, first, count }, bytes);
   }

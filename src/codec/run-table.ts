@@ -3,7 +3,7 @@ export interface TableRun {
   readonly region: number;
   readonly first: number;
   readonly count: number;
-  /** 0 zero, 1 fill, 2 delta, 5 raw. */
+  /** 0 zero, 1 fill, 2 delta, 4 patch, 5 raw. */
   readonly kind: number;
 }
 

@@ -44,16 +44,20 @@ export interface KernelExports {
   /** As `xbzrleCheck`, and writes the literals into `page`; malformed input writes nothing. */
   xbzrleDecode(delta: number, deltaBytes: number, page: number, bytes: number): number;
 
+  /** Adds `pages` pages from `address` (4096-aligned) on to the index of the patch state at `state`, see `patchState`. */
+  patchIndex(state: number, address: number, pages: number): void;
+
   /** See `captureJob`. Returns pages of the window consumed; fewer than its pageCount means the frame is full: seal it and call again. */
   capture(job: number): number;
   /** Closes the open run and moves the table in front of the payload. Returns the address of the table (= body). 0 if the frame holds nothing. */
   captureSeal(frame: number): number;
 
   /**
-   * Checks a PAGES body whole (table grammar, order, overlap, ranges, every payload length, every delta) and lists its runs at `runs`
-   * (see `applyRun`). `regions`: regionCount records {u32 id, u32 pageCount}, ids ascending. Writes nothing else. Returns the number of
-   * runs, or a negative number: -1 malformed table, -2 page or region out of range, -3 regions not ascending, -4 payload does not match
-   * the table, -5 unknown kind, -6 malformed delta, -7 more than `maxRuns` runs or 32,768 pages.
+   * Checks a PAGES body whole (table grammar, order, overlap, ranges, every payload length, every delta and patch) and lists its runs at
+   * `runs` (see `applyRun`). `regions`: regionCount records {u32 id, u32 pageCount}, ids ascending. `ringBytes`: those of the ring that
+   * patches may copy from; 0: patch is an unknown kind. Writes nothing else. Returns the number of runs, or a negative number: -1 malformed
+   * table, -2 page or region out of range, -3 regions not ascending, -4 payload does not match the table, -5 unknown kind, -6 malformed
+   * delta or patch, -7 more than `maxRuns` runs or 32,768 pages.
    */
   applyCheck(
     body: number,
@@ -63,15 +67,22 @@ export interface KernelExports {
     regionCount: number,
     runs: number,
     maxRuns: number,
+    ringBytes: number,
   ): number;
   /**
    * Carries out `runCount` checked runs and stores each page's XXH3-64 at the run's `hashes`: fill runs are built at `target`, delta
-   * runs change the old pages that stand there, raw runs are only hashed where they are in the payload. Zero runs are left alone.
+   * runs change the old pages that stand there, raw runs are only hashed where they are in the payload. Zero runs are left alone, and no
+   * run is a patch run. `state`: a `patchState` whose ring gets what deltas of more than 128 bytes change, or 0.
    */
-  apply(runs: number, runCount: number, secret: number): void;
+  apply(runs: number, runCount: number, secret: number, state: number): void;
+  /**
+   * Builds the pages of one checked patch run at the run's `target`, where its old pages stand, and stores their hashes. Returns 0 when all
+   * are built, or how many pieces of the region, listed in the job (see `patchJob`), must be put in place before the next call.
+   */
+  patchBuild(run: number, job: number, secret: number): number;
 }
 
-/** Page kinds as numbered in run tables. copy and patch are reserved: this version's peers refuse them. */
+/** Page kinds as numbered in run tables. copy is reserved: this version's peers refuse it. */
 export const pageKind = { zero: 0, fill: 1, delta: 2, copy: 3, patch: 4, raw: 5 } as const;
 
 /**
@@ -103,7 +114,65 @@ export const captureJob = {
   region: 52,
   /** The frame under construction, see `frameState`. */
   frame: 56,
-  byteLength: 64,
+  /** The state of the patch kernels, see `patchState`; 0: no patches. The five fields below are looked at only with it and a shadow. */
+  patch: 60,
+  /** Bitmap of pages that are to be indexed later, by `patchIndex`. */
+  unindexed: 64,
+  /** The whole region's: address of its shadow, how many of its pages have one, its baseKnown bits and its hashes, from page 0 on. */
+  regionShadow: 68,
+  regionShadowPages: 72,
+  regionBaseKnown: 76,
+  regionHashes: 80,
+  byteLength: 88,
+} as const;
+
+/** What the patch kernels keep between calls, u32 fields. A destination has the ring only. */
+export const patchState = {
+  /** The index: u32 table[slots], 0 where empty: a block number (address / 16, below 2^blockBits) and bits of its hash above; u64 filter[filterWords]. */
+  table: 0,
+  slots: 4,
+  filter: 8,
+  filterWords: 12,
+  blockBits: 16,
+  /** The ring: pages[ringPages], a power of two, of which push number n is page n modulo ringPages; and how often was pushed. */
+  ring: 20,
+  ringPages: 24,
+  pushes: 28,
+  /** Of the newest pushes, how many the other end is sure to have. */
+  filled: 32,
+  /** u32 for each page of the memory, by its address: 1 + the number of the push that has what it held before; 0: none. */
+  pushOf: 36,
+  /** A page and 64 bytes to encode in. */
+  scratch: 40,
+  /** 1: patches are tried. */
+  trying: 44,
+  /** Bytes that tries saved, less what tries cost; and how many pages are left alone before the next try. */
+  credit: 48,
+  rest: 52,
+  byteLength: 56,
+} as const;
+
+/** The building of a patch run, u32 fields; `done` and `isOpen` are 0 before the first call. */
+export const patchJob = {
+  /** A `patchState` with a ring. */
+  state: 0,
+  /** A page and 64 bytes to build in. */
+  page: 4,
+  /** Records of `patchPiece`, room for 1024. */
+  pieces: 8,
+  /** Pages built; whether the next one waits for its pieces. */
+  done: 12,
+  isOpen: 16,
+  byteLength: 24,
+} as const;
+
+/** Bytes of the region that a patch copies: to address `target`, `bytes` of them, from the u64 `source` (low, high half) in the region. */
+export const patchPiece = {
+  target: 0,
+  bytes: 4,
+  sourceLow: 8,
+  sourceHigh: 12,
+  byteLength: 16,
 } as const;
 
 /** The frame under construction, u32 fields. The host sets the first seven (`payloadEnd` and `tableEnd` to their starts) and zeroes the rest. */

@@ -51,6 +51,26 @@ export function readPages(
   return undefined;
 }
 
+/**
+ * Fills `into` with the bytes from `offset` on of a region taken to be `byteLength` long; what lies beyond is zero. As `readPages`, but for
+ * any bytes.
+ */
+export function readBytes(
+  region: Region,
+  byteLength: number,
+  offset: number,
+  into: Uint8Array,
+): Promise<void> | undefined {
+  const bytes = Math.max(0, Math.min(into.byteLength, byteLength - offset));
+  if (bytes < into.byteLength) into.fill(0, bytes);
+  if (region.memory !== undefined) {
+    into.set(region.memory().subarray(offset, offset + bytes));
+    return undefined;
+  }
+  const read = region.read(offset, into.subarray(0, bytes));
+  return typeof read === 'number' ? undefined : read.then(() => {});
+}
+
 /** Writes whole pages, cut at the end of the region. In-process memory is written at once. */
 export function writePages(stretch: PageStretch, from: Uint8Array): Promise<void> | undefined {
   const { region, first } = stretch;

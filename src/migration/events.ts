@@ -5,6 +5,7 @@ export interface ByKind {
   readonly zero: number;
   readonly fill: number;
   readonly delta: number;
+  readonly patch: number;
   readonly raw: number;
 }
 

@@ -1,6 +1,6 @@
 import type { ByKind } from './events.js';
 
-const none: ByKind = { zero: 0, fill: 0, delta: 0, raw: 0 };
+const none: ByKind = { zero: 0, fill: 0, delta: 0, patch: 0, raw: 0 };
 
 /** Running totals of what was sent. */
 export class Tally {
@@ -27,6 +27,7 @@ function sum(a: ByKind, b: ByKind): ByKind {
     zero: a.zero + b.zero,
     fill: a.fill + b.fill,
     delta: a.delta + b.delta,
+    patch: a.patch + b.patch,
     raw: a.raw + b.raw,
   };
 }

@@ -1,0 +1,105 @@
+// What capture does for the sake of patches: tries one where a delta is long, keeps what large changes replace, and the index up to date.
+
+import { bitmapSet } from './bitmap';
+import {
+  jobPatch,
+  jobRegionBaseKnown,
+  jobRegionHashes,
+  jobRegionShadow,
+  jobRegionShadowPages,
+  jobUnindexed,
+  jobZeroHash,
+} from './capture-job';
+import { copyLoosely } from './copy';
+import { fillPage } from './fill';
+import { pageBytes } from './page';
+import { ringedDeltaBytes } from './patch';
+import { patchEncode, patchSources } from './patch-encode';
+import { indexChanges } from './patch-index';
+import { pushReplaced } from './patch-ring';
+import { patchCredit, patchRest, patchScratch, patchTrying } from './patch-state';
+import { deltaLengthBytes, kindDelta, kindPatch } from './run';
+
+/** A patch must save so many bytes: building it takes the destination longer. */
+const worthwhileSaving: usize = 8;
+/** What a try is taken to cost, in bytes on the wire, against what tries saved: without credit only one page in `restPages` + 1 is tried. */
+const tryCost: u32 = 64;
+const maxCredit: u32 = 16384;
+const restPages: u32 = 7;
+
+/** Whether a try at a patch pays. `delta`: bytes of the delta with its length field, or 0 where there is none. */
+function isWorthTrying(state: usize, delta: u32): bool {
+  if (delta !== 0 && delta <= ringedDeltaBytes + <u32>deltaLengthBytes) return false;
+  if (load<u32>(state, patchTrying) === 0) return false;
+  const rest = load<u32>(state, patchRest);
+  if (rest === 0) return true;
+  store<u32>(state, rest - 1, patchRest);
+  return false;
+}
+
+/** Books a try that saved so many bytes, or none. */
+function bookTry(state: usize, saved: u32): void {
+  const credit = min(load<u32>(state, patchCredit) + saved, maxCredit);
+  store<u32>(state, credit - min(credit, tryCost), patchCredit);
+  if (credit < tryCost) store<u32>(state, restPages, patchRest);
+}
+
+/**
+ * Encodes `page`, whose shadow is at `home`, as the frame's next patch payload at `out`, if that is shorter than its `delta` or raw.
+ * Returns its bytes, or 0. A shadow that says nothing because the page was zero (`wasZero`) is made to say so.
+ */
+export function capturePatch(
+  job: usize,
+  home: usize,
+  page: usize,
+  wasZero: bool,
+  delta: u32,
+  out: usize,
+): u32 {
+  const state = load<usize>(job, jobPatch);
+  if (!isWorthTrying(state, delta)) return 0;
+  if (wasZero) fillPage(home, 0);
+  patchSources(
+    state,
+    load<usize>(job, jobRegionShadow),
+    load<u32>(job, jobRegionShadowPages),
+    load<usize>(job, jobRegionBaseKnown),
+    load<usize>(job, jobRegionHashes),
+    load<u64>(job, jobZeroHash),
+  );
+  const scratch = load<usize>(state, patchScratch);
+  const otherwise = delta !== 0 ? delta : <u32>pageBytes;
+  const most = <usize>otherwise - deltaLengthBytes - worthwhileSaving;
+  const encoded = patchEncode(home, page, scratch, most);
+  const bytes = <u32>deltaLengthBytes + <u32>encoded;
+  bookTry(state, encoded > 0 ? otherwise - bytes : 0);
+  if (encoded <= 0) return 0;
+  store<u16>(out, <u16>encoded);
+  copyLoosely(out + deltaLengthBytes, scratch, <usize>encoded);
+  return bytes;
+}
+
+/**
+ * The page at index `index` of the window goes as `kind` with `bytes` of payload, and its shadow at `home` is about to become what `page`
+ * is. What is new to the destination is indexed later: there may be much of it, and there will be time while the link is busy.
+ */
+export function noteReplaced(
+  job: usize,
+  index: u32,
+  home: usize,
+  page: usize,
+  wasZero: bool,
+  isNew: bool,
+  kind: u32,
+  bytes: u32,
+): void {
+  const state = load<usize>(job, jobPatch);
+  const isRinged =
+    kind === kindPatch || (kind === kindDelta && bytes > ringedDeltaBytes + <u32>deltaLengthBytes);
+  if (isRinged) {
+    if (wasZero) fillPage(home, 0);
+    pushReplaced(state, home);
+  }
+  if (isNew) bitmapSet(load<usize>(job, jobUnindexed), index);
+  else indexChanges(state, home, page);
+}

@@ -1,0 +1,78 @@
+import type { Arena } from '../core/arena.js';
+import { patchState } from '../core/kernel-exports.js';
+import { PAGE_BYTES } from '../memory/pages.js';
+import type { SourceRegion } from '../memory/source-region.js';
+import { PatchRing } from './patch-ring.js';
+
+const blockBytes = 16;
+const blocksPerPage = PAGE_BYTES / blockBytes;
+/** One slot for two blocks, and 8 bits of filter for each: 0.19 of what is indexed. */
+const tableBytesPerPage = (blocksPerPage / 2) * 4;
+const filterBytesPerPage = blocksPerPage;
+/** Worth some dozens of tries before one has succeeded. */
+const firstCredit = 4096;
+
+/**
+ * The source's side of patches: where in the shadow a piece of content was seen last, and the ring. Takes 0.19 of the shadow pages it is
+ * made for, and 4 bytes for each page of the arena.
+ */
+export class PatchIndex extends PatchRing {
+  readonly #arena: Arena;
+
+  /** Bytes of arena taken, in an arena of `arenaBytes` in all. */
+  static byteLengthFor(shadowPages: number, arenaBytes: number): number {
+    const pushOfBytes = (Math.ceil(arenaBytes / PAGE_BYTES) + 1) * 4;
+    const perPage = tableBytesPerPage + filterBytesPerPage;
+    return PatchRing.byteLength + shadowPages * perPage + pushOfBytes + 2 * PAGE_BYTES;
+  }
+
+  /** `shadowPages`: how many pages it is laid out for. More may be indexed; the oldest then give way sooner. */
+  constructor(arena: Arena, shadowPages: number) {
+    super(arena);
+    this.#arena = arena;
+    const arenaBytes = arena.memory.buffer.byteLength;
+    const fields = this.fields;
+    fields[patchState.table / 4] = arena.alloc(shadowPages * tableBytesPerPage, 64);
+    fields[patchState.slots / 4] = (shadowPages * tableBytesPerPage) / 4;
+    fields[patchState.filter / 4] = arena.alloc(shadowPages * filterBytesPerPage, 64);
+    fields[patchState.filterWords / 4] = (shadowPages * filterBytesPerPage) / 8;
+    fields[patchState.blockBits / 4] = Math.ceil(Math.log2(arenaBytes / blockBytes));
+    fields[patchState.pushOf / 4] = arena.alloc((arenaBytes / PAGE_BYTES) * 4, 64);
+    fields[patchState.scratch / 4] = arena.alloc(PAGE_BYTES + 64, 64);
+    fields[patchState.credit / 4] = firstCredit;
+    this.trying = true;
+  }
+
+  /** Whether patches are tried. The ring goes on without. */
+  set trying(trying: boolean) {
+    this.fields[patchState.trying / 4] = trying ? 1 : 0;
+  }
+
+  /** Indexes up to `maxPages` pages that wait for it. Returns how many. */
+  indexPages(sources: readonly SourceRegion[], maxPages: number): number {
+    let left = maxPages;
+    for (const { unindexed, shadow, shadowPages } of sources) {
+      let run = unindexed.nextRun(0, shadowPages);
+      while (run !== undefined && left > 0) {
+        const count = Math.min(run.count, left);
+        this.#arena.kernels.patchIndex(this.state, shadow + run.first * PAGE_BYTES, count);
+        unindexed.clearRange(run.first, count);
+        left -= count;
+        run = unindexed.nextRun(run.first + count, shadowPages);
+      }
+    }
+    return maxPages - left;
+  }
+
+  /** Where the ring stands, for `rewind`. */
+  get pushes(): number {
+    return this.fields[patchState.pushes / 4] ?? 0;
+  }
+
+  /** What was pushed since `pushes` was read will never be pushed at the destination. Nothing of the ring is sure to be equal then. */
+  rewind(pushes: number): void {
+    if (pushes === this.pushes) return;
+    this.fields[patchState.pushes / 4] = pushes;
+    this.fields[patchState.filled / 4] = 0;
+  }
+}
