@@ -25,8 +25,8 @@ const programs = [
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
 const layers = ['core', 'memory', 'codec', 'protocol', 'transport', 'guests', 'migration'];
-/** Folders of dist/ that have no maps: what the command throws is told in a line. */
-const unmapped = ['cli'];
+/** What has a source map. The command has none: it tells what went wrong in a line. */
+const mapped = new Set(layers);
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
@@ -77,8 +77,8 @@ async function build(directory) {
   for (const name of await reachedDeclarations(types, subpaths)) {
     await write(directory, name, await readFile(join(types, name)));
   }
-  for (const { fileName, code, map } of await bundle()) {
-    const slim = unmapped.includes(posix.dirname(fileName)) ? null : slimMap(map);
+  for (const { name, fileName, code, map } of await bundle()) {
+    const slim = mapped.has(name) ? slimMap(map) : null;
     if (slim === null) {
       await write(directory, fileName, code);
     } else {
