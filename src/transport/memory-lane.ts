@@ -22,8 +22,6 @@ interface Travelling {
 export class MemoryLane {
   readonly #link: MemoryLink;
   readonly #intake: Intake;
-  /** Called after each turn that moved bytes. */
-  onMoved: () => void = () => {};
   /** Called once everything before `end` has arrived. */
   onEnd: () => void = () => {};
   #queue: Travelling[] = [];
@@ -80,7 +78,6 @@ export class MemoryLane {
     while (moved < budget && !this.#paused && !this.#dropped) moved += this.#move(budget - moved);
     this.#link.delivered(moved);
     if (this.#dropped) return;
-    this.onMoved();
     if (!this.#paused && (this.#queue.length > 0 || this.#ended)) this.#scheduleTurn();
   }
 

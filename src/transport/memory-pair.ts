@@ -1,9 +1,8 @@
 import { FerryError } from '../errors.js';
 import type { Channel } from './channel.js';
-import { closeTimeoutMs } from './close-timeout.js';
+import { FrameChannel, type Pipe } from './frame-channel.js';
 import { Intake } from './intake.js';
 import { MemoryLane, type MemoryLink } from './memory-lane.js';
-import { Outbox } from './outbox.js';
 
 export interface MemoryPairOptions {
   /** How many of `available` bytes (at least 1) arrive together, 1 to `available`; default: all. */
@@ -41,13 +40,15 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
   const toB = new Intake();
   const fromA = new MemoryLane(link, toB);
   const fromB = new MemoryLane(link, toA);
-  const a = new MemoryChannel('memory:b', schedule, toA, fromB, fromA);
-  const b = new MemoryChannel('memory:a', schedule, toB, fromA, fromB);
-  a.onGone = () => b.peerGone();
-  b.onGone = () => a.peerGone();
+  const pipeA = new MemoryPipe('memory:b', schedule, fromB, fromA);
+  const pipeB = new MemoryPipe('memory:a', schedule, fromA, fromB);
+  const a = new FrameChannel(pipeA, toA);
+  const b = new FrameChannel(pipeB, toB);
+  pipeA.join(a, pipeB);
+  pipeB.join(b, pipeA);
   function cut(): void {
-    a.peerGone();
-    b.peerGone();
+    pipeA.peerGone();
+    pipeB.peerGone();
   }
   return {
     a,
@@ -59,104 +60,62 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
   };
 }
 
-class MemoryChannel implements Channel {
+/** One end's two lanes. */
+class MemoryPipe implements Pipe {
   readonly remote: string;
-  onFrame: (frame: Uint8Array) => void | Promise<void> = () => {};
-  onWritable: () => void = () => {};
-  onClose: (reason: FerryError | undefined) => void = () => {};
-  /** The peer's way to learn that this end was destroyed. */
-  onGone: () => void = () => {};
   readonly #schedule: (task: () => void) => void;
-  readonly #intake: Intake;
   readonly #incoming: MemoryLane;
   readonly #outgoing: MemoryLane;
-  readonly #outbox = new Outbox();
-  readonly #closed: Promise<void>;
-  #resolveClosed: () => void = () => {};
-  #state: 'open' | 'ending' | 'closed' = 'open';
-  #giveUp: NodeJS.Timeout | undefined;
+  #channel: FrameChannel | undefined;
+  #peer: MemoryPipe | undefined;
+  #over = false;
 
   constructor(
     remote: string,
     schedule: (task: () => void) => void,
-    intake: Intake,
     incoming: MemoryLane,
     outgoing: MemoryLane,
   ) {
     this.remote = remote;
     this.#schedule = schedule;
-    this.#intake = intake;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
-    this.#closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    intake.attach({
-      onFrame: (frame) => this.onFrame(frame),
-      onResume: () => incoming.resume(),
-      onFailure: (reason) => this.destroy(reason),
-    });
-    incoming.onEnd = () => {
-      this.#finish(undefined);
-      this.onGone();
-    };
-    outgoing.onMoved = () => {
-      if (this.#outbox.becameWritable()) this.onWritable();
+  }
+
+  /** Names the channel before it and the pipe at the other end; call once. */
+  join(channel: FrameChannel, peer: MemoryPipe): void {
+    this.#channel = channel;
+    this.#peer = peer;
+    this.#incoming.onEnd = () => {
+      channel.ended();
+      this.destroy();
     };
   }
 
-  get queuedBytes(): number {
-    return this.#outbox.queuedBytes;
+  write(frame: Uint8Array, taken: () => void): void {
+    this.#outgoing.push(frame, taken);
   }
 
-  send(frame: Uint8Array, released: () => void = () => {}): boolean {
-    if (this.#state !== 'open') {
-      queueMicrotask(released);
-      return true;
-    }
-    this.#outgoing.push(frame, this.#outbox.add(frame.length, released));
-    return this.#outbox.askForRoom();
+  resume(): void {
+    this.#incoming.resume();
   }
 
-  receiveInto(area: Uint8Array): void {
-    this.#intake.useArea(area);
+  end(): void {
+    this.#outgoing.end();
   }
 
-  close(): Promise<void> {
-    if (this.#state === 'open') {
-      this.#state = 'ending';
-      this.#giveUp = setTimeout(() => this.destroy(), closeTimeoutMs);
-      // What still comes is thrown away, so that the peer's end can be seen behind it.
-      this.#intake.stop();
-      this.#incoming.resume();
-      this.#outgoing.end();
-    }
-    return this.#closed;
-  }
-
-  destroy(reason?: FerryError): void {
-    if (this.#state === 'closed') return;
-    this.#finish(this.#state === 'ending' ? undefined : reason);
-    this.onGone();
+  destroy(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#incoming.drop();
+    this.#outgoing.drop();
+    this.#schedule(() => this.#channel?.closed());
+    this.#peer?.peerGone();
   }
 
   /** The other end, or the link, is no more. */
   peerGone(): void {
-    if (this.#state === 'closed') return;
-    const lost = new FerryError('ERR_CONNECTION_LOST', `${this.remote} is gone`);
-    this.#finish(this.#state === 'ending' ? undefined : lost);
-  }
-
-  #finish(reason: FerryError | undefined): void {
-    this.#state = 'closed';
-    clearTimeout(this.#giveUp);
-    this.#intake.stop();
-    this.#incoming.drop();
-    this.#outgoing.drop();
-    this.#schedule(() => {
-      this.#outbox.releaseAll();
-      this.onClose(reason);
-      this.#resolveClosed();
-    });
+    this.#channel?.lost(new FerryError('ERR_CONNECTION_LOST', `${this.remote} is gone`));
+    this.#channel?.destroy();
   }
 }

@@ -1,9 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
-import { FerryError } from '../errors.js';
-import type { Channel } from './channel.js';
-import { closeTimeoutMs } from './close-timeout.js';
+import { FrameChannel, type Pipe } from './frame-channel.js';
 import type { Intake } from './intake.js';
-import { Outbox } from './outbox.js';
 import { socketError } from './socket-errors.js';
 
 /** How a socket made with these options reads: straight into the area of `intake`. */
@@ -28,60 +25,46 @@ export function readEvents(socket: Socket, intake: Intake): void {
 const gatheredBytes = 1024;
 
 /** A connected socket as a channel; `intake` must be fed by it. */
-export class SocketChannel implements Channel {
+export function socketChannel(socket: Socket, intake: Intake): FrameChannel {
+  const pipe = new SocketPipe(socket);
+  const channel = new FrameChannel(pipe, intake);
+  socket.on('error', (error) => channel.lost(socketError(error, `lost ${pipe.remote}`)));
+  socket.on('end', () => channel.ended());
+  socket.on('close', () => channel.closed());
+  // 44 ms more downtime without it: the last, small frames would wait for an acknowledgement.
+  socket.setNoDelay(true);
+  return channel;
+}
+
+class SocketPipe implements Pipe {
   readonly remote: string;
-  onFrame: (frame: Uint8Array) => void | Promise<void> = () => {};
-  onWritable: () => void = () => {};
-  onClose: (reason: FerryError | undefined) => void = () => {};
   readonly #socket: Socket;
-  readonly #intake: Intake;
-  readonly #outbox = new Outbox();
-  readonly #closed: Promise<void>;
-  #resolveClosed: () => void = () => {};
-  #state: 'open' | 'ending' | 'closed' = 'open';
-  /** What 'close' will report, where it is not an orderly end. */
-  #reason: FerryError | undefined;
-  #giveUp: NodeJS.Timeout | undefined;
   #gathering = false;
 
-  constructor(socket: Socket, intake: Intake) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#intake = intake;
     this.remote = addressOf(socket);
-    this.#closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    intake.attach({
-      onFrame: (frame) => this.onFrame(frame),
-      onResume: () => this.#socket.resume(),
-      onFailure: (reason) => this.destroy(reason),
-    });
-    socket.on('error', (error) => {
-      if (this.#state === 'open') this.#reason ??= socketError(error, `lost ${this.remote}`);
-    });
-    socket.on('end', () => this.#ended());
-    socket.on('close', () => this.#finish());
-    // 44 ms more downtime without it: the last, small frames would wait for an acknowledgement.
-    socket.setNoDelay(true);
   }
 
-  get queuedBytes(): number {
-    return this.#outbox.queuedBytes;
+  write(frame: Uint8Array, taken: () => void): void {
+    const isSmall = frame.length <= gatheredBytes;
+    if (isSmall) this.#gather();
+    this.#socket.write(frame, taken);
+    if (!isSmall) this.#leave();
   }
 
-  send(frame: Uint8Array, released: () => void = () => {}): boolean {
-    if (this.#state !== 'open') {
-      queueMicrotask(released);
-      return true;
-    }
-    const release = this.#outbox.add(frame.length, released);
-    if (frame.length <= gatheredBytes) this.#gather();
-    this.#socket.write(frame, () => {
-      release();
-      if (this.#state === 'open' && this.#outbox.becameWritable()) this.onWritable();
-    });
-    if (frame.length > gatheredBytes) this.#leave();
-    return this.#outbox.askForRoom();
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(abrupt: boolean): void {
+    // A reset is told from an orderly end. libuv refuses to reset what is being shut down.
+    if (abrupt) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   /** Holds back what is written until this turn's promises have settled. */
@@ -96,59 +79,6 @@ export class SocketChannel implements Channel {
     if (!this.#gathering) return;
     this.#gathering = false;
     this.#socket.uncork();
-  }
-
-  receiveInto(area: Uint8Array): void {
-    this.#intake.useArea(area);
-  }
-
-  close(): Promise<void> {
-    if (this.#state === 'open') {
-      this.#state = 'ending';
-      this.#giveUp = setTimeout(() => this.#socket.destroy(), closeTimeoutMs);
-      // Go on reading, to throw it away: closing with unread bytes would reset the connection, and
-      // with it what the peer has not read yet.
-      this.#intake.stop();
-      this.#socket.resume();
-      this.#socket.end();
-    }
-    return this.#closed;
-  }
-
-  destroy(reason?: FerryError): void {
-    const before = this.#state;
-    if (before === 'closed') return;
-    this.#state = 'closed';
-    this.#intake.stop();
-    if (before === 'open') {
-      this.#reason ??= reason;
-      // A reset, so that the peer does not take it for an orderly end.
-      this.#socket.resetAndDestroy();
-    } else {
-      // libuv refuses to reset what is being shut down.
-      this.#socket.destroy();
-    }
-  }
-
-  /** The peer sends nothing more, and reads nothing: what is queued here is for nobody. */
-  #ended(): void {
-    if (this.#state !== 'open') return;
-    if (this.#intake.insideFrame) {
-      const what = `${this.remote} ended inside a frame`;
-      this.#reason ??= new FerryError('ERR_CONNECTION_LOST', what);
-    }
-    this.#state = 'closed';
-    this.#intake.stop();
-    this.#socket.destroy();
-  }
-
-  #finish(): void {
-    this.#state = 'closed';
-    clearTimeout(this.#giveUp);
-    this.#intake.stop();
-    this.#outbox.releaseAll();
-    this.onClose(this.#reason);
-    this.#resolveClosed();
   }
 }
 

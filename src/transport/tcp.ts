@@ -3,7 +3,7 @@ import { FerryError } from '../errors.js';
 import { takeOver } from './accepted-socket.js';
 import type { Channel } from './channel.js';
 import { Intake } from './intake.js';
-import { readEvents, readInto, SocketChannel } from './socket-channel.js';
+import { readEvents, readInto, socketChannel } from './socket-channel.js';
 import { socketError } from './socket-errors.js';
 
 export interface TcpConnectOptions {
@@ -38,7 +38,7 @@ export function connectTcp(options: TcpConnectOptions): Promise<Channel> {
     const onError = (error: Error) => fail(socketError(error, `cannot connect to ${host}:${port}`));
     const onConnect = () => {
       settle();
-      resolve(new SocketChannel(socket, intake));
+      resolve(socketChannel(socket, intake));
     };
     socket.once('error', onError);
     socket.once('connect', onConnect);
@@ -104,8 +104,8 @@ export function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
 function accept(socket: Socket, reading: 'auto' | 'events'): Channel {
   const intake = new Intake();
   const fast = reading === 'auto' ? takeOver(socket, readInto(intake)) : undefined;
-  if (fast !== undefined) return new SocketChannel(fast, intake);
-  const channel = new SocketChannel(socket, intake);
+  if (fast !== undefined) return socketChannel(fast, intake);
+  const channel = socketChannel(socket, intake);
   readEvents(socket, intake);
   socket.resume();
   return channel;

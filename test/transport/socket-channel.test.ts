@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeMessage } from '../../src/protocol/index.js';
+import type { Channel } from '../../src/transport/index.js';
 import { Intake } from '../../src/transport/intake.js';
-import { SocketChannel } from '../../src/transport/socket-channel.js';
+import { socketChannel } from '../../src/transport/socket-channel.js';
 
 const small = encodeMessage({ type: 'PING', token: 1 }, { seq: 1, round: 0, attempt: 1 });
 const large = new Uint8Array(8192).fill(7);
@@ -18,7 +19,7 @@ describe('frames of a socket channel', () => {
     server.close();
   });
 
-  async function channel(): Promise<SocketChannel> {
+  async function channel(): Promise<Channel> {
     server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -27,7 +28,7 @@ describe('frames of a socket channel', () => {
     ours = connect(address.port, address.address);
     [theirs] = await once(server, 'connection');
     if (ours.connecting) await once(ours, 'connect');
-    return new SocketChannel(ours, new Intake());
+    return socketChannel(ours, new Intake());
   }
 
   it('leave together where they are small and of one turn, across its promises', async () => {

@@ -1,2 +1,0 @@
-/** How long a closing channel waits for the other end, in milliseconds. */
-export const closeTimeoutMs = 1000;
