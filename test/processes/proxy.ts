@@ -1,4 +1,4 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   type FrameHeader,
   Framer,
@@ -7,6 +7,7 @@ import {
   maxFrameBytes,
   readHeader,
 } from '../../src/protocol/index.js';
+import { type Crossing, CrossingServer } from '../links/crossing.js';
 
 /** One frame on its way through. */
 export interface PassingFrame {
@@ -33,32 +34,25 @@ export type Tamper = (frame: PassingFrame) => Fate;
 
 /** A TCP proxy before a destination that knows where frames begin and does to them what `tamper` says. */
 export class FrameProxy {
-  readonly #target: number;
   readonly #tamper: Tamper;
-  readonly #server: Server;
+  readonly #server: CrossingServer;
   readonly #pipes = new Set<Pipe>();
   readonly #seen: PassingFrame[] = [];
   #waiting: { readonly wanted: (frame: PassingFrame) => boolean; resolve(): void }[] = [];
-  #connections = 0;
 
   private constructor(target: number, tamper: Tamper) {
-    this.#target = target;
     this.#tamper = tamper;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#server = new CrossingServer(target, (...ends) => this.#join(...ends));
   }
 
   static async open(target: number, tamper: Tamper): Promise<FrameProxy> {
     const proxy = new FrameProxy(target, tamper);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    await proxy.#server.listen();
     return proxy;
   }
 
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return address.port;
+    return this.#server.port;
   }
 
   get frames(): readonly PassingFrame[] {
@@ -79,23 +73,14 @@ export class FrameProxy {
 
   /** Resets every connection. */
   cut(): void {
-    for (const pipe of this.#pipes) pipe.cut();
+    this.#server.cut();
   }
 
   close(): void {
     this.#server.close();
-    this.cut();
   }
 
-  #accept(source: Socket): void {
-    this.#connections += 1;
-    const connection = this.#connections;
-    const destination = connect({
-      port: this.#target,
-      host: '127.0.0.1',
-      allowHalfOpen: true,
-      noDelay: true,
-    });
+  #join(source: Socket, destination: Socket, connection: number): Crossing {
     const judge = (from: PassingFrame['from']) => {
       return (bytes: Uint8Array, at: number): Fate => {
         const header = readHeader(bytes);
@@ -109,13 +94,10 @@ export class FrameProxy {
       new Pipe(destination, source, judge('destination')),
     ];
     for (const pipe of pipes) this.#pipes.add(pipe);
-    for (const socket of [source, destination]) {
-      socket.on('error', () => {});
-      socket.on('close', (hadError) => {
-        // An end without an error was passed on as one.
-        if (hadError) for (const pipe of pipes) pipe.cut();
-      });
-    }
+    const cut = (): void => {
+      for (const pipe of pipes) pipe.cut();
+    };
+    return { cut, lost: cut };
   }
 
   #note(frame: PassingFrame): void {
