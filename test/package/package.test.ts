@@ -42,7 +42,7 @@ describe('the package', () => {
     const target = join(scratch, 'dist');
     mkdirSync(join(target, 'layers'), { recursive: true });
     writeFileSync(join(target, 'layers/stale.js'), '');
-    await run(process.execPath, ['packaging/build.mjs', target]);
+    await run(process.execPath, ['.ci/packaging/build.mjs', target]);
     const built = readdirSync(target, { recursive: true, encoding: 'utf8' });
     expect(built.sort()).toEqual([...files].sort());
   });

@@ -7,7 +7,7 @@ import { rolldown } from 'rolldown';
 import { reachedDeclarations } from './declarations.mjs';
 import { slimMap } from './source-map.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const types = join(root, 'build/types');
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const target = resolve(process.argv[2] ?? join(root, 'dist'));
