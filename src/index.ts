@@ -13,6 +13,7 @@ export { type MarksLayout, MarksTracker, RegionMarks } from './memory/marks.js';
 export type { Region } from './memory/region.js';
 export { CompareTracker, HashTracker } from './memory/scan-trackers.js';
 export type { DirtyTracker } from './memory/tracker.js';
+export { type ByteBudget, sharedBudget } from './migration/byte-budget.js';
 export type { Arrival } from './migration/destination.js';
 export type { ByKind, Downtime, MigrationEvent, MigrationReport } from './migration/events.js';
 export {

@@ -1,3 +1,4 @@
+import { ByteBudget } from './byte-budget.js';
 import type { StallPolicy } from './convergence.js';
 
 /** How a migration behaves. All optional; everything is checked once, here. */
@@ -10,6 +11,8 @@ export interface MigrateOptions {
   readonly onStall?: StallPolicy;
   /** Ceiling for live rounds, bytes a second; the last round is not bound. Default none. */
   readonly bytesPerSecond?: number;
+  /** A ceiling that several migrations share, made by `sharedBudget`; their last rounds are not bound. Default none. */
+  readonly budget?: ByteBudget;
   /** READY must be here this long after PREPARE. Default 2 x maxDowntimeMs. */
   readonly switchoverTimeoutMs?: number;
   /** Memory for the copy deltas are made against, bytes. Default 256 MiB. */
@@ -25,10 +28,11 @@ export interface MigrateOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<MigrateOptions, 'signal' | 'bytesPerSecond' | 'cpuShare'>
+  Omit<MigrateOptions, 'signal' | 'bytesPerSecond' | 'budget' | 'cpuShare'>
 > & {
   /** Infinity: no ceiling. */
   readonly bytesPerSecond: number;
+  readonly budget: ByteBudget | undefined;
   /** Undefined: depends on the guest. */
   readonly cpuShare: number | undefined;
 };
@@ -45,6 +49,7 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     settle: oneOf('settle', options.settle ?? 'best', ['best', 'first']),
     onStall: oneOf('onStall', options.onStall ?? 'cancel', ['throttle', 'force', 'cancel']),
     bytesPerSecond: positive('bytesPerSecond', options.bytesPerSecond ?? Number.POSITIVE_INFINITY),
+    budget: budgetOf(options.budget),
     switchoverTimeoutMs: milliseconds(
       'switchoverTimeoutMs',
       options.switchoverTimeoutMs ?? Math.min(2 * maxDowntimeMs, longestMs),
@@ -61,6 +66,11 @@ function positive(name: string, value: number): number {
     throw new TypeError(`${name} must be a number, got ${typeof value}`);
   if (!(value > 0)) throw new RangeError(`${name} must be > 0, got ${value}`);
   return value;
+}
+
+function budgetOf(value: ByteBudget | undefined): ByteBudget | undefined {
+  if (value === undefined || value instanceof ByteBudget) return value;
+  throw new TypeError('budget must be made by sharedBudget');
 }
 
 function milliseconds(name: string, value: number): number {

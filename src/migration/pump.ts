@@ -1,4 +1,5 @@
 import type { CaptureEngine } from '../codec/capture.js';
+import type { CapturedFrame } from '../codec/frame-slots.js';
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange } from '../protocol/messages.js';
@@ -8,6 +9,7 @@ import { Forecast, shortestRoundMs } from './forecast.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import { Pace } from './pace.js';
 import { Slices } from './slices.js';
 import { Tally } from './tally.js';
 
@@ -24,8 +26,6 @@ const rereadSlack = 1024;
 
 /** A destination may take this long over one frame: a disk that is written back can stall for long. */
 const longestSilenceMs = 60_000;
-/** How long a paced round sleeps at a time. */
-const longestNapMs = 50;
 
 export interface RoundStats extends RoundOutcome {
   /** Known dirty now; where the tracker cannot know, what this round found changed. */
@@ -44,7 +44,7 @@ export class Pump {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #meter: Meter;
-  readonly #options: ResolvedOptions;
+  readonly #pace: Pace;
   readonly #slices: Slices;
   readonly #stepPages: number;
   readonly tally: Tally = new Tally();
@@ -53,8 +53,6 @@ export class Pump {
   #finalSeq = 0;
   #rereadPages = 0;
   #lastPages = 0;
-  #paceFrom = 0;
-  #paceBytes = 0;
 
   constructor(deps: {
     readonly engine: CaptureEngine;
@@ -70,7 +68,7 @@ export class Pump {
     this.#link = deps.link;
     this.#clock = deps.clock;
     this.#meter = deps.meter;
-    this.#options = deps.options;
+    this.#pace = new Pace(deps.options, deps.clock);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     this.forecast = new Forecast(deps.meter, deps.guest.tracker.exact);
     this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
@@ -98,21 +96,18 @@ export class Pump {
     this.#sendRegionChanges();
     if (this.#round === 1) this.#engine.markAll();
     else this.#engine.takeDirty();
-    this.#paceFrom = startedAt;
-    this.#paceBytes = 0;
     let captureMs = 0;
     let examined = 0;
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return undefined;
-      await this.#pace(live);
       const from = this.#clock.now();
       const step = await this.#engine.capture({
-        maxPayloadBytes: this.#meter.frameBytes,
+        maxPayloadBytes: this.#pace.frameBytes(this.#meter.frameBytes),
         maxPages: this.#stepPages,
       });
       captureMs += this.#clock.now() - from;
       examined += step.examinedPages;
-      if (step.frame !== undefined) this.#send(step.frame);
+      if (step.frame !== undefined && !(await this.#sendPaced(step.frame, live))) return undefined;
       exhausted = step.exhausted;
       if (this.#engine.auditPagesLeft > 0 && this.#round > 1) await this.#engine.audit(stepPages);
       onStep();
@@ -188,12 +183,22 @@ export class Pump {
     }
   }
 
-  #send(frame: NonNullable<Awaited<ReturnType<CaptureEngine['capture']>>['frame']>): void {
+  /** Sends once the byte budget allows it. False, and the frame was dropped, if there is no point any more. */
+  async #sendPaced(frame: CapturedFrame, live: () => boolean): Promise<boolean> {
+    if (await this.#pace.take(frame.bytes.byteLength, live)) {
+      this.#send(frame);
+      return true;
+    }
+    this.#engine.forget(frame.copyTable());
+    frame.release();
+    return false;
+  }
+
+  #send(frame: CapturedFrame): void {
     this.tally.add(frame);
     const bytes = frame.bytes.byteLength;
     this.#finalSeq = this.#link.sendPages(frame, this.#round);
     this.#meter.left(this.#finalSeq, bytes, frame.pageCount);
-    this.#paceBytes += bytes;
   }
 
   /** Waits until a frame may be captured and sent. False if there is no point any more. */
@@ -214,18 +219,6 @@ export class Pump {
         'ERR_PEER_TIMEOUT',
         `nothing was acknowledged for ${longestSilenceMs / 1000} s`,
       );
-    }
-  }
-
-  /** Holds live rounds below `bytesPerSecond`; looks up now and then whether there is still a point. */
-  async #pace(live: () => boolean): Promise<void> {
-    const { bytesPerSecond } = this.#options;
-    if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
-    const dueAt = this.#paceFrom + (this.#paceBytes / bytesPerSecond) * 1000;
-    for (;;) {
-      const waitMs = dueAt - this.#clock.now();
-      if (waitMs <= 1 || !live()) return;
-      await sleep(this.#clock, Math.min(waitMs, longestNapMs));
     }
   }
 
