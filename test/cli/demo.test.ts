@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { eventsOf, run } from './command.js';
+import { eventsOf } from '../command.js';
+import { run } from './command.js';
 
 describe('demo', () => {
   it('moves a ledger that goes on working, and finds every commit once', async () => {

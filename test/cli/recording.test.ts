@@ -3,7 +3,8 @@ import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventsOf, folder, receiver, run } from './command.js';
+import { eventsOf } from '../command.js';
+import { folder, receiver, run } from './command.js';
 
 describe('a recording', () => {
   it.each(['ledger', 'sqlite'])('of a %s demo is told and replayed', async (guest) => {

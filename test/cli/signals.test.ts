@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { eventsOf, folder, type Running, receiver, start } from './command.js';
+import { type Command, eventsOf } from '../command.js';
+import { folder, receiver, start } from './command.js';
 
 const signals = [
   ['SIGINT', 130],
@@ -14,8 +15,8 @@ const slow = ['--bytes-per-second', '100K', '--json'];
 
 /** A transfer in the middle of its first round. */
 async function underWay(...receiveOptions: readonly string[]): Promise<{
-  readonly destination: Running;
-  readonly source: Running;
+  readonly destination: Command;
+  readonly source: Command;
   readonly out: string;
 }> {
   const out = folder();

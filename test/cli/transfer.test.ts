@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { eventsOf, folder, receiver, run, start } from './command.js';
+import { eventsOf } from '../command.js';
+import { folder, receiver, run, start } from './command.js';
 
 /** A file of random bytes in a folder of the test's own. */
 function image(bytes: number, name = 'a.img'): string {
@@ -132,7 +133,7 @@ describe('a receiver', () => {
     const file = image(50_000);
     const copy = join(folder(), 'copy.img');
     const { running, address } = await receiver('--out', copy, '--once', '--json');
-    running.process.stdout?.destroy();
+    running.stopReading('stdout');
     expect((await run('send', file, address)).exit).toBe(0);
     expect((await running.finished).exit).toBe(0);
     expect(existsSync(copy)).toBe(true);
@@ -145,8 +146,7 @@ describe('a sender', () => {
     const copy = join(folder(), 'copy.img');
     const { running, address } = await receiver('--out', copy, '--once');
     const sender = start(['send', file, address, '--json']);
-    sender.process.stdout?.destroy();
-    sender.process.stderr?.destroy();
+    sender.stopReading('stdout', 'stderr');
     expect((await sender.finished).exit).toBe(0);
     expect((await running.finished).exit).toBe(0);
   });

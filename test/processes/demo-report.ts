@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { CliEvent } from './command.js';
+import type { CliEvent } from '../command.js';
 
 /** A busy machine must not make a pause overrun. */
 export const patient: readonly string[] = ['--max-downtime', '3000'];

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { promises as fs } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Launcher } from '../command.js';
 import { Random } from '../reference/random.js';
-import type { Launcher } from './command.js';
 import { dropped, inRoom, type Room } from './room.js';
 import { until } from './until.js';
 

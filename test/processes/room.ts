@@ -2,8 +2,9 @@ import { existsSync, promises as fs } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { CliEvent, Launcher } from '../command.js';
 import { Random } from '../reference/random.js';
-import { type CliEvent, type Launcher, PageferryProcess } from './command.js';
+import { PageferryProcess } from './command.js';
 
 /** A receiver that said where it listens. */
 export interface Receiver {
