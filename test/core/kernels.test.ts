@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { instantiateKernels } from '../../src/core/kernels.js';
 
 test('two instances over one shared memory see the same bitmap', () => {
@@ -11,4 +11,18 @@ test('two instances over one shared memory see the same bitmap', () => {
 
 test('what is not a WebAssembly memory is refused', () => {
   expect(() => instantiateKernels({ buffer: new ArrayBuffer(8) })).toThrow(TypeError);
+});
+
+test('a big-endian machine is refused', () => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const swapped = { of: () => new Uint8Array([0, 0, 0, 1]) };
+  vi.stubGlobal('Uint32Array', swapped);
+  try {
+    expect(() => instantiateKernels(memory)).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+    );
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  instantiateKernels(memory);
 });
