@@ -13,34 +13,89 @@ export interface CPeers {
     out: Uint8Array,
     capacity: number,
   ): number;
+  copy_literals(delta: Uint8Array, length: number, page: Uint8Array, pages: number): void;
 }
+
+/** Those of them that hash, with Debian's libxxhash: its SSE2 code. */
+export interface XxhashPeers {
+  xxh3_pages(memory: Uint8Array, pages: number, hashes: BigUint64Array, secret: Uint8Array): void;
+  capture_three_passes(
+    memory: Uint8Array,
+    shadow: Uint8Array,
+    pages: number,
+    dirty: Uint8Array,
+    hashes: BigUint64Array,
+    secret: Uint8Array,
+    frame: Uint8Array,
+    frameBytes: number,
+  ): number;
+}
+
+type CFunction = (...values: unknown[]) => number;
 
 /** The part of koffi that is used: the package is installed beside the benches only. */
 interface Koffi {
-  load(file: string): { func(declaration: string): (...values: unknown[]) => number };
+  load(file: string): { func(declaration: string): CFunction };
 }
 
 // From build/bench, where the compiled benches are.
 const root = new URL('../../', import.meta.url);
 
-/** The rivals in C, compiled now; undefined, and a word why, where there is no gcc or koffi is not installed. */
-export function loadCPeers(): CPeers | undefined {
+const c = 'needs gcc and npm install --prefix bench --no-package-lock';
+
+/** What `load` gives; undefined, and a word why, where something is not installed. */
+function ifInstalled<T>(what: string, load: () => T): T | undefined {
   try {
-    const koffi: Koffi = createRequire(new URL('bench/package.json', root))('koffi');
-    const library = fileURLToPath(new URL('build/peers.so', root));
-    mkdirSync(new URL('build/', root), { recursive: true });
-    const source = fileURLToPath(new URL('bench/peers.c', root));
-    execFileSync('gcc', ['-O3', '-march=native', '-shared', '-fPIC', '-o', library, source]);
-    const c = koffi.load(library);
-    return {
-      scan_pages: c.func('int scan_pages(const uint8_t *a, const uint8_t *b, int pages)'),
-      xbzrle_pages: c.func(
-        'int xbzrle_pages(const uint8_t *previous, const uint8_t *next, int pages, uint8_t *out, int capacity)',
-      ),
-    };
+    return load();
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : error;
-    console.error(`  skipped: C (needs gcc and npm install --prefix bench): ${reason}`);
+    console.error(`  skipped: ${what}: ${reason}`);
     return undefined;
   }
+}
+
+/** Compiles bench/peers.c. */
+function compile(): ReturnType<Koffi['load']> {
+  const library = fileURLToPath(new URL('build/peers.so', root));
+  mkdirSync(new URL('build/', root), { recursive: true });
+  const source = fileURLToPath(new URL('bench/peers.c', root));
+  const options = ['-O3', '-march=native', '-Wall', '-Werror', '-shared', '-fPIC'];
+  execFileSync('gcc', [...options, '-o', library, source, '-ldl']);
+  return koffi().load(library);
+}
+
+function koffi(): Koffi {
+  return createRequire(new URL('bench/package.json', root))('koffi');
+}
+
+/** The rivals in C, compiled now; undefined, and a word why, where there is no gcc or koffi is not installed. */
+export function loadCPeers(): CPeers | undefined {
+  return ifInstalled(`C (${c})`, () => {
+    const library = compile();
+    return {
+      scan_pages: library.func('int scan_pages(const uint8_t *a, const uint8_t *b, int pages)'),
+      xbzrle_pages: library.func(
+        'int xbzrle_pages(const uint8_t *previous, const uint8_t *next, int pages, uint8_t *out, int capacity)',
+      ),
+      copy_literals: library.func(
+        'void copy_literals(const uint8_t *delta, int length, uint8_t *page, int pages)',
+      ),
+    };
+  });
+}
+
+/** The same for those that need libxxhash.so.0 as well. */
+export function loadXxhashPeers(): XxhashPeers | undefined {
+  return ifInstalled(`libxxhash (${c}, and Debian's libxxhash0)`, () => {
+    const library = compile();
+    if (library.func('int load_xxhash(void)')() === 0) throw new Error('no libxxhash.so.0');
+    return {
+      xxh3_pages: library.func(
+        'void xxh3_pages(const uint8_t *memory, int pages, uint64_t *hashes, const uint8_t *secret)',
+      ),
+      capture_three_passes: library.func(
+        'long capture_three_passes(const uint8_t *memory, uint8_t *shadow, int pages, uint8_t *dirty, uint64_t *hashes, const uint8_t *secret, uint8_t *frame, int frame_bytes)',
+      ),
+    };
+  });
 }

@@ -23,8 +23,8 @@ export interface Suite {
 /** Anything to be timed; what it returns is ignored. */
 export type Task = () => unknown;
 
-const rounds = 5;
-const roundMs = 60;
+const rounds = 7;
+const roundMs = 40;
 
 /** The middle of `values`, or of the two in the middle the higher. */
 export function median(values: readonly number[]): number {
@@ -49,8 +49,29 @@ export function result(
 }
 
 /**
- * Times `ours` and `peers`, which all treat `bytes` bytes a call, and gives GB/s. All of them run in each of five rounds, each round in
- * another order, so that what else the machine does hits them alike; the figure is the median round's median call.
+ * A result of rounds in each of which everything was measured once: the values are medians, and each ratio is the median of the rounds'
+ * own ratios, so that what slows a whole round down touches no ratio.
+ */
+export function ofRounds(
+  name: string,
+  unit: string,
+  better: 'lower' | 'higher',
+  ours: readonly number[],
+  peers: Readonly<Record<string, readonly number[]>>,
+): Result {
+  const versus = Object.entries(peers).map(([peer, theirs]) => {
+    const ratios = ours.map((value, round) => {
+      const other = theirs[round] ?? Number.NaN;
+      return better === 'higher' ? value / other : other / value;
+    });
+    return { peer, value: median(theirs), ratio: median(ratios) };
+  });
+  return { name, value: median(ours), unit, versus };
+}
+
+/**
+ * Times `ours` and `peers`, which all treat `bytes` bytes a call, and gives GB/s. All of them run in each of seven rounds, each round in
+ * another order; a round's figure is its median call.
  */
 export async function throughput(
   name: string,
@@ -59,9 +80,9 @@ export async function throughput(
   peers: Readonly<Record<string, Task>>,
 ): Promise<Result> {
   const tasks = [['pageferry', ours] as const, ...Object.entries(peers)];
-  const medians = new Map<string, number[]>(tasks.map(([task]) => [task, []]));
+  const speeds = new Map<string, number[]>(tasks.map(([task]) => [task, []]));
   for (let round = 0; round < rounds; round++) {
-    const bench = new Bench({ time: roundMs, iterations: 5, warmupTime: 20, warmupIterations: 2 });
+    const bench = new Bench({ time: roundMs, iterations: 5, warmupTime: 10, warmupIterations: 2 });
     for (let i = 0; i < tasks.length; i++) {
       const [task, run] = tasks[(i + round) % tasks.length] ?? ['pageferry', ours];
       bench.add(task, () => {
@@ -71,10 +92,10 @@ export async function throughput(
     await bench.run();
     for (const task of bench.tasks) {
       if (task.result.state !== 'completed') throw new Error(`${name}: ${task.name} failed`);
-      medians.get(task.name)?.push(task.result.latency.p50);
+      speeds.get(task.name)?.push(bytes / task.result.latency.p50 / 1e6);
     }
   }
-  const speed = (task: string) => bytes / median(medians.get(task) ?? []) / 1e6;
-  const theirs = Object.fromEntries(Object.keys(peers).map((peer) => [peer, speed(peer)]));
-  return result(name, 'GB/s', 'higher', speed('pageferry'), theirs);
+  const theirs = Object.keys(peers).map((peer) => [peer, speeds.get(peer) ?? []] as const);
+  const own = speeds.get('pageferry') ?? [];
+  return ofRounds(name, 'GB/s', 'higher', own, Object.fromEntries(theirs));
 }
