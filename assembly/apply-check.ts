@@ -16,7 +16,7 @@ import {
   regionChanged,
 } from './run';
 import { readVarint } from './varint';
-import { xbzrleCheck } from './xbzrle';
+import { xbzrleDecode } from './xbzrle';
 
 const badTable: i32 = -1;
 const outOfRange: i32 = -2;
@@ -43,7 +43,7 @@ function endOfDeltas(at: usize, end: usize, count: u32): usize {
     at += deltaLengthBytes;
     if (bytes === 0 || bytes > maxDeltaBytes) return 1;
     if (end - at < bytes) return 0;
-    if (xbzrleCheck(at, bytes, pageBytes) < 0) return 1;
+    if (xbzrleDecode(at, bytes, 0, pageBytes) < 0) return 1;
     at += bytes;
   }
   return at;

@@ -4,7 +4,7 @@ import { pageBytes } from './page';
 import { ringedDeltaBytes } from './patch';
 import { pushPage } from './patch-ring';
 import { deltaLengthBytes, fillBytes, kindDelta, kindFill, kindRaw } from './run';
-import { xbzrleWrite } from './xbzrle';
+import { xbzrleDecode } from './xbzrle';
 import { hashPages, xxh3Page } from './xxh3';
 
 /** Fields of a run record, `applyRun` in src/core/kernel-exports.ts. */
@@ -37,7 +37,7 @@ function applyDelta(
   for (; count !== 0; count--) {
     const bytes: usize = load<u16>(payload);
     if (patchState !== 0 && <u32>bytes > ringedDeltaBytes) pushPage(patchState, target);
-    xbzrleWrite(payload + deltaLengthBytes, bytes, target);
+    xbzrleDecode(payload + deltaLengthBytes, bytes, target, pageBytes);
     store<u64>(hashes, xxh3Page(target, secret));
     payload += deltaLengthBytes + bytes;
     target += pageBytes;

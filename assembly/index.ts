@@ -16,7 +16,7 @@ export { captureSeal } from './frame';
 export { patchBuild } from './patch-build';
 export { patchIndex } from './patch-index';
 export { scanPages } from './scan';
-export { xbzrleCheck, xbzrleDecode, xbzrleEncode } from './xbzrle';
+export { xbzrleDecode, xbzrleEncode } from './xbzrle';
 export { hashPages, xxh3 } from './xxh3';
 export { xxh64 } from './xxh64';
 export { isZero } from './zero';

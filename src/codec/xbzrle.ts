@@ -2,6 +2,8 @@ import { Arena } from '../core/arena.js';
 
 /** XBZRLE works on pages; shorter stretches are allowed. */
 const maxBytes = 4096;
+/** The kernel encodes this much at a time. */
+const windowBytes = 64;
 /** No delta of a page is longer: 2049 runs of two 2-byte lengths, and 4096 literals. */
 const maxDeltaBytes = 16_384;
 
@@ -23,6 +25,12 @@ function getWorkspace(): Workspace {
     workspace = { arena, previous, next, delta: arena.alloc(maxDeltaBytes) };
   }
   return workspace;
+}
+
+/** Equal bytes at the end of both pages are in no delta. */
+function place(area: Uint8Array, page: Uint8Array): void {
+  area.set(page);
+  area.fill(0, page.length);
 }
 
 function checkBytes(name: string, value: Uint8Array): void {
@@ -50,17 +58,12 @@ export function encodeXbzrle(previous: Uint8Array, next: Uint8Array, out: Uint8A
   }
   const space = getWorkspace();
   const { arena } = space;
-  arena.bytes(space.previous, previous.length).set(previous);
-  arena.bytes(space.next, next.length).set(next);
+  const length = Math.ceil(next.length / windowBytes) * windowBytes;
+  place(arena.bytes(space.previous, length), previous);
+  place(arena.bytes(space.next, length), next);
   const capacity = Math.min(out.length, maxDeltaBytes);
   const { kernels } = arena;
-  const bytes = kernels.xbzrleEncode(
-    space.previous,
-    space.next,
-    next.length,
-    space.delta,
-    capacity,
-  );
+  const bytes = kernels.xbzrleEncode(space.previous, space.next, length, space.delta, capacity);
   if (bytes > 0) out.set(arena.bytes(space.delta, bytes));
   return bytes;
 }

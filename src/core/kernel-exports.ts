@@ -31,7 +31,10 @@ export interface KernelExports {
   /** XXH3-64 of each of `pages` pages, stored as u64 at `out`. */
   hashPages(address: number, pages: number, out: number, secret: number): void;
 
-  /** XBZRLE, QEMU's bytes (docs/protocol.md section 4). `bytes`: equal lengths, a multiple of 8 up to 4096. n, 0 = equal, -1 = does not fit `capacity`. */
+  /**
+   * XBZRLE, QEMU's bytes (docs/protocol.md section 4). `bytes`: equal lengths, a multiple of 64 up to 4096. n, 0 = equal, -1 = does not
+   * fit `capacity`. The 16 bytes behind the capacity may be overwritten, and those behind `next` are read.
+   */
   xbzrleEncode(
     previous: number,
     next: number,
@@ -39,9 +42,10 @@ export interface KernelExports {
     out: number,
     capacity: number,
   ): number;
-  /** The end of the last literal, or -1 if malformed for a page of `bytes`. Reads nothing but the delta. Empty input is valid and gives 0. */
-  xbzrleCheck(delta: number, deltaBytes: number, bytes: number): number;
-  /** As `xbzrleCheck`, and writes the literals into `page`; malformed input writes nothing. */
+  /**
+   * Writes the literals into `page`, or nowhere if that is 0. Gives the end of the last literal, or -1 if the delta is malformed for a
+   * page of `bytes`: part of it may be written by then. Empty input is valid and gives 0. The 2 bytes behind the delta may be read.
+   */
   xbzrleDecode(delta: number, deltaBytes: number, page: number, bytes: number): number;
 
   /** Adds `pages` pages from `address` (4096-aligned) on to the index of the patch state at `state`, see `patchState`. */
