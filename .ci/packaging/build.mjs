@@ -1,6 +1,6 @@
 // Builds dist/ from src/ and the declarations that tsc left in build/types: one ES module a layer, with a source map. Run by
 // `npm run build:ts`; another directory to build may be given.
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, posix, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -86,6 +86,10 @@ async function build(directory) {
       const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
       await write(directory, fileName, `${code}${link}`);
     }
+  }
+  // npm makes a command executable when it is installed, which for a checkout is before the next build.
+  for (const path of Object.values(manifest.bin)) {
+    await chmod(join(directory, relative('dist', path)), 0o755);
   }
 }
 

@@ -1,5 +1,13 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +53,8 @@ describe('the package', () => {
     await run(process.execPath, ['.ci/packaging/build.mjs', target]);
     const built = readdirSync(target, { recursive: true, encoding: 'utf8' });
     expect(built.sort()).toEqual([...files].sort());
+    // A checkout's own bin is linked once: whatever is built later must be as executable.
+    expect(statSync(join(target, 'cli/main.js')).mode & 0o111).toBe(0o111);
   });
 
   it('has every module that the command starts by its path', () => {
