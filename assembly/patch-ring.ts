@@ -35,8 +35,9 @@ export function pushReplaced(state: usize, page: usize): void {
 export function replacedPage(state: usize, page: usize): usize {
   const push = load<u32>(load<usize>(state, patchPushOf) + (page / pageBytes) * 4);
   if (push === 0) return 0;
-  const age = load<u32>(state, patchPushes) - (push - 1);
-  return age > load<u32>(state, patchFilled) ? 0 : ringPage(state, push - 1);
+  // Pushes since then. Where the ring was rewound it may not have come to this push again.
+  const since: u32 = load<u32>(state, patchPushes) - push;
+  return since >= load<u32>(state, patchFilled) ? 0 : ringPage(state, push - 1);
 }
 
 /** How many bytes before the ring's newest end the byte at `address` of it stands: 1 to `ringBytes`. */

@@ -1,10 +1,11 @@
 /** Frame bodies, page by page and byte by byte: the naive twin of assembly/capture.ts, frame.ts, apply-check.ts and apply.ts. */
+import { type NaiveRing, naivePatch, ringedDeltaBytes } from './patch.js';
 import { naiveDecode } from './xbzrle.js';
 
-export const kinds = { zero: 0, fill: 1, delta: 2, raw: 5 } as const;
+export const kinds = { zero: 0, fill: 1, delta: 2, patch: 4, raw: 5 } as const;
 export type Kind = keyof typeof kinds;
 
-/** One page of a frame; `payload` without a delta's length field. */
+/** One page of a frame; `payload` without the length field of a delta or a patch. */
 export interface NaivePage {
   readonly region: number;
   readonly page: number;
@@ -50,14 +51,14 @@ export function naiveBody(pages: readonly NaivePage[]): NaiveBody {
     end = first.page + run.length;
   }
   const payload = pages.flatMap(({ kind, payload }) =>
-    kind === 'delta'
+    kind === 'delta' || kind === 'patch'
       ? [Uint8Array.of(payload.length & 255, payload.length >> 8), payload]
       : [payload],
   );
   return { body: Buffer.concat([Uint8Array.from(table), ...payload]), tableBytes: table.length };
 }
 
-/** What a body says, page by page. Throws on whatever the grammar does not allow. */
+/** What a body says, page by page. Throws on whatever the grammar does not allow; patches are looked into by `naiveNext` only. */
 export function naivePages(body: Uint8Array, tableBytes: number): NaivePage[] {
   const pages: NaivePage[] = [];
   let at = 0;
@@ -94,11 +95,11 @@ export function naivePages(body: Uint8Array, tableBytes: number): NaivePage[] {
     const count = Math.floor(head / 16);
     if (count === 0 || pages.length + count > 32_768) throw new Error('count');
     for (let page = end + gap; page < end + gap + count; page++) {
-      let bytes = { zero: 0, fill: 8, delta: 2, raw: 4096 }[kind];
-      if (kind === 'delta') {
+      let bytes = { zero: 0, fill: 8, delta: 2, patch: 2, raw: 4096 }[kind];
+      if (kind === 'delta' || kind === 'patch') {
         const [low = 0, high = 0] = readPayload(2);
         bytes = low + 256 * high;
-        if (bytes < 1 || bytes > 4093) throw new Error('delta length');
+        if (bytes < 1 || bytes > 4093) throw new Error('length');
       }
       pages.push({ region, page, kind, payload: readPayload(bytes) });
     }
@@ -108,8 +109,13 @@ export function naivePages(body: Uint8Array, tableBytes: number): NaivePage[] {
   return pages;
 }
 
-/** The page that `page` makes of `previous`. Throws on a malformed delta. */
-export function naiveNext({ kind, payload }: NaivePage, previous: Uint8Array): Uint8Array {
+/** The page that `page` makes of `previous` in `region`. Throws on a malformed delta or patch, and on patches without a ring. */
+export function naiveNext(
+  { kind, page, payload }: NaivePage,
+  previous: Uint8Array,
+  region: Uint8Array,
+  ring: NaiveRing | undefined,
+): Uint8Array {
   switch (kind) {
     case 'zero':
       return new Uint8Array(4096);
@@ -122,6 +128,11 @@ export function naiveNext({ kind, payload }: NaivePage, previous: Uint8Array): U
       if (decoded === null) throw new Error('malformed delta');
       return decoded.page;
     }
+    case 'patch': {
+      const patched = ring && naivePatch(payload, page, { region, ring });
+      if (!patched) throw new Error('malformed patch');
+      return patched;
+    }
     default:
       return kind satisfies never;
   }
@@ -132,6 +143,7 @@ export function naiveApply(
   memories: ReadonlyMap<number, Uint8Array>,
   frame: NaiveBody,
   padding: 'zeros' | 'any' = 'zeros',
+  ring?: NaiveRing,
 ): void {
   for (const page of naivePages(frame.body, frame.tableBytes)) {
     const memory = memories.get(page.region);
@@ -139,7 +151,9 @@ export function naiveApply(
     if (memory === undefined || offset >= memory.length) throw new Error('out of range');
     const previous = new Uint8Array(4096);
     previous.set(memory.subarray(offset, offset + 4096));
-    const next = naiveNext(page, previous);
+    const next = naiveNext(page, previous, memory, ring);
+    const isLong = page.kind === 'delta' && page.payload.length > ringedDeltaBytes;
+    if (page.kind === 'patch' || isLong) ring?.push(previous);
     const inside = Math.min(4096, memory.length - offset);
     if (padding === 'zeros' && next.subarray(inside).some((byte) => byte !== 0)) {
       throw new Error('beyond the end');
