@@ -1,36 +1,60 @@
-// The other end of the pipeline and downtime benches, in a process of its own. Argument: 'pageferry' (takes migrations) or
-// 'file' (writes whatever a TCP connection brings to the file named next). Tells its parent the port, then each arrival.
+// The other end of the whole-program benches, in a process of its own. Argument: a job as JSON. Tells its parent the port, then each arrival.
 import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { bufferGuest, listen } from '../src/index.js';
+import type { Guest, IncomingOffer } from '../src/index.js';
+import { bufferGuest, fileDestination, listen, MarksTracker, memoryRegion } from '../src/index.js';
+import type { DestinationJob } from './destination.js';
+import { peakBytes } from './memory-peak.js';
 
-const [kind, path = ''] = process.argv.slice(2);
+const job: DestinationJob = JSON.parse(process.argv[2] ?? '{}');
 const say = (message: unknown): void => void process.send?.(message);
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-if (kind === 'pageferry') {
-  const memories = new Map<number, Uint8Array>();
-  const listener = await listen({
-    maxImageBytes: 8 * 2 ** 30,
-    accept: ({ byteLength }) => {
-      // Warm: the same memory takes every migration of its size.
-      const warm = memories.get(byteLength);
-      const memory = warm ?? new Uint8Array(byteLength);
-      memories.set(byteLength, memory);
-      return bufferGuest(memory, { fresh: warm === undefined });
-    },
-  });
-  say({ port: listener.port });
-  for await (const event of listener) {
-    if (event.type === 'arrived' || event.type === 'failed') say({ type: event.type });
-  }
-} else {
+if (job.kind === 'pipe') {
   const server = createServer(async (socket) => {
-    await pipeline(socket, createWriteStream(path));
-    say({ type: 'arrived' });
+    await pipeline(socket, createWriteStream(job.path));
+    say({ type: 'arrived', peakBytes: peakBytes() });
   });
   server.listen(0, '127.0.0.1', () => {
     const address = server.address();
     if (typeof address === 'object' && address !== null) say({ port: address.port });
   });
+} else {
+  const { host = '127.0.0.1' } = job;
+  const memories = new Map<string, Uint8Array>();
+  let resumedAtMs = 0;
+  const listener = await listen({
+    host,
+    insecure: host !== '127.0.0.1',
+    maxImageBytes: 64 * 2 ** 30,
+    accept: (offer) =>
+      job.kind === 'file'
+        ? fileDestination(job.path, { byteLength: offer.byteLength })
+        : memoryGuest(offer),
+  });
+  say({ port: listener.port });
+  for await (const event of listener) {
+    if (event.type === 'arrived') say({ type: 'arrived', resumedAtMs, peakBytes: peakBytes() });
+    if (event.type === 'failed') say({ type: 'failed', message: event.error.message });
+  }
+
+  /** Warm: memory of the same length and id takes every migration after the first. */
+  function memoryGuest(offer: IncomingOffer): Guest {
+    const regions = offer.regions.map(({ id, name, byteLength }) => {
+      const key = `${id} ${byteLength}`;
+      const warm = memories.get(key);
+      const memory = warm ?? new Uint8Array(byteLength);
+      memories.set(key, memory);
+      return memoryRegion({ id, name, bytes: () => memory, fresh: warm === undefined });
+    });
+    return {
+      ...bufferGuest(new Uint8Array(0), { handsOver: offer.handsOver }),
+      regions,
+      tracker: new MarksTracker(regions),
+      async resume() {
+        resumedAtMs = nowMs();
+      },
+    };
+  }
 }

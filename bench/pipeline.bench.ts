@@ -1,57 +1,149 @@
 import { once } from 'node:events';
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { bufferGuest, migrate } from '../src/index.js';
-import { startDestination } from './destination.js';
-import { median, result, type Suite } from './harness.js';
+import { bufferGuest, fileGuest, type MigrateOptions } from '../src/index.js';
+import { type DestinationJob, startDestination } from './destination.js';
+import { ofRounds, type Result, type Suite } from './harness.js';
 import { makeImage } from './image.js';
+import { freePort, installed, iperf3, shell, together } from './programs.js';
+import { type Transfer, transfer } from './transfer.js';
 
 const mebibytes = 256;
+/** What is zero lies together, as where an allocator left it. */
+const stretchPages = 16;
 const rounds = 5;
+const options: MigrateOptions = { settle: 'first', cpuShare: 1 };
+
+/**
+ * `cold`: to a process that never held anything; `warm`: over what the last migration brought; without the memory for deltas, which an idle
+ * guest has no use for; `file`: from file to file, as the others do it.
+ */
+const contestants = ['cold', 'warm', 'warm-without-shadow', 'file'] as const;
 
 export const suite: Suite = {
   question:
-    'How long does a 256 MiB image, 40 % zero, take to another process, verified, beside a file piped through a socket?',
+    'How long does an idle image of 256 MiB, 40 % zero, take from its offer until it runs in another process, verified, beside what copies bytes?',
   async *run() {
-    const bytes = makeImage(mebibytes * 2 ** 20, 0.4);
-    const folder = mkdtempSync(join(tmpdir(), 'pageferry-bench-'));
-    const path = join(folder, 'image');
-    writeFileSync(path, bytes);
-    using ours = await startDestination('pageferry');
-    using pipe = await startDestination('file', join(folder, 'copy'));
+    const bytes = makeImage(mebibytes * 2 ** 20, 0.4, stretchPages);
+    // Where no disk takes part, if there is such a place.
+    const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'pageferry-'));
     try {
-      const warm: number[] = [];
-      const piped: number[] = [];
-      const cold = await migrateOnce(bytes, ours.port);
-      for (let round = 0; round < rounds; round++) {
-        warm.push(await migrateOnce(bytes, ours.port));
-        piped.push(await pipeOnce(path, pipe.port, () => pipe.arrival()));
-      }
-      yield result('pipeline/256MiB-cold', 'ms', 'lower', cold, { 'fs pipe': median(piped) });
-      yield result('pipeline/256MiB-warm', 'ms', 'lower', median(warm), {
-        'fs pipe': median(piped),
-      });
+      const image = join(folder, 'image');
+      writeFileSync(image, bytes);
+      yield* race(bytes, image, join(folder, 'copy'));
     } finally {
       rmSync(folder, { recursive: true });
     }
   },
 };
 
-async function migrateOnce(bytes: Uint8Array, port: number): Promise<number> {
-  const guest = bufferGuest(bytes, { tracker: 'marks', handsOver: false });
-  return (await migrate(guest, { host: '127.0.0.1', port, cpuShare: 1, settle: 'first' }).done)
-    .totalMs;
+async function* race(bytes: Uint8Array, image: string, copy: string): AsyncGenerator<Result> {
+  const memory = () => bufferGuest(bytes, { tracker: 'marks', handsOver: false });
+  using warmPlace = await startDestination({ kind: 'memory' });
+  await transfer(memory(), warmPlace, options);
+  const move: Record<(typeof contestants)[number], () => Promise<Transfer>> = {
+    cold: () => toFreshPlace({ kind: 'memory' }, (port) => transfer(memory(), { port }, options)),
+    warm: () => transfer(memory(), warmPlace, options),
+    'warm-without-shadow': () => transfer(memory(), warmPlace, { ...options, shadowBytes: 0 }),
+    file: () => toFreshPlace({ kind: 'file', path: copy }, (port) => sendFile(image, port)),
+  };
+  const rivals = rivalsOf(image, copy);
+  const ours = new Map<string, Transfer[]>(contestants.map((name) => [name, []]));
+  const theirs = new Map<string, number[]>(rivals.map(({ name }) => [name, []]));
+  const link: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, run } of rivals) {
+      rmSync(copy, { force: true });
+      theirs.get(name)?.push(await run());
+    }
+    rmSync(copy, { force: true });
+    for (const name of contestants) ours.get(name)?.push(await move[name]());
+    if (installed('iperf3')) link.push(await iperf3(1));
+  }
+  for (const [name, transfers] of ours) {
+    yield ofRounds(
+      `pipeline/${name}`,
+      'ms',
+      'lower',
+      transfers.map(({ fromOfferMs }) => fromOfferMs),
+      Object.fromEntries(theirs),
+    );
+    yield ofRounds(
+      `pipeline/${name}-link`,
+      'GB/s',
+      'higher',
+      transfers.map(({ report, fromOfferMs }) => report.bytesSent / fromOfferMs / 1e6),
+      link.length > 0 ? { 'iperf3 -P1': link.map((rate) => rate / 1e9) } : {},
+    );
+  }
 }
 
-async function pipeOnce(path: string, port: number, arrival: () => Promise<void>): Promise<number> {
+async function sendFile(path: string, port: number): Promise<Transfer> {
+  const guest = await fileGuest(path);
+  try {
+    return await transfer(guest, { port }, options);
+  } finally {
+    await guest.close();
+  }
+}
+
+async function toFreshPlace(
+  job: DestinationJob,
+  run: (port: number) => Promise<Transfer>,
+): Promise<Transfer> {
+  using place = await startDestination(job);
+  return await run(place.port);
+}
+
+interface Rival {
+  readonly name: string;
+  /** Milliseconds until `copy` holds what `image` does. */
+  readonly run: () => Promise<number>;
+}
+
+/** Each copies the file `image` to `copy`, which is not there before. */
+function rivalsOf(image: string, copy: string): readonly Rival[] {
+  const netcat = async (say: string, hear: string): Promise<number> => {
+    const port = await freePort();
+    const { ms } = await together(
+      `nc -l 127.0.0.1 ${port} ${hear} ${copy}`,
+      `${say} ${image} | nc -N 127.0.0.1 ${port}`,
+    );
+    return ms;
+  };
+  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+    const from = performance.now();
+    await work();
+    return performance.now() - from;
+  };
+  const rivals = [
+    { name: 'cat | nc', needs: ['nc'], run: () => netcat('cat', '>') },
+    {
+      name: 'zstd -1 | nc',
+      needs: ['zstd', 'nc'],
+      run: () => netcat('zstd -1 -c', '| zstd -d -q -o'),
+    },
+    {
+      name: 'rsync -W',
+      needs: ['rsync'],
+      run: () => timed(() => shell(`rsync -W ${image} ${copy}`)),
+    },
+    { name: 'fs pipe', needs: [], run: () => pipeOnce(image, copy) },
+  ];
+  return rivals.filter(({ needs }) => installed(...needs));
+}
+
+/** Streams of Node: a file through a socket to a file of a process that is there already. */
+async function pipeOnce(image: string, copy: string): Promise<number> {
+  using place = await startDestination({ kind: 'pipe', path: copy });
+  const arrived = place.arrival();
   const from = performance.now();
-  const socket = connect({ host: '127.0.0.1', port });
+  const socket = connect({ host: '127.0.0.1', port: place.port });
   await once(socket, 'connect');
-  const arrived = arrival();
-  await pipeline(createReadStream(path), socket);
+  await pipeline(createReadStream(image), socket);
   await arrived;
   return performance.now() - from;
 }
