@@ -11,7 +11,7 @@ import type { DemoMigrateOptions, DemoPlan } from './demo-messages.js';
 import { demoReport, demoTitle } from './demo-report.js';
 import { checkingUsage } from './failure.js';
 import { MigrationView } from './migration-view.js';
-import { formatAddress, parsePositive, parseRate } from './parse.js';
+import { formatAddress, parsePositive, parseRate, parseSeed } from './parse.js';
 
 interface DemoOptions {
   readonly guest: 'ledger' | 'sqlite';
@@ -20,6 +20,7 @@ interface DemoOptions {
   readonly bytesPerSecond?: number;
   readonly maxDowntime?: number;
   readonly onStall?: StallPolicy;
+  readonly seed?: number;
   readonly record?: string;
   readonly json?: true;
 }
@@ -53,6 +54,11 @@ export function addDemo(program: Command): void {
         '--on-stall <POLICY>',
         'what to do when no round shortens the pause any more',
       ).choices(['throttle', 'force', 'cancel']),
+    )
+    .option(
+      '--seed <N>',
+      'what the guest does follows from it (default: another each time)',
+      parseSeed,
     )
     .option('--record <FILE>', 'record every frame and step of the source')
     .option('--json', 'events as NDJSON on stdout')
@@ -90,7 +96,7 @@ async function demo(options: DemoOptions, stage: Stage): Promise<void> {
     if (guest.lost + guest.doubled > 0) {
       throw new FerryError('ERR_DIGEST', `${guest.lost} commits lost, ${guest.doubled} doubled`);
     }
-    output.event({ ...completed, guest });
+    output.event({ ...completed, guest: { ...guest, seed: plan.seed } });
   } catch (error) {
     throw await coordinator.explain(error);
   } finally {
@@ -98,8 +104,8 @@ async function demo(options: DemoOptions, stage: Stage): Promise<void> {
   }
 }
 
-function planOf({ guest, size, writeRate = defaultWriteRate }: DemoOptions): DemoPlan {
-  const seed = randomInt(2 ** 32);
+function planOf(options: DemoOptions): DemoPlan {
+  const { guest, size, writeRate = defaultWriteRate, seed = randomInt(2 ** 32) } = options;
   const bytesPerSecond = writeRate * 1e6;
   if (guest === 'ledger') {
     const sizeBytes = Math.ceil(size * 256) * 4096;

@@ -49,6 +49,13 @@ export function parseCount(text: string): number {
   return value;
 }
 
+/** Where something random begins: u32. */
+export function parseSeed(text: string): number {
+  const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seed < 2 ** 32)) throw new InvalidArgumentError('give a whole number below 2^32');
+  return seed;
+}
+
 /** The id of another process. */
 export function parsePid(text: string): number {
   const pid = parseCount(text);

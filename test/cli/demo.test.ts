@@ -4,7 +4,7 @@ import { run } from './command.js';
 
 describe('demo', () => {
   it('moves a ledger that goes on working, and finds every commit once', async () => {
-    const { exit, stdout, stderr } = await run('demo', '--size', '16', '--json');
+    const { exit, stdout, stderr } = await run('demo', '--size', '16', '--seed', '7', '--json');
     const events = eventsOf(stdout);
     const types = events.map(({ type }) => type);
     const completed = events.at(-1);
@@ -16,7 +16,10 @@ describe('demo', () => {
       'completed',
     ]);
     expect(types.at(-2)).toBe('switchover');
-    expect(completed).toMatchObject({ verified: 'memory', guest: { lost: 0, doubled: 0 } });
+    expect(completed).toMatchObject({
+      verified: 'memory',
+      guest: { lost: 0, doubled: 0, seed: 7 },
+    });
     for (const when of ['before', 'during', 'after']) {
       expect(Object(completed?.['guest'])[when]).toBeGreaterThan(0);
     }

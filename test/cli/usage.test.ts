@@ -46,6 +46,7 @@ const wrong: readonly (readonly [what: string, args: readonly string[]])[] = [
   ],
   ['a downtime of 0', ['demo', '--max-downtime', '0']],
   ['a rate that is none', ['send', 'a.img', '127.0.0.1:1', '--bytes-per-second', '-5']],
+  ['a seed beyond 32 bits', ['demo', '--seed', '4294967296']],
   ['an unknown guest', ['demo', '--guest', 'doom']],
   ['a ledger beyond its largest size', ['demo', '--size', '5000']],
   ['SQLite below its smallest size', ['demo', '--guest', 'sqlite', '--size', '1']],
