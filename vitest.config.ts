@@ -1,15 +1,25 @@
+import { randomInt } from 'node:crypto';
 import { defineConfig } from 'vitest/config';
+import { EvidenceReporter } from './test/evidence/reporter.js';
 
 /** Where CI wants the runner's counts as JSON, beside what is printed. */
 const report = process.env['PAGEFERRY_REPORT'];
+const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
+/** Where properties begin: given, or in nightly runs kept with their evidence. */
+const seed = process.env['PAGEFERRY_SEED'] ?? (nightly ? String(randomInt(2 ** 31)) : undefined);
 
 export default defineConfig({
   test: {
-    ...(report === undefined
-      ? {}
-      : { reporters: ['default', 'json'], outputFile: { json: report } }),
+    reporters: [
+      'default',
+      ...(report === undefined ? [] : ['json' as const]),
+      ...(nightly ? [new EvidenceReporter('docs/evidence.json', Number(seed))] : []),
+    ],
+    ...(report === undefined ? {} : { outputFile: { json: report } }),
+    ...(seed === undefined ? {} : { env: { PAGEFERRY_SEED: seed } }),
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build-once.ts'],
+    setupFiles: ['test/evidence/property-seed.ts'],
     testTimeout: 30_000,
     // Real processes on a shared machine can be starved for seconds; what fails three times is broken.
     retry: process.env['CI'] === 'true' ? 2 : 0,

@@ -2,6 +2,7 @@ import { promises as fs } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ferryErrorCodes } from '../../src/errors.js';
 import { headerBytes } from '../../src/protocol/index.js';
+import { record } from '../evidence/record.js';
 import { Random } from '../reference/random.js';
 import { FrameProxy, type PassingFrame, type Tamper } from './proxy.js';
 import { inRoom, type Receiver, type Room } from './room.js';
@@ -13,11 +14,12 @@ const sample = 10;
 const atATime = 2;
 
 /** A page of zeros, a filled one, one that is nearly empty, and a bit of another: everything small that pages are sent as. */
+const imageSeed = 3;
 function smallImage(): Uint8Array {
   const image = new Uint8Array(3 * 4096 + 100);
   image.fill(7, 4096, 2 * 4096);
   image.set([1, 2, 3], 2 * 4096 + 500);
-  image.set(new Random(3).bytes(100), 3 * 4096);
+  image.set(new Random(imageSeed).bytes(100), 3 * 4096);
   return image;
 }
 
@@ -82,22 +84,24 @@ async function expectOneTruth(
 
 describe.concurrent('a conversation between two processes', () => {
   const changes = [
-    { what: 'a flipped bit in', change: flip },
+    { what: 'a flipped bit in', counted: 'flips', change: flip },
     {
       what: 'an end in the middle of',
+      counted: 'cutPositions',
       change: ({ bytes }: PassingFrame, offset: number) => ({
         send: bytes.slice(0, offset),
         end: true,
       }),
     },
   ] as const;
-  const rows = changes.flatMap(({ what, change }) =>
-    (['source', 'destination'] as const).map((from) => ({ what, change, from })),
+  const rows = changes.flatMap((row) =>
+    (['source', 'destination'] as const).map((from) => ({ ...row, from })),
   );
 
-  it.each(rows)(
+  it.for(rows)(
     'ends the same for both, and once, after $what any frame of the $from',
-    ({ change, from }) =>
+    { timeout: nightly ? 3_600_000 : 120_000 },
+    ({ what, counted, change, from }, { task }) =>
       inRoom(async (room) => {
         const image = smallImage();
         const bytes = await lengthOf(room, await room.file('image', image), from);
@@ -106,17 +110,21 @@ describe.concurrent('a conversation between two processes', () => {
         const positions = Array.from({ length: Math.floor(bytes / step) }, (_, index) =>
           Math.floor((index + 0.5) * step),
         );
+        let tried = 0;
         const next = async (): Promise<void> => {
           for (let at = positions.shift(); at !== undefined; at = positions.shift()) {
             const name = `at-${at}.`;
+            tried += 1;
             await expectOneTruth(room, receiver, image, name, atByte(from, at, change));
           }
         };
-        await Promise.all(Array.from({ length: atATime }, next));
+        await Promise.all(Array.from({ length: atATime }, next)).finally(() => {
+          const frames = `${what} any frame of the ${from}, between two processes`;
+          record(task, { what: frames, seeds: [imageSeed], counts: { [counted]: tried } });
+        });
         await room.expectEmptyInbox();
         receiver.process.signal('SIGTERM');
         expect(await receiver.process.gone()).toMatchObject({ code: 143 });
       })(),
-    nightly ? 3_600_000 : 120_000,
   );
 });

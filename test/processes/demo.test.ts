@@ -1,31 +1,39 @@
 import { describe, expect, it } from 'vitest';
+import type { Figures } from '../evidence/evidence.js';
+import { record } from '../evidence/record.js';
 import { expectMoved, patient } from './demo-report.js';
 import { inRoom } from './room.js';
 
 const times = process.env['PAGEFERRY_NIGHTLY'] === '1' ? 20 : 3;
-const runs = Array.from({ length: times }, (_, index) => index + 1);
+const seeds = Array.from({ length: times }, (_, index) => index + 1);
 const timeoutMs = 90_000;
 
-describe.concurrent('a demo', () => {
-  it.each(runs)(
-    'moves a ledger that is written meanwhile (run %i)',
-    inRoom(async (room) => {
-      const demo = room.run(['demo', '--size', '32', '--write-rate', '10', ...patient]);
-      const { code, last } = await demo.ended();
-      expect(code).toBe(0);
-      expectMoved(last);
-    }),
-    timeoutMs,
-  );
+const guests = [
+  { guest: 'ledger', options: ['--size', '32', '--write-rate', '10'] },
+  { guest: 'sqlite', options: ['--size', '64'] },
+] as const;
+const rows = guests.flatMap((row) => seeds.map((seed) => ({ ...row, seed })));
 
-  it.each(runs)(
-    'moves a SQLite that is written meanwhile (run %i)',
-    inRoom(async (room) => {
-      const demo = room.run(['demo', '--guest', 'sqlite', '--size', '64', ...patient]);
-      const { code, last } = await demo.ended();
-      expect(code).toBe(0);
-      expectMoved(last);
-    }),
-    timeoutMs,
+describe.concurrent('a demo', () => {
+  it.for(rows)(
+    'moves a guest "$guest" that writes meanwhile (seed $seed)',
+    { timeout: timeoutMs },
+    ({ guest, options, seed }, { task }) =>
+      inRoom(async (room) => {
+        const chosen = ['--guest', guest, '--seed', String(seed), ...options];
+        const { code, last } = await room.run(['demo', ...chosen, ...patient]).ended();
+        record(task, figuresOf(guest, seed, Object(last?.['guest'])));
+        expect(code).toBe(0);
+        expectMoved(last);
+      })(),
   );
 });
+
+function figuresOf(guest: string, seed: number, told: Readonly<Record<string, unknown>>): Figures {
+  const { before, during, after, lost, doubled } = told;
+  const commits = Number(before) + Number(during) + Number(after);
+  const finished = Number.isFinite(commits)
+    ? { commits, lost: Number(lost), doubled: Number(doubled) }
+    : {};
+  return { what: `demo of a ${guest}`, seeds: [seed], counts: { demos: 1, ...finished } };
+}

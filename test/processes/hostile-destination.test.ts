@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Message, MessageName } from '../../src/protocol/index.js';
+import { record } from '../evidence/record.js';
 import { examples } from '../reference/examples.js';
 import { type FakeDestination, listenAs } from './fake-destination.js';
 import { forge } from './forge.js';
@@ -149,22 +150,27 @@ const rows: readonly Row[] = [
 ];
 
 describe.concurrent('a source', () => {
-  it.each(rows)('ends with $code after $what, and its writer runs on', ({ code, exit, script }) =>
-    inRoom(async (room) => {
-      const server = room.keep(await listenAs(script));
-      const file = await room.file('image', new Uint8Array(100_000));
-      const writer = room.keep(await LiveWriter.start(file, { perSecond: 50 }));
-      const sending = room.send(file, server.port, ...live, `${writer.pid}`);
-      const sent = await sending.gone();
-      expect(sent).toMatchObject({ code: exit ?? 1, last: { type: 'failed', code } });
-      expect(sent.stderr).not.toContain('\u001b');
-      await writer.expectRunsOn();
-    })(),
+  it.for(rows)(
+    'ends with $code after $what, and its writer runs on',
+    ({ code, exit, script }, { task }) =>
+      inRoom(async (room) => {
+        record(task, { what: 'hostile destinations', counts: { forgedConversations: 1 } });
+        const server = room.keep(await listenAs(script));
+        const file = await room.file('image', new Uint8Array(100_000));
+        const writer = room.keep(await LiveWriter.start(file, { perSecond: 50 }));
+        const sending = room.send(file, server.port, ...live, `${writer.pid}`);
+        const sent = await sending.gone();
+        expect(sent).toMatchObject({ code: exit ?? 1, last: { type: 'failed', code } });
+        expect(sent.stderr).not.toContain('\u001b');
+        await writer.expectRunsOn();
+      })(),
   );
 
-  it.each(states)('refuses what has no place while it is $state', ({ enter, takes }) =>
+  it.for(states)('refuses what has no place while it is $state', ({ enter, takes }, { task }) =>
     inRoom(async (room) => {
       const wrong = names.filter((name) => !takes.includes(name) && !always.includes(name));
+      const counts = { forgedConversations: wrong.length };
+      record(task, { what: 'messages that have no place at a source', counts });
       const file = await room.file('image', new Uint8Array(100_000));
       const heard = await Promise.all(
         wrong.map(async (name) => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, promises as fs } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
+import { record } from '../evidence/record.js';
 import { Random } from '../reference/random.js';
 import { inRoom } from './room.js';
 
@@ -31,20 +32,23 @@ async function sha256Of(path: string): Promise<string> {
 describe('a file of 256 MiB', () => {
   it(
     `arrives whole, ${times} times`,
-    inRoom(async (room) => {
-      const file = room.path('image');
-      await writeImage(file);
-      const expected = await sha256Of(file);
-      for (let time = 0; time < times; time += 1) {
-        const receiver = await room.receive('--once');
-        const sent = await room.send(file, receiver.port).ended();
-        const { code, last } = await receiver.process.gone();
-        expect([sent.code, code]).toEqual([0, 0]);
-        expect(sent.last).toMatchObject({ type: 'completed', verified: 'memory', rounds: 1 });
-        expect(last).toMatchObject({ type: 'completed', digest: sent.last?.['digest'] });
-        expect(await sha256Of(room.out)).toBe(expected);
-      }
-    }),
+    ({ task }) =>
+      inRoom(async (room) => {
+        const file = room.path('image');
+        await writeImage(file);
+        const expected = await sha256Of(file);
+        for (let time = 0; time < times; time += 1) {
+          const receiver = await room.receive('--once');
+          const sent = await room.send(file, receiver.port).ended();
+          const { code, last } = await receiver.process.gone();
+          expect([sent.code, code]).toEqual([0, 0]);
+          expect(sent.last).toMatchObject({ type: 'completed', verified: 'memory', rounds: 1 });
+          expect(last).toMatchObject({ type: 'completed', digest: sent.last?.['digest'] });
+          expect(await sha256Of(room.out)).toBe(expected);
+          const counts = { transfers: time + 1 };
+          record(task, { what: `a file of ${sizeMiB} MiB`, counts });
+        }
+      })(),
     120_000 * times,
   );
 });

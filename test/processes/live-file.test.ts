@@ -1,5 +1,6 @@
 import { promises as fs } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { record } from '../evidence/record.js';
 import { Random } from '../reference/random.js';
 import { inRoom, type Room } from './room.js';
 import { LiveWriter, type WriterOptions } from './writer.js';
@@ -35,10 +36,16 @@ async function follow(
 }
 
 describe.concurrent('a live file under load', () => {
-  it.each(seeds)(
+  it.for(seeds)(
     'arrives as it was while its writer stood still, which then goes on (seed %i)',
-    (seed) =>
+    { timeout: timeoutMs },
+    (seed, { task }) =>
       inRoom(async (room) => {
+        record(task, {
+          what: 'a live file whose writer is stopped by its id',
+          seeds: [seed],
+          counts: { liveFiles: 1 },
+        });
         const followed = await underLoad(room, { perSecond: 1500, seed });
         const { writer } = followed;
         const before = writer.count;
@@ -48,13 +55,18 @@ describe.concurrent('a live file under load', () => {
         expect(report).toMatchObject({ downtimeMs: expect.any(Number), verified: 'memory' });
         await writer.expectRunsOn();
       })(),
-    timeoutMs,
   );
 
-  it.each(seeds)(
+  it.for(seeds)(
     'arrives as it was between two commands that stop and continue its writer (seed %i)',
-    (seed) =>
+    { timeout: timeoutMs },
+    (seed, { task }) =>
       inRoom(async (room) => {
+        record(task, {
+          what: 'a live file whose writer is stopped by commands',
+          seeds: [seed],
+          counts: { liveFiles: 1 },
+        });
         const followed = await underLoad(room, { perSecond: 1500, seed });
         const { pid } = followed.writer;
         const stop = `kill -STOP ${pid}; until grep -q ') T ' /proc/${pid}/stat; do sleep 0.01; done`;
@@ -63,13 +75,18 @@ describe.concurrent('a live file under load', () => {
         expect(report).toMatchObject({ downtimeMs: expect.any(Number), verified: 'memory' });
         await followed.writer.expectRunsOn();
       })(),
-    timeoutMs,
   );
 
-  it.each(seeds)(
+  it.for(seeds)(
     'arrives without any pause once a pass finds nothing new (seed %i)',
-    (seed) =>
+    { timeout: timeoutMs },
+    (seed, { task }) =>
       inRoom(async (room) => {
+        record(task, {
+          what: 'a live file whose writer comes to rest',
+          seeds: [seed],
+          counts: { liveFiles: 1 },
+        });
         const last = 1500;
         const followed = await underLoad(room, { perSecond: 1500, last, seed });
         const { moment, report } = await follow(room, followed, []);
@@ -77,13 +94,18 @@ describe.concurrent('a live file under load', () => {
         // Nothing was paused: that what was captured is the whole memory is only known because a pass found nothing new.
         expect(report).toMatchObject({ downtimeMs: null, verified: 'stream' });
       })(),
-    timeoutMs,
   );
 
-  it.each(seeds)(
+  it.for(seeds)(
     'is given up with ERR_NOT_CONVERGING where it never rests and nothing may pause it (seed %i)',
-    (seed) =>
+    { timeout: timeoutMs },
+    (seed, { task }) =>
       inRoom(async (room) => {
+        record(task, {
+          what: 'a live file whose writer never rests',
+          seeds: [seed],
+          counts: { liveFiles: 1 },
+        });
         const { file, writer } = await underLoad(room, { perSecond: 500, seed });
         const receiver = await room.receive('--once');
         const sent = await room.send(file, receiver.port, '--live').ended();
@@ -94,6 +116,5 @@ describe.concurrent('a live file under load', () => {
         await room.expectEmptyInbox();
         await room.expectStillReceives(receiver);
       })(),
-    timeoutMs,
   );
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { frameFlag, readHeader, sealFrame } from '../../src/protocol/header.js';
+import { record } from '../evidence/record.js';
 import { type Outcome, type Scenario, simulate } from './world.js';
 
 /** 1: every byte position. PAGEFERRY_CUT_STRIDE makes a sample of it, for runs that only have to find something. */
@@ -19,6 +20,8 @@ async function cutEverywhere(
   readonly runs: number;
   readonly ends: ReadonlySet<string>;
   readonly violations: readonly string[];
+  /** For the record. */
+  readonly counts: Readonly<Record<string, number>>;
 }> {
   const whole = await simulate(scenario);
   expect(whole.violations).toEqual([]);
@@ -34,7 +37,7 @@ async function cutEverywhere(
     ends.add(`${outcome.sourcePhase}/${outcome.destinationPhase}`);
     violations.push(...outcome.violations.map((what) => `cut at ${cut}: ${what}`));
   }
-  return { runs, ends, violations };
+  return { runs, ends, violations, counts: { cutPositions: runs, violations: violations.length } };
 }
 
 describe('a migration in virtual time', () => {
@@ -87,8 +90,9 @@ describe('a migration in virtual time', () => {
 describe('a migration whose link is cut', () => {
   it(
     'never runs twice, never loses a byte, and ends in a stated phase, wherever it is cut',
-    async () => {
-      const { runs, ends, violations } = await cutEverywhere(small, everyByte);
+    async ({ task }) => {
+      const { runs, ends, violations, counts } = await cutEverywhere(small, everyByte);
+      record(task, { what: 'a link cut for a moment', seeds: [small.seed], counts });
       expect(violations).toEqual([]);
       expect(runs).toBeGreaterThan(1000 / everyByte);
       // Before COMMIT the source goes on; after it the question is asked and answered.
@@ -99,42 +103,47 @@ describe('a migration whose link is cut', () => {
 
   it(
     'stays in doubt, and paused, where the link never comes back',
-    async () => {
-      const { ends, violations } = await cutEverywhere(
+    async ({ task }) => {
+      const { ends, violations, counts } = await cutEverywhere(
         { ...small, staysCut: true },
         nightly ? 1 : 11,
       );
+      record(task, { what: 'a link cut for good', seeds: [small.seed], counts });
       expect(violations).toEqual([]);
       expect(ends.has('in-doubt/ready') || ends.has('in-doubt/running')).toBe(true);
     },
     10 * minutes,
   );
 
-  it.each([
+  it.for([
     ['dense pages and marks', dense],
     ['hashes', { ...dense, tracker: 'hash' }],
     ['a shadow', { ...dense, tracker: 'compare', fresh: true }],
     ['growth', { ...dense, growEveryMs: 5 }],
     ['a repair', { ...dense, decays: true }],
-  ] as const)(
-    'holds with %s',
-    async (_name, scenario) => {
-      const { violations } = await cutEverywhere(scenario, nightly ? 1 : 211 * everyByte);
-      expect(violations).toEqual([]);
-    },
-    60 * minutes,
-  );
+  ] as const)('holds with %s', { timeout: 60 * minutes }, async ([name, scenario], { task }) => {
+    const stride = nightly ? 1 : 211 * everyByte;
+    const { violations, counts } = await cutEverywhere(scenario, stride);
+    record(task, { what: `a link cut with ${name}`, seeds: [scenario.seed], counts });
+    expect(violations).toEqual([]);
+  });
 
   it(
     'never takes a flipped bit for something else',
-    async () => {
+    async ({ task }) => {
       const whole = await simulate(small);
+      const violations: string[] = [];
+      let flips = 0;
       for (const from of ['source', 'destination'] as const) {
         for (let byte = 0; byte < whole.deliveredBytes; byte += nightly ? 1 : 23 * everyByte) {
           const outcome: Outcome = await simulate({ ...small, flip: { from, byte } });
-          expect(outcome.violations).toEqual([]);
+          flips += 1;
+          violations.push(...outcome.violations.map((what) => `${from}, byte ${byte}: ${what}`));
         }
       }
+      const counts = { flips, violations: violations.length };
+      record(task, { what: 'a bit flipped on the way', seeds: [small.seed], counts });
+      expect(violations).toEqual([]);
     },
     60 * minutes,
   );
