@@ -42,6 +42,13 @@ export interface CaptureBudget {
   readonly maxPages: number;
 }
 
+/** Consecutive dirty pages of a region. */
+export interface DirtyRun {
+  readonly region: number;
+  readonly first: number;
+  readonly count: number;
+}
+
 export interface Capture {
   /** Undefined if every page looked at was as the destination knows it. */
   readonly frame: CapturedFrame | undefined;
@@ -149,6 +156,13 @@ export class CaptureEngine {
       (sum, source) => sum + source.dirty.count(source.pageCount),
       0,
     );
+  }
+
+  /** The same pages, run by run. */
+  *dirtyRuns(): Generator<DirtyRun> {
+    for (const { id, dirty, pageCount } of this.#regions.list) {
+      for (const { first, count } of dirty.runs(pageCount)) yield { region: id, first, count };
+    }
   }
 
   get totalPages(): number {

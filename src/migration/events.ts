@@ -33,6 +33,28 @@ export interface Downtime {
   };
 }
 
+/** What the pause was predicted to be made of, when it began; milliseconds. Beside `Downtime`. */
+export interface Prediction {
+  readonly totalMs: number;
+  /** Until the guest stands still. */
+  readonly pauseMs: number;
+  /** Last pages: looked at, encoded, sent, applied; with what `scale` made of it. */
+  readonly copyMs: number;
+  /** The state: saved here, loaded there. */
+  readonly stateMs: number;
+  readonly verifyMs: number;
+  /** Ways of the last frame, READY, COMMIT and RUNNING. */
+  readonly tripsMs: number;
+  /** Pages to copy, and what they were expected to be on the wire. Beside `lastRoundPages`. */
+  readonly pages: number;
+  readonly wireBytes: number;
+  /** What the copy was multiplied by: the p90 of measured by predicted over the newest live rounds that were predicted. */
+  readonly scale: number;
+  readonly roundsScored: number;
+  /** The middle one of these scores; null where no round was predicted. */
+  readonly medianScore: number | null;
+}
+
 /** What a finished migration says of itself. */
 export interface MigrationReport {
   /** `memory`: all source memory was hashed while paused or audited; `stream`: the destination equals what was captured. */
@@ -50,6 +72,8 @@ export interface MigrationReport {
   readonly downtimeMs: number | null;
   readonly downtime: Downtime | null;
   readonly predictedDowntimeMs: number | null;
+  /** Its parts; null where nothing was paused. */
+  readonly prediction: Prediction | null;
   /** SHA-256 of the transcript, hex. */
   readonly digest: string;
   /** Pages that had to be sent again because they differed. */
@@ -80,6 +104,10 @@ export type MigrationEvent =
       readonly dirtyPages: number;
       readonly durationMs: number;
       readonly predictedDowntimeMs: number;
+      /** What its work took, without the time given away (to the guest, to a ceiling of the rate), milliseconds. */
+      readonly workMs: number;
+      /** What that was predicted to be when it began; null where nothing was known yet. */
+      readonly predictedWorkMs: number | null;
       readonly bytesPerSecond: number | null;
     }
   | {

@@ -1,10 +1,14 @@
 import type { Clock } from './clock.js';
+import { Samples } from './samples.js';
 
-interface Sent {
+export interface LeavingFrame {
   readonly seq: number;
   readonly bytes: number;
   readonly pages: number;
   readonly at: number;
+}
+
+interface Sent extends LeavingFrame {
   /** Bytes acknowledged in all when this frame left. */
   readonly ackedBefore: number;
   /** When the acknowledgement before that arrived, or the frame left: the start of what its own will measure. */
@@ -27,7 +31,7 @@ export class Meter {
   #ackedBytes = 0;
   #ackedAt: number;
   #inFlight = 0;
-  #samples: number[] = [];
+  readonly #rates = new Samples(samplesKept);
   #rate: number | undefined;
   #appliedMsPerPage = 0;
   #minRttMs = Number.POSITIVE_INFINITY;
@@ -46,7 +50,7 @@ export class Meter {
     return this.#rate;
   }
 
-  /** Milliseconds from a page's leaving to its acknowledgement, where nothing else was before it: link and destination together. */
+  /** Milliseconds that a page takes, until it is acknowledged, beyond what its bytes take on the link. */
   get appliedMsPerPage(): number {
     return this.#appliedMsPerPage;
   }
@@ -75,16 +79,15 @@ export class Meter {
     return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product));
   }
 
-  /** Notes a frame that leaves now, with the pages it holds. */
-  left(seq: number, bytes: number, pages = 0): void {
-    const now = this.#clock.now();
+  /** Notes a frame that was handed over at `at`, or a moment later, with the pages it holds. */
+  left({ seq, bytes, pages, at }: LeavingFrame): void {
     this.#sent.push({
       seq,
       bytes,
       pages,
-      at: now,
+      at,
       ackedBefore: this.#ackedBytes,
-      since: this.#inFlight > 0 ? this.#ackedAt : now,
+      since: this.#inFlight > 0 ? this.#ackedAt : at,
     });
     this.#inFlight += bytes;
   }
@@ -105,14 +108,15 @@ export class Meter {
     const tookMs = now - last.since;
     const busyMs = now - Math.max(last.at, this.#ackedAt);
     if (last.pages >= manyPages) {
-      const measured = busyMs / last.pages;
+      // Where nothing was in flight before it, the way there and back is part of it.
+      const wayMs = last.since === last.at ? this.rttMs : 0;
+      const linkMs = this.#rate === undefined ? busyMs : (last.bytes / this.#rate) * 1000;
+      const measured = Math.max(0, busyMs - linkMs - wayMs) / last.pages;
       this.#appliedMsPerPage += smoothing * (measured - this.#appliedMsPerPage);
     }
     if (carried >= bulkBytes && tookMs > 0) {
-      this.#samples.push((carried / tookMs) * 1000);
-      if (this.#samples.length > samplesKept) this.#samples.shift();
-      const sorted = [...this.#samples].sort((a, b) => a - b);
-      this.#rate = sorted[Math.floor(sorted.length * 0.75)];
+      this.#rates.add((carried / tookMs) * 1000);
+      this.#rate = this.#rates.quantile(0.75);
     }
     this.#ackedAt = now;
   }

@@ -5,19 +5,24 @@ import type { Guest } from '../guests/guest.js';
 import type { RegionChange } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
-import { Forecast, shortestRoundMs } from './forecast.js';
+import { Forecast, type GuestTimes, shortestRoundMs } from './forecast.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { Pace } from './pace.js';
+import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { Slices } from './slices.js';
 import { Tally } from './tally.js';
+import { type Expected, WireSizes } from './wire-sizes.js';
 
 /** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
 const stepPages = 64;
 /** Where no guest shares the thread: whole windows, so that files are read a mebibyte at a time. */
 const copiedStepPages = 256;
-const lastStepPages = 4096;
+/** Looked at in one go while paused: a deadline that passes meanwhile is noticed within milliseconds. Most scanned pages did not change. */
+const lastStepPages = 1024;
+const lastScanPages = 4096;
+const lastFrameBytes: number = 512 * 1024;
 /**
  * Pages the destination may still have to re-read when the guest stops: what the last rounds brought is re-read while paused, at
  * some 3,000 pages a millisecond.
@@ -26,12 +31,16 @@ const rereadSlack = 1024;
 
 /** A destination may take this long over one frame: a disk that is written back can stall for long. */
 const longestSilenceMs = 60_000;
+const roundEndBytes = 44;
 
 export interface RoundStats extends RoundOutcome {
   /** Known dirty now; where the tracker cannot know, what this round found changed. */
   readonly dirtyPages: number;
   readonly sentBytes: number;
   readonly durationMs: number;
+  /** What its work took, the time given away left out; and what that was predicted to be, before; null where it was not. */
+  readonly workMs: number;
+  readonly predictedWorkMs: number | null;
 }
 
 /**
@@ -47,6 +56,8 @@ export class Pump {
   readonly #pace: Pace;
   readonly #slices: Slices;
   readonly #stepPages: number;
+  readonly #lastStepPages: number;
+  readonly #sizes = new WireSizes();
   readonly tally: Tally = new Tally();
   readonly forecast: Forecast;
   #round = 0;
@@ -62,6 +73,7 @@ export class Pump {
     readonly meter: Meter;
     readonly options: ResolvedOptions;
     readonly cpuShare: number;
+    readonly guestTimes: GuestTimes;
   }) {
     this.#engine = deps.engine;
     this.#guest = deps.guest;
@@ -70,7 +82,16 @@ export class Pump {
     this.#meter = deps.meter;
     this.#pace = new Pace(deps.options, deps.clock);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
-    this.forecast = new Forecast(deps.meter, deps.guest.tracker.exact);
+    const { exact } = deps.guest.tracker;
+    this.#lastStepPages = exact ? lastStepPages : lastScanPages;
+    this.forecast = new Forecast({
+      ...deps,
+      sizes: this.#sizes,
+      exact,
+      lastFrame: { bytes: lastFrameBytes, pages: this.#lastStepPages },
+      // Of what is only copied the pause is over at COMMIT.
+      roundTrips: deps.guest.handsOver === false ? 1 : 2,
+    });
     this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
   }
 
@@ -90,14 +111,12 @@ export class Pump {
    */
   async round(live: () => boolean, onStep: () => void): Promise<RoundStats | undefined> {
     this.#round += 1;
-    const startedAt = this.#clock.now();
-    const pagesBefore = this.tally.pages;
-    const bytesBefore = this.tally.bytes;
+    const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
+    const before = { pages: this.tally.pages, bytes: this.tally.bytes };
     this.#sendRegionChanges();
     if (this.#round === 1) this.#engine.markAll();
     else this.#engine.takeDirty();
-    let captureMs = 0;
-    let examined = 0;
+    const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return undefined;
       const from = this.#clock.now();
@@ -105,23 +124,24 @@ export class Pump {
         maxPayloadBytes: this.#pace.frameBytes(this.#meter.frameBytes),
         maxPages: this.#stepPages,
       });
-      captureMs += this.#clock.now() - from;
-      examined += step.examinedPages;
-      if (step.frame !== undefined && !(await this.#sendPaced(step.frame, live))) return undefined;
+      watch.captured(from, step.examinedPages);
+      if (step.frame !== undefined && !(await this.#sendPaced(step.frame, live, watch)))
+        return undefined;
       exhausted = step.exhausted;
-      if (this.#engine.auditPagesLeft > 0 && this.#round > 1) await this.#engine.audit(stepPages);
+      if (this.#engine.auditPagesLeft > 0 && this.#round > 1)
+        await watch.idle(this.#engine.audit(stepPages));
       onStep();
       await this.#slices.breathe();
     }
-    const endSeq = this.#link.send({ type: 'ROUND_END', round: this.#round }, this.#round);
-    this.#meter.left(endSeq, 40);
-    if (!(await this.#settle(live, startedAt))) return undefined;
-    return this.#outcome({
-      captureMs,
-      examinedPages: examined,
-      sentPages: this.tally.pages - pagesBefore,
-      sentBytes: this.tally.bytes - bytesBefore,
-      durationMs: this.#clock.now() - startedAt,
+    watch.swept();
+    this.#sendRoundEnd();
+    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#answer();
+    watch.delivered();
+    if (!(await this.#rest(live, watch))) return undefined;
+    return this.#outcome(watch.times(), {
+      pages: this.tally.pages - before.pages,
+      bytes: this.tally.bytes - before.bytes,
+      predictedWorkMs,
     });
   }
 
@@ -141,8 +161,8 @@ export class Pump {
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return false;
       const step = await this.#engine.capture({
-        maxPayloadBytes: 512 * 1024,
-        maxPages: lastStepPages,
+        maxPayloadBytes: lastFrameBytes,
+        maxPages: this.#lastStepPages,
       });
       if (step.frame !== undefined) this.#send(step.frame);
       exhausted = step.exhausted;
@@ -184,9 +204,10 @@ export class Pump {
   }
 
   /** Sends once the byte budget allows it. False, and the frame was dropped, if there is no point any more. */
-  async #sendPaced(frame: CapturedFrame, live: () => boolean): Promise<boolean> {
-    if (await this.#pace.take(frame.bytes.byteLength, live)) {
+  async #sendPaced(frame: CapturedFrame, live: () => boolean, watch: RoundWatch): Promise<boolean> {
+    if (await watch.idle(this.#pace.take(frame.bytes.byteLength, live))) {
       this.#send(frame);
+      if (this.#round > 1) this.#sizes.note(frame);
       return true;
     }
     this.#engine.forget(frame.copyTable());
@@ -197,8 +218,15 @@ export class Pump {
   #send(frame: CapturedFrame): void {
     this.tally.add(frame);
     const bytes = frame.bytes.byteLength;
+    const at = this.#clock.now();
     this.#finalSeq = this.#link.sendPages(frame, this.#round);
-    this.#meter.left(this.#finalSeq, bytes, frame.pageCount);
+    this.#meter.left({ seq: this.#finalSeq, bytes, pages: frame.pageCount, at });
+  }
+
+  #sendRoundEnd(): void {
+    const at = this.#clock.now();
+    const seq = this.#link.send({ type: 'ROUND_END', round: this.#round }, this.#round);
+    this.#meter.left({ seq, bytes: roundEndBytes, pages: 0, at });
   }
 
   /** Waits until a frame may be captured and sent. False if there is no point any more. */
@@ -222,50 +250,57 @@ export class Pump {
     }
   }
 
-  /** Until everything sent is acknowledged, the round lasted long enough and, from round 2 on, the audit is through. */
-  async #settle(live: () => boolean, startedAt: number): Promise<boolean> {
-    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#answer();
+  /** Until the round lasted long enough and, from round 2 on, the audit is through. */
+  async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
     while (live() && this.#link.open && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(stepPages);
       await this.#slices.breathe();
     }
     if (this.#guest.motion !== 'still' && this.#round > 1) {
-      const restMs =
-        Math.max(shortestRoundMs, 2 * this.#meter.rttMs) - (this.#clock.now() - startedAt);
+      const restMs = Math.max(shortestRoundMs, 2 * this.#meter.rttMs) - watch.elapsedMs;
       if (restMs > 0) await sleep(this.#clock, restMs);
     }
     return live() && this.#link.open;
   }
 
-  #outcome(measured: {
-    readonly captureMs: number;
-    readonly examinedPages: number;
-    readonly sentPages: number;
-    readonly sentBytes: number;
-    readonly durationMs: number;
-  }): RoundStats {
+  /** What is dirty and what it will be on the wire; undefined where the tracker cannot know. */
+  #dirty(): Expected | undefined {
+    return this.#guest.tracker.exact ? this.#sizes.ofRuns(this.#engine.dirtyRuns()) : undefined;
+  }
+
+  #outcome(
+    times: RoundTimes,
+    sent: {
+      readonly pages: number;
+      readonly bytes: number;
+      readonly predictedWorkMs: number | null;
+    },
+  ): RoundStats {
     const treesFrom = this.#clock.now();
     this.#engine.roots();
     const treeMs = this.#clock.now() - treesFrom;
     if (this.#guest.tracker.exact) this.#engine.takeDirty();
     this.forecast.learn({
-      ...measured,
+      ...times,
       round: this.#round,
+      sentPages: sent.pages,
       treeMs,
       totalPages: this.#engine.totalPages,
-      markedPages: this.#engine.dirtyPages,
+      rereadPages: this.#rereadPages,
+      dirty: this.#dirty(),
     });
-    const pagesSent = measured.sentPages;
     return {
       round: this.#round,
-      predictedDowntimeMs: this.forecast.pauseMs(),
+      predictedDowntimeMs: this.forecast.pause().totalMs,
       nextDowntimeMs: this.forecast.nextPauseMs(),
-      pagesSent,
+      pagesSent: sent.pages,
       settled:
-        this.#engine.auditPagesLeft === 0 && this.#rereadPages <= rereadSlack + 2 * pagesSent,
+        this.#engine.auditPagesLeft === 0 && this.#rereadPages <= rereadSlack + 2 * sent.pages,
       dirtyPages: this.forecast.dirtyPages,
-      sentBytes: measured.sentBytes,
-      durationMs: measured.durationMs,
+      sentBytes: sent.bytes,
+      durationMs: times.durationMs,
+      workMs: times.workMs,
+      predictedWorkMs: sent.predictedWorkMs,
     };
   }
 }

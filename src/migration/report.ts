@@ -27,6 +27,7 @@ export function makeReport(facts: {
     downtimeMs: summary.downtime?.totalMs ?? null,
     downtime: summary.downtime,
     predictedDowntimeMs: summary.predictedDowntimeMs,
+    prediction: summary.prediction,
     digest: Buffer.from(summary.digest).toString('hex'),
     repaired: summary.repaired,
     bytesPerSecond: meter.bytesPerSecond ?? null,

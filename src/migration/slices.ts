@@ -12,12 +12,18 @@ export class Slices {
   readonly #clock: Clock;
   readonly #share: number;
   #allowanceMs = longestSliceMs;
+  #givenMs = 0;
   #startedAt: number;
 
   constructor(clock: Clock, share: number) {
     this.#clock = clock;
     this.#share = share;
     this.#startedAt = clock.now();
+  }
+
+  /** Milliseconds that others had so far. */
+  get givenMs(): number {
+    return this.#givenMs;
   }
 
   /** Gives way if this slice is used up. Call between small pieces of work. */
@@ -37,6 +43,7 @@ export class Slices {
       lastMs = backAt - turnedAt;
       othersMs += lastMs;
     }
+    this.#givenMs += othersMs;
     const fairMs = this.#share >= 1 ? longestSliceMs : (othersMs * this.#share) / (1 - this.#share);
     const busy = othersMs > shortestSliceMs;
     this.#allowanceMs = busy

@@ -5,7 +5,8 @@ import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
-import type { Downtime, MigrationEvent } from './events.js';
+import type { Downtime, MigrationEvent, Prediction } from './events.js';
+import { type GuestTimes, noGuestTimes } from './forecast.js';
 import type { GuestControl } from './guest-control.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
@@ -38,9 +39,10 @@ export interface TransferSummary {
   readonly totalPages: number;
   readonly tally: Pump['tally'];
   readonly lastRoundPages: number;
-  /** Null where nothing was paused; `predictedDowntimeMs` too. */
+  /** Null where nothing was paused, as are the next two. */
   readonly downtime: Downtime | null;
   readonly predictedDowntimeMs: number | null;
+  readonly prediction: Prediction | null;
   readonly repaired: number;
   readonly digest: Uint8Array;
 }
@@ -65,7 +67,9 @@ export class Transfer {
   #cancelDeadline: () => void = () => {};
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
+  readonly #guestTimes: GuestTimes = noGuestTimes();
   #predictedMs: number | null = null;
+  #prediction: Prediction | null = null;
   #liveRounds = 0;
   #progressAt = 0;
   #retreats = 0;
@@ -75,6 +79,7 @@ export class Transfer {
     this.#pump = new Pump({
       ...deps,
       cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
+      guestTimes: this.#guestTimes,
     });
     for (const change of deps.changes) this.#pump.announce(change);
     this.#repair = new Repair(deps.engine, (message) => deps.link.send(message));
@@ -114,6 +119,8 @@ export class Transfer {
         dirtyPages: outcome.dirtyPages,
         durationMs: outcome.durationMs,
         predictedDowntimeMs: outcome.predictedDowntimeMs,
+        workMs: outcome.workMs,
+        predictedWorkMs: outcome.predictedWorkMs,
         bytesPerSecond: this.#deps.meter.bytesPerSecond ?? null,
       });
       this.#deps.feed({ type: 'round-ended', outcome });
@@ -139,6 +146,7 @@ export class Transfer {
       // Whoever listens to the event gets its turn now, not while the guest stands still.
       await clock.turn();
       if (!live()) return;
+      this.#prediction = this.#pump.forecast.prediction();
       this.#timer = new PauseTimer(clock);
       if (!forced) {
         this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
@@ -147,6 +155,7 @@ export class Transfer {
       }
       await control.pause();
       this.#timer.mark('paused');
+      this.#guestTimes.pauseMs.add(this.#timer.elapsedMs);
       if (live()) this.#deps.feed({ type: 'paused' });
     });
   }
@@ -165,7 +174,7 @@ export class Transfer {
         if (!(await this.#pump.lastCopy(inTime))) return;
         this.#timer?.mark('pages-sent');
       }
-      this.#state = await control.saveState();
+      this.#state = await this.#saveState();
       if (this.#state.byteLength > this.#deps.maxStateBytes) {
         throw new FerryError(
           'ERR_STATE_TOO_LARGE',
@@ -234,9 +243,18 @@ export class Transfer {
       lastRoundPages: this.#pump.lastRoundPages,
       downtime: this.#timer?.account(this.#running) ?? null,
       predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
+      prediction: this.#prediction,
       repaired: this.#repair.pages,
       digest: this.#digest,
     };
+  }
+
+  async #saveState(): Promise<Uint8Array> {
+    const { control, clock } = this.#deps;
+    const from = clock.now();
+    const state = await control.saveState();
+    this.#guestTimes.saveMs.add(clock.now() - from);
+    return state;
   }
 
   get #pausable(): boolean {

@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { Forecast, type RoundFacts } from '../../src/migration/forecast.js';
+import { Forecast, noGuestTimes, type RoundFacts } from '../../src/migration/forecast.js';
 import { Meter } from '../../src/migration/meter.js';
-import { predictPauseMs } from '../../src/migration/prediction.js';
+import { type PauseInputs, predictCopyMs, predictPause } from '../../src/migration/prediction.js';
+import { WireSizes } from '../../src/migration/wire-sizes.js';
 import { VirtualClock } from '../simulation/virtual-clock.js';
 
-/** A link that carried 100 MB/s in its best moment. */
+/** A link that carried 100 MB/s in its best moment, 10 ms there and back. */
 async function meterAt100MBps(): Promise<Meter> {
   const clock = new VirtualClock();
   const meter = new Meter(clock);
-  meter.left(1, 1_000_000);
+  meter.left({ seq: 1, bytes: 1_000_000, pages: 0, at: 0 });
   clock.after(10, () => meter.acknowledged(1));
   await clock.run(
     20,
@@ -18,91 +19,227 @@ async function meterAt100MBps(): Promise<Meter> {
   return meter;
 }
 
+async function forecastOf(exact: boolean): Promise<Forecast> {
+  return new Forecast({
+    meter: await meterAt100MBps(),
+    sizes: new WireSizes(),
+    guestTimes: noGuestTimes(),
+    exact,
+    lastFrame: { bytes: 512 * 1024, pages: 1024 },
+    roundTrips: 2,
+  });
+}
+
+const raw = (pages: number): { readonly pages: number; readonly bytes: number } => ({
+  pages,
+  bytes: pages * 4104,
+});
+
 const facts: RoundFacts = {
   round: 1,
   captureMs: 10,
   examinedPages: 10_000,
   sentPages: 10_000,
-  sentBytes: 41_040_000,
   durationMs: 400,
+  workMs: 400,
+  sweepMs: 390,
   treeMs: 0.1,
   totalPages: 10_000,
-  markedPages: 4000,
+  rereadPages: 0,
+  dirty: raw(4000),
 };
+const { dirty: _, ...scanned } = facts;
 
 describe('the forecast of a pause', () => {
   it('counts the dirty pages of an exact tracker at what they cost lately', async () => {
-    const forecast = new Forecast(await meterAt100MBps(), true);
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
     forecast.learn(facts);
     // 4000 raw pages at 100 MB/s are 164 ms.
-    expect(forecast.pauseMs()).toBeGreaterThan(160);
-    forecast.learn({ ...facts, round: 2, sentPages: 4000, sentBytes: 400_000, markedPages: 1000 });
-    // 1000 deltas of 100 bytes are 1 ms.
-    expect(forecast.pauseMs()).toBeLessThan(20);
+    expect(forecast.pause().totalMs).toBeGreaterThan(164);
+    expect(forecast.pause().totalMs).toBeLessThan(210);
+    forecast.begin(raw(4000));
+    forecast.learn({ ...facts, round: 2, sentPages: 4000, dirty: { pages: 1000, bytes: 100_000 } });
+    // 1000 deltas of 100 bytes are 1 ms, two round trips 20.
+    expect(forecast.pause().totalMs).toBeLessThan(30);
   });
 
   it('expects one more round to leave what is written while it lasts', async () => {
-    const forecast = new Forecast(await meterAt100MBps(), true);
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
     forecast.learn(facts);
     // 10 pages a millisecond, and 164 ms to send 4000: 1640 are left.
-    const share = forecast.nextPauseMs() / forecast.pauseMs();
+    const share = forecast.nextPauseMs() / forecast.pause().totalMs;
     expect(share).toBeGreaterThan(0.4);
-    expect(share).toBeLessThan(0.5);
+    expect(share).toBeLessThan(0.55);
   });
 
   it('asks for a second round where the tracker could not tell anything in the first', async () => {
-    const forecast = new Forecast(await meterAt100MBps(), false);
-    forecast.learn(facts);
+    const forecast = await forecastOf(false);
+    forecast.begin(undefined);
+    forecast.learn({ ...scanned, dirty: undefined });
     expect(forecast.nextPauseMs()).toBe(0);
     expect(forecast.dirtyPages).toBe(10_000);
   });
 
   it('counts a whole scan where every page must be looked at', async () => {
-    const forecast = new Forecast(await meterAt100MBps(), false);
-    forecast.learn({ ...facts, captureMs: 60 });
-    forecast.learn({
-      ...facts,
-      round: 2,
-      captureMs: 10,
-      sentPages: 0,
-      sentBytes: 0,
-      durationMs: 30,
+    const forecast = await forecastOf(false);
+    forecast.begin(undefined);
+    forecast.learn({ ...scanned, dirty: undefined, captureMs: 60 });
+    const quick = { captureMs: 10, sentPages: 0, durationMs: 30, sweepMs: 10 };
+    forecast.begin(undefined);
+    forecast.learn({ ...scanned, ...quick, dirty: undefined, round: 2 });
+    // 10 ms of scan, two round trips of 10 ms, and what every switchover takes.
+    expect(forecast.pause().copyMs).toBeCloseTo(10, 6);
+    expect(forecast.pause().tripsMs).toBeCloseTo(20, 6);
+  });
+
+  it('expects of a sweep only what was written behind it', async () => {
+    const early = await forecastOf(false);
+    const late = await forecastOf(false);
+    for (const [forecast, sweepMs] of [
+      [early, 0],
+      [late, 1000],
+    ] as const) {
+      for (const round of [1, 2, 3]) {
+        forecast.begin(undefined);
+        const times = { durationMs: 1000, sweepMs };
+        forecast.learn({ ...scanned, ...times, dirty: undefined, round, sentPages: 1000 });
+      }
+    }
+    // A sweep as long as the round left half of the time to the page in its middle.
+    expect(late.dirtyPages / early.dirtyPages).toBeGreaterThan(0.4);
+    expect(late.dirtyPages / early.dirtyPages).toBeLessThan(0.6);
+  });
+
+  it('counts less of what a tracker names where much of it proves unchanged', async () => {
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
+    forecast.learn(facts);
+    for (let round = 2; round < 12; round++) {
+      forecast.begin(raw(4000));
+      forecast.learn({ ...facts, round, sentPages: 400 });
+    }
+    expect(forecast.prediction().wireBytes).toBeLessThan(0.2 * 4000 * 4104);
+  });
+
+  it('adds what guests took to pause, to save and to load', async () => {
+    const guestTimes = noGuestTimes();
+    const plain = await forecastOf(true);
+    const slow = new Forecast({
+      meter: await meterAt100MBps(),
+      sizes: new WireSizes(),
+      guestTimes,
+      exact: true,
+      lastFrame: { bytes: 1, pages: 1 },
+      roundTrips: 2,
     });
-    // 10 ms of scan, and one and a half round trips of 10 ms.
-    expect(forecast.pauseMs()).toBeGreaterThan(25);
-    expect(forecast.pauseMs()).toBeLessThan(27);
+    guestTimes.pauseMs.add(5);
+    guestTimes.saveMs.add(7);
+    guestTimes.loadMs.add(11);
+    expect(slow.pause().pauseMs).toBe(5);
+    expect(slow.pause().stateMs).toBe(18);
+    expect(slow.pause().totalMs - plain.pause().totalMs).toBeCloseTo(23, 6);
   });
 
   it('grows more careful after a pause that overran', async () => {
-    const forecast = new Forecast(await meterAt100MBps(), true);
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
     forecast.learn(facts);
-    const before = forecast.pauseMs();
+    const before = forecast.pause().totalMs;
     forecast.distrust();
-    expect(forecast.pauseMs()).toBeCloseTo(before * 1.5, 5);
+    expect(forecast.pause().totalMs).toBeCloseTo(before * 1.5, 5);
   });
 });
 
-describe('predictPauseMs', () => {
-  it('adds what happens one after the other and takes the slower of what overlaps', () => {
-    const inputs = {
-      dirtyPages: 100,
-      bytesPerPage: 1000,
-      inFlightBytes: 50_000,
-      stateBytes: 50_000,
-      bytesPerSecond: 1_000_000,
-      scanPages: 1000,
-      scanPagesPerMs: 100,
-      encodeMsPerPage: 0.1,
-      applyMsPerPage: 0.2,
-      rttMs: 2,
-      verifyMs: 1,
-      scale: 1,
+describe('the score of a round', () => {
+  it('is what it took by what it was predicted to take', async () => {
+    const forecast = await forecastOf(true);
+    expect(forecast.begin(undefined)).toBeUndefined();
+    expect(forecast.learn(facts)).toBeUndefined();
+    const predictedMs = forecast.begin(raw(4000));
+    // 164 ms on the link, and the way of the last acknowledgement.
+    expect(predictedMs).toBeGreaterThan(170);
+    expect(predictedMs).toBeLessThan(185);
+    const workMs = 2 * (predictedMs ?? 0) + 1;
+    expect(forecast.learn({ ...facts, round: 2, workMs })).toBeCloseTo(2, 6);
+    expect(forecast.prediction()).toMatchObject({ roundsScored: 1 });
+  });
+
+  it('scales the copy of a pause by the p90 of the newest, within bounds', async () => {
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
+    forecast.learn(facts);
+    expect(forecast.scale).toBe(1);
+    const score = (factor: number): void => {
+      const predictedMs = forecast.begin(raw(4000)) ?? 0;
+      forecast.learn({ ...facts, round: 2, workMs: factor * (predictedMs + 1) - 1 });
     };
-    // scan 10, wire 200 (encode 10 in its shadow), verify 1, one and a half round trips 3.
-    expect(predictPauseMs(inputs)).toBeCloseTo(214, 6);
-    expect(predictPauseMs({ ...inputs, encodeMsPerPage: 5 })).toBeCloseTo(514, 6);
-    expect(predictPauseMs({ ...inputs, applyMsPerPage: 6 })).toBeCloseTo(614, 6);
-    expect(predictPauseMs({ ...inputs, scale: 2 })).toBeCloseTo(428, 6);
+    for (let round = 0; round < 9; round++) score(1.2);
+    score(2);
+    expect(forecast.scale).toBeCloseTo(1.2, 6);
+    const { copyMs } = forecast.pause();
+    score(2.5);
+    expect(forecast.pause().copyMs / copyMs).toBeGreaterThan(1.5);
+    for (let round = 0; round < 20; round++) score(100);
+    expect(forecast.scale).toBe(3);
+    for (let round = 0; round < 20; round++) score(0.01);
+    expect(forecast.scale).toBe(0.8);
+  });
+});
+
+const copy = {
+  pages: 100,
+  wireBytes: 200_000,
+  scanPages: 1000,
+  scanPagesPerMs: 100,
+  encodeMsPerPage: 0.1,
+  applyMsPerPage: 0.2,
+  bytesPerSecond: 1_000_000,
+  frameBytes: 20_000,
+  framePages: 1000,
+};
+
+describe('predictCopyMs', () => {
+  it('takes the slower of what overlaps, and one frame of the other', () => {
+    // Scan 10; link 200 and apply 20, a tenth of 10 for encoding.
+    expect(predictCopyMs(copy)).toBeCloseTo(231, 6);
+    // Encode 500, a tenth of 220 for the rest.
+    expect(predictCopyMs({ ...copy, encodeMsPerPage: 5 })).toBeCloseTo(532, 6);
+    // All in one frame: one after the other.
+    expect(predictCopyMs({ ...copy, frameBytes: 1e6 })).toBeCloseTo(240, 6);
+    expect(predictCopyMs({ ...copy, frameBytes: 1e6, framePages: 10 })).toBeCloseTo(231, 6);
+  });
+});
+
+describe('predictPause', () => {
+  const inputs: PauseInputs = {
+    pauseMs: 1,
+    copy,
+    saveMs: 2,
+    loadMs: 3,
+    verifyMs: 4,
+    rttMs: 5,
+    roundTrips: 2,
+    scale: 1,
+    caution: 1,
+  };
+
+  it('adds what happens one after the other, in parts', () => {
+    const prediction = predictPause(inputs);
+    expect(prediction).toEqual({
+      totalMs: expect.closeTo(251, 6),
+      pauseMs: 1,
+      copyMs: expect.closeTo(231, 6),
+      stateMs: 5,
+      verifyMs: 4,
+      tripsMs: 10,
+    });
+  });
+
+  it('scales the copy by how rounds were predicted, and everything by caution', () => {
+    expect(predictPause({ ...inputs, scale: 2 }).totalMs).toBeCloseTo(251 + 231, 6);
+    expect(predictPause({ ...inputs, caution: 2 }).totalMs).toBeCloseTo(502, 6);
   });
 });
 
@@ -117,13 +254,40 @@ describe('the meter', () => {
 
   it('forgets what is acknowledged, once', async () => {
     const meter = new Meter(new VirtualClock());
-    meter.left(1, 100);
-    meter.left(2, 200);
+    meter.left({ seq: 1, bytes: 100, pages: 0, at: 0 });
+    meter.left({ seq: 2, bytes: 200, pages: 0, at: 0 });
     meter.acknowledged(1);
     expect(meter.inFlightBytes).toBe(200);
     meter.acknowledged(1);
     meter.acknowledged(2);
     meter.acknowledged(99);
     expect(meter.inFlightBytes).toBe(0);
+  });
+
+  it('counts as a page’s cost at the destination only what its bytes do not explain', async () => {
+    const clock = new VirtualClock();
+    const meter = new Meter(clock);
+    const deliver = async (
+      seq: number,
+      bytes: number,
+      pages: number,
+      ms: number,
+    ): Promise<void> => {
+      meter.left({ seq, bytes, pages, at: clock.now() });
+      const until = clock.now() + ms;
+      clock.after(ms, () => meter.acknowledged(seq));
+      await clock.run(
+        until,
+        () => false,
+        () => {},
+      );
+    };
+    // Raw pages at 10 MB/s: all of their time is the link's.
+    for (let seq = 1; seq <= 20; seq++) await deliver(seq, 400_000, 100, 40);
+    expect(meter.appliedMsPerPage).toBe(0);
+    // Small deltas that take longer than their bytes: 45 ms, of which 40 are the smallest way there and back ever seen.
+    for (let seq = 21; seq <= 60; seq++) await deliver(seq, 1000, 100, 45);
+    expect(meter.appliedMsPerPage).toBeGreaterThan(0.04);
+    expect(meter.appliedMsPerPage).toBeLessThan(0.05);
   });
 });

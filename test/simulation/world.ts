@@ -1,5 +1,5 @@
 import type { FerryError } from '../../src/errors.js';
-import type { MigrationReport } from '../../src/migration/events.js';
+import type { MigrationEvent, MigrationReport } from '../../src/migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { Sessions } from '../../src/migration/sessions.js';
 import { SourceDriver } from '../../src/migration/source.js';
@@ -35,8 +35,12 @@ export interface Scenario {
     readonly destination?: 'resume' | 'abandon';
   };
   readonly options?: MigrateOptions;
-  /** Virtual milliseconds between two writes of the guest. */
+  /** Virtual milliseconds between two moments in which the guest writes. */
   readonly writeEveryMs?: number;
+  /** Bytes it then writes, anywhere; default 1. `nowMs`: since the beginning. */
+  readonly writes?: (nowMs: number) => number;
+  /** Most bytes that arrive in one turn of the link, which takes `latencyMs`; default: all that were sent. */
+  readonly bytesPerTurn?: number;
   /** One way, virtual milliseconds. */
   readonly latencyMs?: number;
 }
@@ -51,6 +55,7 @@ export interface Outcome {
   readonly completed: boolean;
   readonly failure: string | undefined;
   readonly report: MigrationReport | undefined;
+  readonly events: readonly MigrationEvent[];
   readonly retreats: number;
   /** The destination's memory is as it was before anything arrived. */
   readonly untouched: boolean;
@@ -124,7 +129,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     running.destination ? destination : running.source ? source : undefined;
   const write = (): void => {
     const guest = survivor();
-    if (guest !== undefined) {
+    for (let left = scenario.writes?.(clock.now()) ?? 1; guest !== undefined && left > 0; left--) {
       const offset = random() % expected.byteLength;
       const value = random() & 0xff;
       guest.write(offset, value);
@@ -152,7 +157,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     onFailure: () => {},
   });
   const links: MemoryPair[] = [];
-  let retreats = 0;
+  const events: MigrationEvent[] = [];
+  const { bytesPerTurn = Number.POSITIVE_INFINITY } = scenario;
   const driver = new SourceDriver({
     guest: source.guest,
     connect: async () => {
@@ -160,6 +166,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       const first = links.length === 0;
       const pair = memoryPair({
         schedule: (task) => void clock.after(scenario.latencyMs ?? 0.1, task),
+        fragment: (available) => Math.min(available, bytesPerTurn),
         ...(first && scenario.cutAfterBytes !== undefined
           ? { cutAfterBytes: scenario.cutAfterBytes }
           : {}),
@@ -176,9 +183,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       baseCacheBytes: 0,
       ...scenario.options,
     }),
-    emit: (event) => {
-      if (event.type === 'retreated') retreats += 1;
-    },
+    emit: (event) => events.push(event),
     random: randomBytes,
   });
   let report: MigrationReport | undefined;
@@ -231,7 +236,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     completed: report !== undefined,
     failure,
     report,
-    retreats,
+    events,
+    retreats: events.filter(({ type }) => type === 'retreated').length,
     untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
     violations,
     virtualMs: endMs,

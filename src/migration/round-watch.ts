@@ -1,0 +1,74 @@
+import type { Clock } from './clock.js';
+
+/** What one live round took, milliseconds. */
+export interface RoundTimes {
+  readonly durationMs: number;
+  /** Without what was given away: to others on the thread, to the ceiling of the rate, to the audit, to the shortest round. */
+  readonly workMs: number;
+  /** From the first page looked at to the last. */
+  readonly sweepMs: number;
+  /** Looking at pages and encoding them. */
+  readonly captureMs: number;
+  readonly examinedPages: number;
+}
+
+/** The stopwatch of one live round. */
+export class RoundWatch {
+  readonly #clock: Clock;
+  readonly #given: () => number;
+  readonly #givenBefore: number;
+  readonly startedAt: number;
+  #idleMs = 0;
+  #captureMs = 0;
+  #examinedPages = 0;
+  #sweepMs = 0;
+  #workMs = 0;
+
+  /** Starts now. `given`: milliseconds that others on the thread had so far, at any time. */
+  constructor(clock: Clock, given: () => number) {
+    this.#clock = clock;
+    this.#given = given;
+    this.#givenBefore = given();
+    this.startedAt = clock.now();
+  }
+
+  get elapsedMs(): number {
+    return this.#clock.now() - this.startedAt;
+  }
+
+  /** Pages were captured, from the moment `from` until now. */
+  captured(from: number, examinedPages: number): void {
+    this.#captureMs += this.#clock.now() - from;
+    this.#examinedPages += examinedPages;
+  }
+
+  /** Waits for something that the round's own pages do not cost. */
+  async idle<T>(waiting: Promise<T>): Promise<T> {
+    const from = this.#clock.now();
+    const result = await waiting;
+    this.#idleMs += this.#clock.now() - from;
+    return result;
+  }
+
+  /** The last page was looked at. */
+  swept(): void {
+    this.#sweepMs = this.elapsedMs;
+  }
+
+  /** The last frame was acknowledged. */
+  delivered(): void {
+    const givenMs = this.#given() - this.#givenBefore + this.#idleMs;
+    this.#workMs = Math.max(0, this.elapsedMs - givenMs);
+  }
+
+  /** The round ends now. */
+  times(): RoundTimes {
+    return {
+      durationMs: this.elapsedMs,
+      workMs: this.#workMs,
+      sweepMs: this.#sweepMs,
+      captureMs: this.#captureMs,
+      examinedPages: this.#examinedPages,
+    };
+  }
+}
