@@ -14,7 +14,7 @@ const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 if (job.kind === 'pipe') {
   const server = createServer(async (socket) => {
     await pipeline(socket, createWriteStream(job.path));
-    say({ type: 'arrived', peakBytes: peakBytes() });
+    say({ session: '', peakBytes: peakBytes() });
   });
   server.listen(0, '127.0.0.1', () => {
     const address = server.address();
@@ -35,8 +35,10 @@ if (job.kind === 'pipe') {
   });
   say({ port: listener.port });
   for await (const event of listener) {
-    if (event.type === 'arrived') say({ type: 'arrived', resumedAtMs, peakBytes: peakBytes() });
-    if (event.type === 'failed') say({ type: 'failed', message: event.error.message });
+    if (event.type === 'arrived') {
+      const { session } = event.arrival;
+      say({ session, resumedAtMs, peakBytes: peakBytes() });
+    }
   }
 
   /** Warm: memory of the same length and id takes every migration after the first. */

@@ -1,5 +1,5 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { fork } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 
 /** What bench/destination-process.ts is to be. */
 export type DestinationJob =
@@ -9,6 +9,12 @@ export type DestinationJob =
   | { readonly kind: 'file'; readonly path: string; readonly host?: string }
   /** Writes whatever a TCP connection brings to `path`. */
   | { readonly kind: 'pipe'; readonly path: string };
+
+/** What starts a process of ours in surroundings of its own. */
+export interface Launcher {
+  readonly execPath: string;
+  readonly execArgv: string[];
+}
 
 export interface ArrivalNotice {
   /** When the guest was started there, milliseconds of the system's monotonic clock (`process.hrtime`). */
@@ -20,33 +26,35 @@ export interface ArrivalNotice {
 /** A destination process and where it listens. */
 export interface Destination extends Disposable {
   readonly port: number;
-  /** Resolves at the next arrival. */
-  arrival(): Promise<ArrivalNotice>;
+  /** Resolves once that session has arrived; of a pipe, which knows none and takes one thing only, once that has. */
+  arrival(session?: string): Promise<ArrivalNotice>;
 }
 
-/** Starts bench/destination-process.ts; `launcher`: a program, with arguments, that starts it in surroundings of its own. */
+/** Starts bench/destination-process.ts. */
 export async function startDestination(
   job: DestinationJob,
-  launcher?: { readonly program: string; readonly args: readonly string[] },
+  launcher?: Launcher,
 ): Promise<Destination> {
   const script = new URL('./destination-process.js', import.meta.url);
-  const options = launcher && {
-    execPath: launcher.program,
-    execArgv: [...launcher.args, process.execPath],
-  };
-  const child = fork(script, [JSON.stringify(job)], options ?? {});
+  const child = fork(script, [JSON.stringify(job)], launcher ?? {});
   const [first] = await once(child, 'message');
+  // The news may be here before anybody asks.
+  const arrived = new Map<string, ArrivalNotice>();
+  const news = new EventEmitter<{ news: [] }>();
+  child.on('message', (message: ArrivalNotice & { readonly session: string }) => {
+    arrived.set(message.session, message);
+    news.emit('news');
+  });
   return {
     port: portOf(first),
-    arrival: () => arrival(child),
+    async arrival(session = '') {
+      for (let notice = arrived.get(session); ; notice = arrived.get(session)) {
+        if (notice !== undefined) return notice;
+        await once(news, 'news');
+      }
+    },
     [Symbol.dispose]: () => child.kill('SIGKILL'),
   };
-}
-
-async function arrival(child: ChildProcess): Promise<ArrivalNotice> {
-  const [message] = await once(child, 'message');
-  if (message?.type !== 'arrived') throw new Error(`the destination failed: ${message?.message}`);
-  return message;
 }
 
 function portOf(message: unknown): number {

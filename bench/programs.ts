@@ -83,16 +83,24 @@ export async function together(
   }
 }
 
-/** What `iperf3 -P1` carries to a server of its own, bytes a second. `through`: opens the way to its port, and gives the port to use. */
-export async function iperf3(
-  seconds: number,
-  through: (port: number) => Promise<number> = async (port) => port,
-): Promise<number> {
+/** Where an `iperf3` server is and how its client gets there; default: both on loopback. */
+export interface IperfPlaces {
+  /** Opens the way to the server's port, and gives the port to connect to. */
+  readonly through?: (port: number) => Promise<number>;
+  readonly host?: string;
+  /** What goes before the commands. */
+  readonly serverPrefix?: string;
+  readonly clientPrefix?: string;
+}
+
+/** What `iperf3 -P1` carries, bytes a second. */
+export async function iperf3(seconds: number, places: IperfPlaces = {}): Promise<number> {
+  const { host = '127.0.0.1', serverPrefix = '', clientPrefix = '' } = places;
   const port = await freePort();
-  const entrance = await through(port);
+  const entrance = (await places.through?.(port)) ?? port;
   const { output } = await together(
-    `exec iperf3 -s -1 -p ${port}`,
-    `exec iperf3 -c 127.0.0.1 -p ${entrance} -t ${seconds} -J`,
+    `exec ${serverPrefix} iperf3 -s -1 -p ${port}`,
+    `exec ${clientPrefix} iperf3 -c ${host} -p ${entrance} -t ${seconds} -J`,
   );
   const report: { end: { sum_received: { bits_per_second: number } } } = JSON.parse(output);
   return report.end.sum_received.bits_per_second / 8;

@@ -3,6 +3,7 @@ import { migrate } from '../src/index.js';
 
 /** One finished migration, as its source saw it. */
 export interface Transfer {
+  readonly session: string;
   readonly report: MigrationReport;
   /** From the offer until the source knew that the guest runs over there, milliseconds. */
   readonly fromOfferMs: number;
@@ -25,13 +26,17 @@ export async function transfer(
   atSwitchover: () => void = () => {},
 ): Promise<Transfer> {
   const migration = migrate(guest, { host: '127.0.0.1', ...to, ...options });
+  let session = '';
   let offeredAt = Number.NaN;
   let firstRound: Transfer['firstRound'] = { sentBytes: 0, durationMs: Number.NaN };
   for await (const event of migration) {
-    if (event.type === 'offered') offeredAt = performance.now();
+    if (event.type === 'offered') {
+      session = event.session;
+      offeredAt = performance.now();
+    }
     if (event.type === 'round' && event.round === 1) firstRound = event;
     if (event.type === 'switchover') atSwitchover();
   }
   const report = await migration.done;
-  return { report, fromOfferMs: performance.now() - offeredAt, firstRound };
+  return { session, report, fromOfferMs: performance.now() - offeredAt, firstRound };
 }

@@ -1,0 +1,31 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { MigrateOptions } from '../src/index.js';
+import type { Launcher } from './destination.js';
+import type { Transfer, TransferTo } from './transfer.js';
+
+/** What bench/source-process.ts is to move, once. */
+export interface SourceJob {
+  readonly to: TransferTo;
+  readonly from: /** Memory that nobody writes: regions, each of so many bytes, 40 % of them zero. */
+    | { readonly kind: 'memory'; readonly regions: number; readonly regionBytes: number }
+    | { readonly kind: 'file'; readonly path: string };
+  readonly options: Omit<MigrateOptions, 'signal'>;
+}
+
+export interface SourceNews extends Transfer {
+  /** Most memory the process ever had resident, its image included. */
+  readonly peakBytes: number;
+}
+
+/** Runs bench/source-process.ts. */
+export async function runSource(job: SourceJob, launcher?: Launcher): Promise<SourceNews> {
+  const script = new URL('./source-process.js', import.meta.url);
+  const child = fork(script, [JSON.stringify(job)], launcher ?? {});
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the source ended with ${code}`);
+  });
+  const [message] = await Promise.race([once(child, 'message'), ended]);
+  ended.catch(() => {});
+  return message;
+}
