@@ -73,9 +73,11 @@ export class CaptureEngine {
   readonly #patches: PatchIndex | undefined;
   /** Where the next frame begins: index into the regions, and page. */
   #cursor = { source: 0, page: 0 };
+  /** Where the ring stood before the last frame. */
+  #pushesBefore = 0;
 
   /**
-   * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.4 bytes for each page of their maxima)
+   * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.5 bytes for each page of their maxima)
    * does not fit an arena.
    */
   constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
@@ -180,7 +182,7 @@ export class CaptureEngine {
    */
   async capture(budget: CaptureBudget): Promise<Capture> {
     const frame = this.#slots.open(budget.maxPayloadBytes, budget.maxPages);
-    const pushes = this.#patches?.pushes ?? 0;
+    this.#pushesBefore = this.#patches?.pushes ?? 0;
     let examinedPages = 0;
     try {
       while (examinedPages < budget.maxPages) {
@@ -194,8 +196,8 @@ export class CaptureEngine {
         this.#cursor.page = first + WINDOW_PAGES;
       }
     } catch (error) {
-      this.#drop(frame);
-      this.#patches?.rewind(pushes);
+      const begun = frame.seal();
+      if (begun !== undefined) this.takeBack(begun);
       throw error;
     }
     return { frame: frame.seal(), examinedPages, exhausted: !this.#hasDirty() };
@@ -246,11 +248,10 @@ export class CaptureEngine {
     return this.#regions.list.some(({ dirty, pageCount }) => dirty.next(0, pageCount) < pageCount);
   }
 
-  /** A frame that will not be sent: its pages are as unknown to the destination as those of a lost one. */
-  #drop(open: OpenFrame): void {
-    const frame = open.seal();
-    if (frame === undefined) return;
+  /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */
+  takeBack(frame: CapturedFrame): void {
     this.forget(frame.copyTable());
+    this.#patches?.rewind(this.#pushesBefore);
     frame.release();
   }
 

@@ -5,11 +5,11 @@ import type { SourcePlan } from './source-states.js';
 import { Transfer, type TransferDeps } from './transfer.js';
 
 /**
- * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, starts the tracker, and lets the link sum with the engine's
- * kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
+ * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, which takes `patches` or does
+ * not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
  */
 export function beginTransfer(
-  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'>,
+  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & { readonly patches: boolean },
   plan: SourcePlan,
   offered: readonly Region[],
   bases: readonly ('zero' | 'unknown')[],
@@ -23,6 +23,7 @@ export function beginTransfer(
     secret: offer.secret,
     shadowBytes: keepsBases ? options.shadowBytes : 0,
     baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
+    patches: deps.patches,
   });
   for (const [at, region] of offered.entries()) {
     if (regions.includes(region)) engine.setBase(region.id, bases[at] ?? 'unknown');

@@ -1,6 +1,6 @@
 import { FerryError } from '../errors.js';
 import type { Hello, Message, SessionStanding } from '../protocol/messages.js';
-import { protocolVersion } from '../protocol/version.js';
+import { ourCapabilities, protocolVersion } from '../protocol/version.js';
 import type { Link } from './link.js';
 
 export interface DestinationConnectionsDeps {
@@ -16,6 +16,7 @@ export class DestinationConnections {
   readonly #deps: DestinationConnectionsDeps;
   #link: Link | undefined;
   #attempt = 0;
+  #capabilities = 0;
 
   constructor(deps: DestinationConnectionsDeps) {
     this.#deps = deps;
@@ -24,6 +25,11 @@ export class DestinationConnections {
   /** The newest connection; undefined once it closed. */
   get link(): Link | undefined {
     return this.#link;
+  }
+
+  /** What both ends of the newest connection can do: bits of `capability`. */
+  get capabilities(): number {
+    return this.#capabilities;
   }
 
   /** Takes over a connection that said HELLO, and answers. Throws if its attempt is not newer than the last, or would bring pages again. */
@@ -41,6 +47,7 @@ export class DestinationConnections {
       );
     }
     const older = this.#link;
+    this.#capabilities = hello.capabilities & ourCapabilities;
     this.#attempt = hello.attempt;
     this.#link = link;
     older?.destroy();
@@ -59,7 +66,7 @@ export class DestinationConnections {
       type: 'HELLO_ACK',
       version: protocolVersion,
       standing,
-      capabilities: 0,
+      capabilities: this.#capabilities,
       lastAppliedSeq,
     });
   }

@@ -1,6 +1,7 @@
 import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Hello, Offer } from '../protocol/messages.js';
+import { capability } from '../protocol/version.js';
 import { DestinationConnections } from './destination-connections.js';
 import { standingOf, stepDestination } from './destination-machine.js';
 import type {
@@ -13,7 +14,7 @@ import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 
 /** @internal */
-export interface DestinationDeps extends GuestHostDeps {
+export interface DestinationDeps extends Omit<GuestHostDeps, 'patches'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   readonly emit: (event: DestinationNotice) => void;
@@ -155,7 +156,10 @@ export class DestinationDriver {
     });
     let host: GuestHost;
     try {
-      host = await GuestHost.admit(this.#deps, offer, () => this.#deps.accept(offer, this.#id));
+      const patches = (this.#connections.capabilities & capability.patches) !== 0;
+      host = await GuestHost.admit({ ...this.#deps, patches }, offer, () =>
+        this.#deps.accept(offer, this.#id),
+      );
     } catch (error) {
       this.#dispatch({ type: 'refused', error: asFerryError(error, 'ERR_NO_CAPACITY') });
       return;

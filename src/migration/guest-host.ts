@@ -10,6 +10,8 @@ export interface GuestHostDeps {
   readonly limits: AdmissionLimits;
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
+  /** The source may send patches. */
+  readonly patches: boolean;
 }
 
 /**
@@ -35,12 +37,16 @@ export class GuestHost {
     offer: Offer,
     accept: () => Guest | Promise<Guest>,
   ): Promise<GuestHost> {
-    const { session, clock, limits } = deps;
+    const { session, clock, limits, patches } = deps;
     checkOffer(offer, limits);
     const guest = await accept();
     try {
       await fitGuest(guest, offer);
-      return new GuestHost(deps, guest, new Receiver({ guest, offer, session, clock, limits }));
+      return new GuestHost(
+        deps,
+        guest,
+        new Receiver({ guest, offer, session, clock, limits, patches }),
+      );
     } catch (error) {
       await guest.discard?.();
       throw error;

@@ -10,6 +10,7 @@ import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { Pace } from './pace.js';
+import { PatchPolicy } from './patch-policy.js';
 import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { Slices } from './slices.js';
 import { Tally } from './tally.js';
@@ -54,6 +55,7 @@ export class Pump {
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #pace: Pace;
+  readonly #patches: PatchPolicy;
   readonly #slices: Slices;
   readonly #stepPages: number;
   readonly #lastStepPages: number;
@@ -81,6 +83,7 @@ export class Pump {
     this.#clock = deps.clock;
     this.#meter = deps.meter;
     this.#pace = new Pace(deps.options, deps.clock);
+    this.#patches = new PatchPolicy(deps.options, deps.meter);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     const { exact } = deps.guest.tracker;
     this.#lastStepPages = exact ? lastStepPages : lastScanPages;
@@ -118,7 +121,8 @@ export class Pump {
     else this.#engine.takeDirty();
     const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
     for (let exhausted = false; !exhausted; ) {
-      if (!(await this.#room(live))) return undefined;
+      if (!(await this.#room(live, () => this.#index()))) return undefined;
+      this.#engine.tryPatches = this.#patches.pays(false);
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         maxPayloadBytes: this.#pace.frameBytes(this.#meter.frameBytes),
@@ -135,7 +139,10 @@ export class Pump {
     }
     watch.swept();
     this.#sendRoundEnd();
-    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) await this.#answer();
+    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) {
+      this.#index();
+      await this.#answer();
+    }
     watch.delivered();
     if (!(await this.#rest(live, watch))) return undefined;
     return this.#outcome(watch.times(), {
@@ -158,6 +165,7 @@ export class Pump {
 
   /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
   async copyDirty(live: () => boolean): Promise<boolean> {
+    this.#engine.tryPatches = this.#patches.pays(true);
     for (let exhausted = false; !exhausted; ) {
       if (!(await this.#room(live))) return false;
       const step = await this.#engine.capture({
@@ -210,8 +218,7 @@ export class Pump {
       if (this.#round > 1) this.#sizes.note(frame);
       return true;
     }
-    this.#engine.forget(frame.copyTable());
-    frame.release();
+    this.#engine.takeBack(frame);
     return false;
   }
 
@@ -229,11 +236,17 @@ export class Pump {
     this.#meter.left({ seq, bytes: roundEndBytes, pages: 0, at });
   }
 
-  /** Waits until a frame may be captured and sent. False if there is no point any more. */
-  async #room(live: () => boolean): Promise<boolean> {
+  /** Uses a moment in which the link is waited for. Returns how many pages there were to index. */
+  #index(): number {
+    return this.#patches.pays(false) ? this.#engine.indexPages(stepPages) : 0;
+  }
+
+  /** Waits until a frame may be captured and sent; `meanwhile` is done before each wait. False if there is no point any more. */
+  async #room(live: () => boolean, meanwhile: () => void = () => {}): Promise<boolean> {
     while (live() && this.#link.open) {
       const fits = this.#meter.inFlightBytes + this.#meter.frameBytes <= this.#meter.windowBytes;
       if ((fits || this.#meter.inFlightBytes === 0) && this.#engine.freeSlots > 0) return true;
+      meanwhile();
       await this.#answer();
     }
     return false;
@@ -252,6 +265,7 @@ export class Pump {
 
   /** Until the round lasted long enough and, from round 2 on, the audit is through. */
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
+    while (live() && this.#link.open && this.#index() > 0) await this.#slices.breathe();
     while (live() && this.#link.open && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(stepPages);
       await this.#slices.breathe();

@@ -46,6 +46,8 @@ export class Receiver {
     readonly session: Uint8Array;
     readonly clock: Clock;
     readonly limits: AdmissionLimits;
+    /** The source may send patches. */
+    readonly patches: boolean;
   }) {
     this.#guest = deps.guest;
     this.#offer = deps.offer;
@@ -53,7 +55,10 @@ export class Receiver {
     this.#clock = deps.clock;
     this.#maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
     this.#maxImageBytes = deps.limits.maxImageBytes;
-    this.engine = new ApplyEngine(deps.guest.regions, { secret: deps.offer.secret });
+    this.engine = new ApplyEngine(deps.guest.regions, {
+      secret: deps.offer.secret,
+      patches: deps.patches,
+    });
   }
 
   get rereadPages(): number {

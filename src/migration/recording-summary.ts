@@ -32,7 +32,13 @@ export interface RecordingSummary {
   readonly outcome: Readonly<Record<string, unknown>> | undefined;
 }
 
-const kindNames: Readonly<Record<number, string>> = { 0: 'zero', 1: 'fill', 2: 'delta', 5: 'raw' };
+const kindNames: Readonly<Record<number, string>> = {
+  0: 'zero',
+  1: 'fill',
+  2: 'delta',
+  4: 'patch',
+  5: 'raw',
+};
 const fixedBytes: Readonly<Record<number, number>> = { 0: 0, 1: 8, 5: 4096 };
 
 /** Adds a recording up. RangeError for a run table that is cut off. */
@@ -90,19 +96,23 @@ function addPages(
   pages: Record<string, Count>,
 ): number {
   let total = 0;
-  let deltas = 0;
-  let fixed = 0;
+  let at = tableBytes;
   for (const { count, kind } of runsOfTable(body.subarray(0, tableBytes))) {
     const name = kindNames[kind] ?? `kind ${kind}`;
-    const bytes = count * (fixedBytes[kind] ?? 0);
-    pages[name] = plus(pages[name], count, bytes);
+    const from = at;
+    const each = fixedBytes[kind];
+    if (each !== undefined) at += count * each;
+    // Others begin with their length.
+    else for (let page = 0; page < count; page++) at += 2 + lengthAt(body, at);
+    pages[name] = plus(pages[name], count, at - from);
     total += count;
-    fixed += bytes;
-    if (name === 'delta') deltas += count;
   }
-  // Deltas are the only kind whose length is not fixed: they have what is left.
-  if (deltas > 0) pages['delta'] = plus(pages['delta'], 0, body.length - tableBytes - fixed);
   return total;
+}
+
+/** The u16 at `at`; 0 behind the end. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) + 256 * (bytes[at + 1] ?? 0);
 }
 
 function plus(sum: Count | undefined, count: number, bytes: number): Count {

@@ -8,6 +8,7 @@ import { Link, type OpenTap } from './link.js';
 export interface SourceConnectionsDeps {
   readonly session: Uint8Array;
   readonly connect: () => Promise<Channel>;
+  readonly capabilities: number;
   readonly clock: Clock;
   readonly tap?: OpenTap | undefined;
   readonly onMessage: (message: Message) => void;
@@ -59,7 +60,7 @@ export class SourceConnections {
       attempt: this.#attempt,
       channel: 0,
       role,
-      capabilities: 0,
+      capabilities: this.#deps.capabilities,
     });
     return link;
   }

@@ -3,6 +3,7 @@ import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
 import type { Message } from '../protocol/messages.js';
+import { capability, ourCapabilities } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import { beginTransfer } from './begin-transfer.js';
 import type { Clock } from './clock.js';
@@ -52,6 +53,8 @@ export class SourceDriver {
   readonly #cpuFrom: NodeJS.CpuUsage = process.cpuUsage();
   #state: SourceState = { phase: 'greeting' };
   #transfer: Transfer | undefined;
+  /** What we can do; from HELLO_ACK on what both can do. */
+  #capabilities: number;
   #failedSide: 'source' | 'destination' | undefined;
   #farewell: Promise<void> = Promise.resolve();
   #over: () => void = () => {};
@@ -60,11 +63,14 @@ export class SourceDriver {
     const { random = randomBytes } = deps;
     this.#deps = deps;
     this.session = random(16);
+    this.#capabilities =
+      deps.options.patches === 'never' ? ourCapabilities & ~capability.patches : ourCapabilities;
     this.#control = new GuestControl(deps.guest);
     this.#meter = new Meter(deps.clock);
     this.#connections = new SourceConnections({
       ...deps,
       session: this.session,
+      capabilities: this.#capabilities,
       onMessage: (message) => this.#onMessage(message),
       onClosed: (error) => this.#dispatch({ type: 'closed', error }),
       onRoundTrip: (ms) => this.#meter.roundTrip(ms),
@@ -131,6 +137,7 @@ export class SourceDriver {
       this.#transfer?.acknowledged(message.seq, message.rereadPages);
       return;
     }
+    if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
     this.#dispatch({ type: 'message', message });
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message);
   }
@@ -244,6 +251,7 @@ export class SourceDriver {
           link,
           meter: this.#meter,
           session: this.session,
+          patches: (this.#capabilities & capability.patches) !== 0,
           feed: (event) => this.#dispatch(event),
         },
         this.#plan,

@@ -4,6 +4,15 @@ export const protocolVersion = 1;
 /** The oldest version still understood: the previous one, once there is one. */
 export const oldestVersion = 1;
 
+/** Bits of HELLO and HELLO_ACK: what a peer can do besides what its version says. Both must have named what is to be used. */
+export const capability = {
+  /** PAGES may hold patches, and both ends keep the ring for them. */
+  patches: 1,
+} as const;
+
+/** What this build can do. */
+export const ourCapabilities: number = capability.patches;
+
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks
  * `minVersion` to `maxVersion` know, or undefined where there is none.

@@ -11,4 +11,12 @@ describe('the options of a migration', () => {
     const { switchoverTimeoutMs } = resolveOptions({ maxDowntimeMs: 1_000_000_000 });
     expect(switchoverTimeoutMs).toBe(1_000_000_000);
   });
+
+  it('know three ways with patches', () => {
+    expect(resolveOptions().patches).toBe('auto');
+    for (const patches of ['auto', 'always', 'never'] as const) {
+      expect(resolveOptions({ patches }).patches).toBe(patches);
+    }
+    expect(() => resolveOptions(JSON.parse('{"patches":"sometimes"}'))).toThrow(RangeError);
+  });
 });

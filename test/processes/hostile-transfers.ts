@@ -106,6 +106,12 @@ export const hostileTransfers: readonly HostileRow[] = [
     say: pages([0, ...run(1, kinds.delta), 0], [4, 0, 0xff, 0x1f, 2, 9]),
   },
   {
+    what: 'a patch that nobody agreed to take',
+    code: 'ERR_FRAME_CORRUPT',
+    ...accepted,
+    say: pages([0, ...run(1, kinds.patch), 0], [2, 0, 4, 9]),
+  },
+  {
     what: 'a region that shrinks',
     code: 'ERR_OUT_OF_RANGE',
     ...accepted,

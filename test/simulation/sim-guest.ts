@@ -70,6 +70,12 @@ export class SimGuest {
     this.#marks?.mark(0, offset, 1);
   }
 
+  /** Content moves: the `bytes` at `from` are `to` as well. */
+  move(from: number, to: number, bytes: number): void {
+    this.bytes().copyWithin(to, from, from + bytes);
+    this.#marks?.mark(0, to, bytes);
+  }
+
   growBy(bytes: number): void {
     this.#memory.byteLength += bytes;
   }

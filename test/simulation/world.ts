@@ -35,6 +35,8 @@ export interface Scenario {
     readonly destination?: 'resume' | 'abandon';
   };
   readonly options?: MigrateOptions;
+  /** With each write the guest also copies a stretch of its memory elsewhere. */
+  readonly moves?: boolean;
   /** Virtual milliseconds between two moments in which the guest writes. */
   readonly writeEveryMs?: number;
   /** Bytes it then writes, anywhere; default 1. `nowMs`: since the beginning. */
@@ -134,6 +136,13 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       const value = random() & 0xff;
       guest.write(offset, value);
       bytesOf(expected)[offset] = value;
+      if (scenario.moves === true) {
+        const bytes = 1 + (random() % 6000);
+        const from = random() % (expected.byteLength - bytes);
+        const to = random() % (expected.byteLength - bytes);
+        guest.move(from, to, bytes);
+        bytesOf(expected).copyWithin(to, from, from + bytes);
+      }
     }
     clock.after(scenario.writeEveryMs ?? 7, write);
   };

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { Meter } from '../../src/migration/meter.js';
+import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
+import { PatchPolicy } from '../../src/migration/patch-policy.js';
+
+/** A policy on a link that was seen to carry so many bytes a second. */
+function policy(options: MigrateOptions, bytesPerSecond?: number): PatchPolicy {
+  let now = 0;
+  const meter = new Meter({
+    now: () => now,
+    after: () => () => {},
+    turn: () => Promise.resolve(),
+  });
+  if (bytesPerSecond !== undefined) {
+    meter.left({ seq: 1, bytes: bytesPerSecond / 100, pages: 1, at: now });
+    now += 10;
+    meter.acknowledged(1);
+  }
+  return new PatchPolicy(resolveOptions(options), meter);
+}
+
+describe('patches', () => {
+  it.each([
+    ['pay on a slow link', {}, 10e6, true, true],
+    ['do not pay on a fast link', {}, 2e9, false, false],
+    ['are not tried before the link is known', {}, undefined, false, false],
+    [
+      'pay below a slow budget, which does not bind the pause',
+      { bytesPerSecond: 1e6 },
+      2e9,
+      true,
+      false,
+    ],
+    ['are tried always where that is asked for', { patches: 'always' }, 2e9, true, true],
+    ['are tried never where that is asked for', { patches: 'never' }, 10e6, false, false],
+  ] as const)('%s', (_, options, rate, live, paused) => {
+    expect(policy(options, rate).pays(false)).toBe(live);
+    expect(policy(options, rate).pays(true)).toBe(paused);
+  });
+});
