@@ -13,7 +13,7 @@ export const switchoverBytes: Readonly<Record<'prepare' | 'ready' | 'commit' | '
   {
     prepare: lengthOf(
       { type: 'STATE', totalBytes: 0, offset: 0, bytes: none },
-      { type: 'PREPARE', generation: 1, finalSeq: 1, digest },
+      { type: 'PREPARE', generation: 1, finalSeqs: [1], digest },
     ),
     ready: lengthOf({ type: 'READY', digest }),
     commit: lengthOf({ type: 'COMMIT', digest }),

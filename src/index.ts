@@ -18,10 +18,16 @@ export type { Arrival } from './migration/destination.js';
 export type { ByKind, Downtime, MigrationEvent, MigrationReport } from './migration/events.js';
 export {
   type IncomingOffer,
+  type ListenAddress,
   type ListenEvent,
   type Listener,
   type ListenOptions,
   listen,
 } from './migration/listen.js';
-export { type MigrateTarget, type Migration, migrate } from './migration/migrate.js';
+export {
+  type MigrateAddress,
+  type MigrateTarget,
+  type Migration,
+  migrate,
+} from './migration/migrate.js';
 export type { MigrateOptions } from './migration/options.js';

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { maxChannels } from '../protocol/limits.js';
 
 const units: Readonly<Record<string, number>> = {
   '': 1,
@@ -84,6 +85,30 @@ export function parseTarget(text: string): Address {
   const address = parseAddress(text);
   if (address.port === 0) throw new InvalidArgumentError('port 0 cannot be connected to');
   return address;
+}
+
+/** Addresses with commas between them. */
+export function parseAddresses(text: string): [Address, ...Address[]] {
+  return someOf(text, parseAddress);
+}
+
+/** As `parseAddresses`, of a peer to connect to. */
+export function parseTargets(text: string): [Address, ...Address[]] {
+  return someOf(text, parseTarget);
+}
+
+function someOf(text: string, parse: (one: string) => Address): [Address, ...Address[]] {
+  const [first = '', ...others] = text.split(',');
+  return [parse(first), ...others.map(parse)];
+}
+
+/** A number of connections, 1 to 16. */
+export function parseConnections(text: string): number {
+  const count = parseCount(text);
+  if (count < 1 || count > maxChannels) {
+    throw new InvalidArgumentError(`give a whole number from 1 to ${maxChannels}`);
+  }
+  return count;
 }
 
 /** `host` and `port` as one text that `parseAddress` reads. */

@@ -21,9 +21,11 @@ export class ReceiveView {
     this.#once = once;
   }
 
-  listening({ host, port }: Address): void {
-    this.#output.event({ type: 'listening', host, port });
-    this.#output.line(`listening ${formatAddress({ host, port })}`);
+  listening(addresses: readonly Address[]): void {
+    for (const { host, port } of addresses) {
+      this.#output.event({ type: 'listening', host, port });
+      this.#output.line(`listening ${formatAddress({ host, port })}`);
+    }
   }
 
   /** Pages came. How many will come nobody knows here: the source leaves out what is zero. */

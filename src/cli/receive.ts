@@ -6,12 +6,12 @@ import { ControlSocket } from './control-socket.js';
 import { openDoubt } from './doubt.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';
 import { Landing } from './landing.js';
-import { type Address, parseAddress, parseSize } from './parse.js';
+import { type Address, parseAddresses, parseSize } from './parse.js';
 import { ReceiveView } from './receive-view.js';
 import { openRecording } from './record-option.js';
 
 interface ReceiveOptions {
-  readonly listen: Address;
+  readonly listen: readonly [Address, ...Address[]];
   readonly out?: string;
   readonly outDir?: string;
   readonly once?: true;
@@ -32,7 +32,11 @@ export function addReceive(program: Command): void {
   program
     .command('receive')
     .description('Wait for files that `pageferry send` copies here.')
-    .requiredOption('--listen <HOST:PORT>', 'where to listen; port 0: any free one', parseAddress)
+    .requiredOption(
+      '--listen <HOST:PORT>',
+      'where to listen, several with commas; port 0: any free one',
+      parseAddresses,
+    )
     .addOption(new Option('--out <FILE>', 'where the image goes').conflicts('outDir'))
     .option('--out-dir <DIR>', 'a folder for images under their own names')
     .option('--once', 'end after one completed image')
@@ -64,7 +68,7 @@ async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
   const listener = await startListening(options, landing, view, recording);
   const stop = (): void => void listener.close();
   interruption.signal.addEventListener('abort', stop);
-  view.listening(listener);
+  view.listening(listener.addresses);
   const control = new ControlSocket('destination');
   const doubt = (session: string): void =>
     void openDoubt(control, listener, session, (text) => output.line(text));
@@ -96,9 +100,11 @@ function startListening(
   view: ReceiveView,
   recording: DestinationRecording | undefined,
 ): Promise<Listener> {
+  const [first, ...addresses] = options.listen;
   return checkingUsage(() =>
     listen({
-      ...options.listen,
+      ...first,
+      addresses,
       accept: (offer) => landing.make(offer),
       maxImageBytes: options.maxImage,
       insecure: options.insecure === true,
@@ -107,9 +113,8 @@ function startListening(
         ...(recording === undefined ? {} : { tap: recording.tap }),
         onStep: (session, event, state) => {
           landing.saw(session, state.phase);
-          if (event.type === 'message' && event.message.type === 'PAGES') {
-            view.pages(session, event.message.body.byteLength);
-          }
+          const message = 'message' in event ? event.message : undefined;
+          if (message?.type === 'PAGES') view.pages(session, message.body.byteLength);
           recording?.step(session, event, state);
         },
       },

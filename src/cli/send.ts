@@ -13,11 +13,12 @@ import { MigrationView, sentSummary } from './migration-view.js';
 import {
   type Address,
   formatAddress,
+  parseConnections,
   parseCount,
   parsePid,
   parsePositive,
   parseRate,
-  parseTarget,
+  parseTargets,
 } from './parse.js';
 import { openRecording } from './record-option.js';
 
@@ -28,11 +29,14 @@ interface SendOptions {
   readonly resumeCmd?: string;
   readonly maxDowntime?: number;
   readonly bytesPerSecond?: number;
+  readonly connections?: number;
   readonly retries: number;
   readonly insecure?: true;
   readonly record?: string;
   readonly json?: true;
 }
+
+type Targets = readonly [Address, ...Address[]];
 
 const firstRetryMs = 250;
 const longestRetryMs = 10_000;
@@ -42,33 +46,34 @@ export function addSend(program: Command): void {
     .command('send')
     .description('Copy a file, as it is or while something writes it, to a `pageferry receive`.')
     .argument('<FILE>', 'the file to send')
-    .argument('<HOST:PORT>', 'where a destination listens', parseTarget)
+    .argument('<HOST:PORT>', 'where a destination listens; several with commas', parseTargets)
     .option('--live', 'follow a file that something else keeps writing')
     .option('--pause-pid <PID>', 'the process that writes it: stopped for the last round', parsePid)
     .option('--pause-cmd <COMMAND>', 'a command that stops what writes it')
     .option('--resume-cmd <COMMAND>', 'a command that lets it go on')
     .option('--max-downtime <MS>', 'longest acceptable pause of the writer', parsePositive)
     .option('--bytes-per-second <N>', 'ceiling for live rounds, as in 10M', parseRate)
+    .option('--connections <N>', 'TCP connections that carry pages, 1 to 16', parseConnections)
     .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
     .option('--insecure', 'send to another machine, unencrypted and unauthenticated')
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
     .option('--json', 'events as NDJSON on stdout')
     .addHelpText('after', '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711')
-    .action((file: string, target: Address, options: SendOptions) =>
-      conduct(options.json === true, 'source', (stage) => send(file, target, options, stage)),
+    .action((file: string, targets: Targets, options: SendOptions) =>
+      conduct(options.json === true, 'source', (stage) => send(file, targets, options, stage)),
     );
 }
 
 async function send(
   file: string,
-  target: Address,
+  targets: Targets,
   options: SendOptions,
   stage: Stage,
 ): Promise<void> {
   await checkingUsage(() => resolveOptions(engineOptions(options)));
   for (let retriesLeft = options.retries, waitMs = firstRetryMs; ; retriesLeft -= 1) {
     try {
-      return await sendOnce(file, target, options, stage);
+      return await sendOnce(file, targets, options, stage);
     } catch (error) {
       if (!(error instanceof Failure) || retriesLeft === 0 || !mayPass(error.event)) throw error;
       const { code, message } = error.event;
@@ -82,7 +87,7 @@ async function send(
 
 async function sendOnce(
   file: string,
-  target: Address,
+  [target, ...addresses]: Targets,
   options: SendOptions,
   { output, interruption }: Stage,
 ): Promise<void> {
@@ -101,6 +106,7 @@ async function sendOnce(
       options: {
         ...engineOptions(options),
         ...target,
+        addresses,
         insecure: options.insecure === true,
         signal: interruption.signal,
       },
@@ -130,10 +136,11 @@ async function openFile(file: string, options: SendOptions): Promise<FileGuest> 
 }
 
 function engineOptions(options: SendOptions): MigrateOptions {
-  const { maxDowntime, bytesPerSecond } = options;
+  const { maxDowntime, bytesPerSecond, connections } = options;
   return {
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(connections === undefined ? {} : { connections }),
   };
 }
 

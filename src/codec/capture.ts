@@ -7,7 +7,8 @@ import type { SourceRegion } from '../memory/source-region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import { Audit } from './audit.js';
 import { baseCacheBytesOf, placeBaseCache } from './base-cache.js';
-import { CaptureWindow, WINDOW_PAGES } from './capture-window.js';
+import { CaptureCursor } from './capture-cursor.js';
+import { CaptureWindow } from './capture-window.js';
 import {
   type CapturedFrame,
   FrameSlots,
@@ -29,13 +30,17 @@ export interface CaptureOptions {
   readonly baseCacheBytes: number;
   /** The destination takes patches; they are made where there is a shadow. Default false. */
   readonly patches?: boolean;
-  /** Frames that may exist at once. Default 8. */
+  /** Channels that carry pages, each its own: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
+  readonly channels?: number;
+  /** Frames that may exist at once. Default 8 for each channel. */
   readonly slots?: number;
   /** Largest payload of a frame. Default 512 KiB. */
   readonly maxPayloadBytes?: number;
 }
 
 export interface CaptureBudget {
+  /** Whose pages are looked at: see `CaptureCursor`. Default 0. */
+  readonly channel?: number;
   /** Payload bytes of the frame; at least one page is taken whatever this says. */
   readonly maxPayloadBytes: number;
   /** Pages to look at; up to 255 more to finish a window. */
@@ -53,7 +58,7 @@ export interface Capture {
   /** Undefined if every page looked at was as the destination knows it. */
   readonly frame: CapturedFrame | undefined;
   readonly examinedPages: number;
-  /** No dirty page is left. */
+  /** No dirty page of the channel is left. */
   readonly exhausted: boolean;
 }
 
@@ -71,8 +76,8 @@ export class CaptureEngine {
   readonly #audit: Audit;
   readonly #regions: SourceRegions;
   readonly #patches: PatchIndex | undefined;
-  /** Where the next frame begins: index into the regions, and page. */
-  #cursor = { source: 0, page: 0 };
+  /** One for each channel. */
+  readonly #cursors: readonly CaptureCursor[];
   /** Where the ring stood before the last frame. */
   #pushesBefore = 0;
 
@@ -81,7 +86,11 @@ export class CaptureEngine {
    * does not fit an arena.
    */
   constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
-    const { slots = 8, maxPayloadBytes = 512 << 10 } = options;
+    const { channels = 1, patches = false } = options;
+    if (!Number.isInteger(channels) || channels < 1) throw new RangeError(`channels: ${channels}`);
+    // What a patch refers to must be there when it is applied: only one channel has an order.
+    if (patches && channels > 1) throw new RangeError('patches travel on one channel only');
+    const { slots = 8 * channels, maxPayloadBytes = 512 << 10 } = options;
     if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`slots: ${slots}`);
     if (!Number.isInteger(maxPayloadBytes) || maxPayloadBytes < MIN_PAYLOAD_BYTES) {
       throw new RangeError(`maxPayloadBytes must be at least ${MIN_PAYLOAD_BYTES}`);
@@ -92,7 +101,6 @@ export class CaptureEngine {
       Audit.byteLength +
       baseCacheBytesOf(options.baseCacheBytes) +
       4 * PAGE_BYTES;
-    const { patches = false } = options;
     const plan = planSourceArena(regions, fixedBytes, options.shadowBytes, patches);
     const { arena, indexedPages } = plan;
     const key = placeHashKey(arena, options.secret);
@@ -107,6 +115,10 @@ export class CaptureEngine {
     this.#regions = new SourceRegions(arena, key, plan.shadowPagesLeft);
     this.#inPlace =
       tracker.exact || tracker.evidence === 'shadow' ? undefined : new InPlaceScan(options.secret);
+    this.#cursors = Array.from(
+      { length: channels },
+      (_, channel) => new CaptureCursor(channel, channels),
+    );
     regions.forEach((region, index) => {
       this.#regions.add(region, plan.shadowPages[index] ?? 0).baseKnown.clearAll();
     });
@@ -181,26 +193,29 @@ export class CaptureEngine {
    * the next goes on where it ended. RangeError if no slot is free; ERR_SOURCE_CHANGED if a region became shorter.
    */
   async capture(budget: CaptureBudget): Promise<Capture> {
+    const { channel = 0 } = budget;
+    const cursor = this.#cursors[channel];
+    if (cursor === undefined) throw new RangeError(`no channel ${channel}`);
     const frame = this.#slots.open(budget.maxPayloadBytes, budget.maxPages);
     this.#pushesBefore = this.#patches?.pushes ?? 0;
     let examinedPages = 0;
     try {
       while (examinedPages < budget.maxPages) {
-        const source = this.#seekDirty(frame.pageCount() === 0);
+        const source = cursor.seek(this.#regions.list, frame.pageCount() === 0);
         if (source === undefined) break;
-        const first = this.#cursor.page;
+        const { first } = cursor;
         const taken = this.#window.take(source, first);
         examinedPages += taken;
         const isFull = await this.#captureWindow(source, first, frame);
         if (isFull) break;
-        this.#cursor.page = first + WINDOW_PAGES;
+        cursor.pass();
       }
     } catch (error) {
       const begun = frame.seal();
       if (begun !== undefined) this.takeBack(begun);
       throw error;
     }
-    return { frame: frame.seal(), examinedPages, exhausted: !this.#hasDirty() };
+    return { frame: frame.seal(), examinedPages, exhausted: !cursor.hasDirty(this.#regions.list) };
   }
 
   /** The window at the cursor, whose dirty pages were taken. True if the frame is full before all of them. */
@@ -225,27 +240,6 @@ export class CaptureEngine {
   /** Work for moments in which the link is busy: makes up to `maxPages` pages findable for patches. Returns how many. */
   indexPages(maxPages: number): number {
     return this.#patches?.indexPages(this.#regions.list, maxPages) ?? 0;
-  }
-
-  /** Moves the cursor to the next window with a dirty page; wraps to the start only between frames, whose pages ascend. */
-  #seekDirty(mayWrap: boolean): SourceRegion | undefined {
-    const cursor = this.#cursor;
-    const wrapped = cursor.source === 0 && cursor.page === 0;
-    for (; cursor.source < this.#regions.list.length; cursor.source++, cursor.page = 0) {
-      const source = this.#regions.list[cursor.source];
-      if (source === undefined) break;
-      const page = source.dirty.next(cursor.page, source.pageCount);
-      if (page < source.pageCount) {
-        cursor.page = page - (page % WINDOW_PAGES);
-        return source;
-      }
-    }
-    this.#cursor = { source: 0, page: 0 };
-    return mayWrap && !wrapped ? this.#seekDirty(false) : undefined;
-  }
-
-  #hasDirty(): boolean {
-    return this.#regions.list.some(({ dirty, pageCount }) => dirty.next(0, pageCount) < pageCount);
   }
 
   /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */

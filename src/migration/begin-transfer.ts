@@ -24,6 +24,7 @@ export function beginTransfer(
     shadowBytes: keepsBases ? options.shadowBytes : 0,
     baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
     patches: deps.patches,
+    channels: options.connections,
   });
   for (const [at, region] of offered.entries()) {
     if (regions.includes(region)) engine.setBase(region.id, bases[at] ?? 'unknown');

@@ -1,19 +1,27 @@
 import { FerryError } from '../errors.js';
 import type { Hello, Message, SessionStanding } from '../protocol/messages.js';
-import { ourCapabilities, protocolVersion } from '../protocol/version.js';
+import { capability, ourCapabilities, protocolVersion } from '../protocol/version.js';
 import type { Link } from './link.js';
 
 export interface DestinationConnectionsDeps {
   /** The promise holds back the next frame. */
   readonly onMessage: (message: Message, seq: number) => void | Promise<void>;
+  /** A message on a page channel. */
+  readonly onPagesMessage: (channel: number, message: Message, seq: number) => void | Promise<void>;
   readonly onLost: (error: FerryError) => void;
+  /** A page channel that was not closed here is no more. */
+  readonly onPagesLost: (error: FerryError) => void;
   /** A connection of the session closed; `orderly`: by both sides' will. */
   readonly onClosed: (orderly: boolean) => void;
 }
 
-/** The connections of one session, each newer one in place of the one before. Only the newest is heard. */
+/**
+ * The connections of one session: the control channel, each newer one in place of the one before, of which only the newest is heard; and the
+ * page channels of its attempt.
+ */
 export class DestinationConnections {
   readonly #deps: DestinationConnectionsDeps;
+  readonly #pages = new Map<number, Link>();
   #link: Link | undefined;
   #attempt = 0;
   #capabilities = 0;
@@ -51,6 +59,7 @@ export class DestinationConnections {
     this.#attempt = hello.attempt;
     this.#link = link;
     older?.destroy();
+    for (const pages of this.#forgetPages()) pages.destroy();
     link.handlers = {
       onMessage: (message, seq) => {
         if (this.#link === link) return this.#deps.onMessage(message, seq);
@@ -62,29 +71,93 @@ export class DestinationConnections {
         this.#deps.onClosed(orderly);
       },
     };
-    link.send({
-      type: 'HELLO_ACK',
-      version: protocolVersion,
-      standing,
-      capabilities: this.#capabilities,
-      lastAppliedSeq,
-    });
+    greet(link, this.#capabilities, standing, lastAppliedSeq);
   }
 
-  send(message: Message): void {
-    this.#link?.send(message);
+  /** Takes a page channel of the attempt under way, and answers. ERR_UNEXPECTED_MESSAGE for one of another attempt, or that is there already; ERR_UNSUPPORTED. */
+  takePages(link: Link, hello: Hello): void {
+    const { channel, attempt } = hello;
+    if (attempt !== this.#attempt || this.#link?.open !== true || this.#pages.has(channel)) {
+      throw new FerryError(
+        'ERR_UNEXPECTED_MESSAGE',
+        `channel ${channel} of attempt ${attempt} while attempt ${this.#attempt} is under way`,
+      );
+    }
+    // Patches would need an order that channels do not have among each other.
+    const { channels, patches } = capability;
+    if ((this.#capabilities & (channels | patches)) !== channels) {
+      throw new FerryError('ERR_UNSUPPORTED', 'page channels were not agreed on');
+    }
+    this.#pages.set(channel, link);
+    link.handlers = {
+      onMessage: (message, seq) => {
+        if (this.#pages.get(channel) === link) {
+          return this.#deps.onPagesMessage(channel, message, seq);
+        }
+      },
+      onClosed: (error) => {
+        if (this.#pages.get(channel) === link) this.#deps.onPagesLost(error);
+      },
+    };
+    greet(link, this.#capabilities, 'receiving', 0);
   }
 
+  /** ERR_UNEXPECTED_MESSAGE unless a PREPARE of `channels` channels names those that are here, no more and no fewer. */
+  checkChannels(channels: number): void {
+    const numbers = [0, ...this.#pages.keys()];
+    if (numbers.length === channels && Math.max(...numbers) === channels - 1) return;
+    throw new FerryError(
+      'ERR_UNEXPECTED_MESSAGE',
+      `PREPARE of ${channels} channels, with ${numbers.length} of them here`,
+    );
+  }
+
+  send(message: Message, channel = 0): void {
+    const link = channel === 0 ? this.#link : this.#pages.get(channel);
+    link?.send(message);
+  }
+
+  /** Closes the control channel, and behind it the page channels: whoever reads their end has read what was said before it. */
   close(): void {
     const link = this.#link;
-    link?.close().then(() => {
+    if (link === undefined) {
+      this.#closePages();
+      return;
+    }
+    link.close().then(() => {
+      if (this.#link === link) this.#closePages();
       this.#forget(link);
       this.#deps.onClosed(true);
     });
+  }
+
+  #closePages(): void {
+    for (const link of this.#forgetPages()) link.close();
+  }
+
+  #forgetPages(): Link[] {
+    const links = [...this.#pages.values()];
+    this.#pages.clear();
+    return links;
   }
 
   /** A closed link still holds the area it read into. */
   #forget(link: Link): void {
     if (this.#link === link) this.#link = undefined;
   }
+}
+
+function greet(
+  link: Link,
+  capabilities: number,
+  standing: SessionStanding,
+  lastAppliedSeq: number,
+): void {
+  link.send({
+    type: 'HELLO_ACK',
+    version: protocolVersion,
+    standing,
+    capabilities,
+    lastAppliedSeq,
+  });
 }

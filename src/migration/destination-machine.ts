@@ -1,10 +1,15 @@
 import { FerryError } from '../errors.js';
-import type { Message, Prepare, SessionStanding } from '../protocol/messages.js';
-import type {
-  DestinationEffect,
-  DestinationEvent,
-  DestinationState,
-  DestinationStep,
+import type { Message, Prepare } from '../protocol/messages.js';
+import {
+  also,
+  type DestinationEvent,
+  type DestinationState,
+  type DestinationStep,
+  discarded,
+  giveUp,
+  isDecided,
+  sayStartFailed,
+  stay,
 } from './destination-states.js';
 import { sameDigest } from './digest.js';
 
@@ -22,6 +27,8 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
   switch (event.type) {
     case 'message':
       return onMessage(state, event.message);
+    case 'pages':
+      return onPages(state, event);
     case 'admitted':
       if (state.phase !== 'admitting') return stay(state);
       return {
@@ -41,6 +48,11 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
           { do: 'close' },
         ],
       };
+    case 'gathered':
+      if (state.phase !== 'gathering' || state.prepare.generation !== event.generation) {
+        return stay(state);
+      }
+      return verify(state.prepare, state.repairs);
     case 'verified':
       return onVerified(state, event.generation, event.digest);
     case 'loaded':
@@ -80,31 +92,6 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
   }
 }
 
-/** What a source that (re)connects is told. */
-export function standingOf(state: DestinationState): SessionStanding {
-  switch (state.phase) {
-    case 'awaiting-offer':
-    case 'admitting':
-      return 'new';
-    case 'receiving':
-    case 'verifying':
-    case 'repairing':
-    case 'loading':
-      return 'receiving';
-    case 'ready':
-    case 'starting':
-      return 'ready';
-    case 'running':
-      return 'running';
-    case 'start-failed':
-      return 'start-failed';
-    case 'aborted':
-      return 'aborted';
-    default:
-      return state satisfies never;
-  }
-}
-
 function onMessage(state: DestinationState, message: Message): DestinationStep {
   if (message.type === 'ABORT') return onAbort(state, message);
   switch (state.phase) {
@@ -116,13 +103,13 @@ function onMessage(state: DestinationState, message: Message): DestinationStep {
         return also(state, { do: 'apply', message });
       }
       if (message.type === 'ROUND_END') return also(state, { do: 'round-ended' });
-      if (message.type === 'PREPARE') return verify(message, 0);
+      if (message.type === 'PREPARE') return prepared(message, 0);
       break;
     case 'repairing':
       if (message.type === 'HASHES_REQUEST')
         return also(state, { do: 'send-page-hashes', message });
       if (message.type === 'PAGES') return also(state, { do: 'apply', message });
-      if (message.type === 'PREPARE') return verify(message, state.repairs);
+      if (message.type === 'PREPARE') return prepared(message, state.repairs);
       break;
     case 'ready':
       if (message.type !== 'COMMIT') break;
@@ -146,6 +133,37 @@ function onMessage(state: DestinationState, message: Message): DestinationStep {
       break;
   }
   throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+/** Pages on a channel of their own: behind PREPARE only those it counts, before the digest is computed. */
+function onPages(
+  state: DestinationState,
+  { channel, seq, message }: Extract<DestinationEvent, { type: 'pages' }>,
+): DestinationStep {
+  switch (state.phase) {
+    case 'receiving':
+    case 'repairing':
+      return also(state, { do: 'apply', message });
+    case 'gathering':
+      if (seq > (state.prepare.finalSeqs[channel] ?? 0)) break;
+      return also(state, { do: 'apply', message });
+    case 'aborted':
+    case 'start-failed':
+      // What was under way when we gave up.
+      return stay(state);
+    default:
+      break;
+  }
+  throw new FerryError(
+    'ERR_UNEXPECTED_MESSAGE',
+    `PAGES ${seq} on channel ${channel} while ${state.phase}`,
+  );
+}
+
+/** One channel is in order by itself; with several, PREPARE may have overtaken pages. */
+function prepared(prepare: Prepare, repairs: number): DestinationStep {
+  if (prepare.finalSeqs.length === 1) return verify(prepare, repairs);
+  return { state: { phase: 'gathering', prepare, repairs }, effects: [{ do: 'gather', prepare }] };
 }
 
 function verify(prepare: Prepare, repairs: number): DestinationStep {
@@ -258,41 +276,4 @@ function onResolved(state: DestinationState, verdict: 'resume' | 'abandon'): Des
     };
   }
   return discarded(new FerryError('ERR_ABORTED', 'given up on the operator’s word'));
-}
-
-function giveUp(state: DestinationState, error: FerryError): DestinationStep {
-  const failed: Message =
-    state.phase === 'awaiting-offer' || state.phase === 'admitting'
-      ? { type: 'REJECT', code: error.code, text: error.message }
-      : { type: 'FAILED', code: error.code, text: error.message };
-  return {
-    state: { phase: 'aborted', error },
-    effects: [{ do: 'send', message: failed }, { do: 'discard' }, { do: 'close' }],
-  };
-}
-
-function discarded(error: FerryError): DestinationStep {
-  return { state: { phase: 'aborted', error }, effects: [{ do: 'discard' }, { do: 'close' }] };
-}
-
-/** The guest's fate is settled; no ABORT can change it. */
-function isDecided(state: DestinationState): boolean {
-  return (
-    state.phase === 'starting' ||
-    state.phase === 'running' ||
-    state.phase === 'start-failed' ||
-    state.phase === 'aborted'
-  );
-}
-
-function sayStartFailed(error: FerryError): DestinationEffect {
-  return { do: 'send', message: { type: 'START_FAILED', code: error.code, text: error.message } };
-}
-
-function also(state: DestinationState, effect: DestinationEffect): DestinationStep {
-  return { state, effects: [effect] };
-}
-
-function stay(state: DestinationState): DestinationStep {
-  return { state, effects: [] };
 }

@@ -1,11 +1,20 @@
 import type { FerryError } from '../errors.js';
-import type { Message, Offer, Prepare, Running } from '../protocol/messages.js';
+import type {
+  Message,
+  Offer,
+  Pages,
+  Prepare,
+  Running,
+  SessionStanding,
+} from '../protocol/messages.js';
 
 /** Where the destination stands with one session; each phase carries only what it knows. */
 export type DestinationState =
   | { readonly phase: 'awaiting-offer' }
   | { readonly phase: 'admitting' }
   | { readonly phase: 'receiving' }
+  /** PREPARE is here, and frames on page channels that it counts are not. */
+  | { readonly phase: 'gathering'; readonly prepare: Prepare; readonly repairs: number }
   | { readonly phase: 'verifying'; readonly prepare: Prepare; readonly repairs: number }
   | { readonly phase: 'repairing'; readonly repairs: number }
   | { readonly phase: 'loading'; readonly prepare: Prepare }
@@ -17,8 +26,17 @@ export type DestinationState =
 
 export type DestinationEvent =
   | { readonly type: 'message'; readonly message: Message }
+  /** On a page channel. */
+  | {
+      readonly type: 'pages';
+      readonly channel: number;
+      readonly seq: number;
+      readonly message: Pages;
+    }
   | { readonly type: 'admitted'; readonly bases: readonly ('zero' | 'unknown')[] }
   | { readonly type: 'refused'; readonly error: FerryError }
+  /** Every channel was applied as far as PREPARE says. */
+  | { readonly type: 'gathered'; readonly generation: number }
   /** The trees were computed; `digest` is ours. */
   | { readonly type: 'verified'; readonly generation: number; readonly digest: Uint8Array }
   /** The state is loaded and outside resources are held. */
@@ -44,6 +62,8 @@ export type DestinationEffect =
       readonly message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>;
     }
   | { readonly do: 'round-ended' }
+  /** Wait until every channel was applied as far as PREPARE says. */
+  | { readonly do: 'gather'; readonly prepare: Prepare }
   /** Finish the re-read, compute the trees and the digest. */
   | { readonly do: 'verify'; readonly prepare: Prepare }
   /** Tell the source every leaf we have. */
@@ -66,4 +86,67 @@ export type DestinationEffect =
 export interface DestinationStep {
   readonly state: DestinationState;
   readonly effects: readonly DestinationEffect[];
+}
+
+/** What a source that (re)connects is told. */
+export function standingOf(state: DestinationState): SessionStanding {
+  switch (state.phase) {
+    case 'awaiting-offer':
+    case 'admitting':
+      return 'new';
+    case 'receiving':
+    case 'gathering':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+      return 'receiving';
+    case 'ready':
+    case 'starting':
+      return 'ready';
+    case 'running':
+      return 'running';
+    case 'start-failed':
+      return 'start-failed';
+    case 'aborted':
+      return 'aborted';
+    default:
+      return state satisfies never;
+  }
+}
+
+export function giveUp(state: DestinationState, error: FerryError): DestinationStep {
+  const failed: Message =
+    state.phase === 'awaiting-offer' || state.phase === 'admitting'
+      ? { type: 'REJECT', code: error.code, text: error.message }
+      : { type: 'FAILED', code: error.code, text: error.message };
+  return {
+    state: { phase: 'aborted', error },
+    effects: [{ do: 'send', message: failed }, { do: 'discard' }, { do: 'close' }],
+  };
+}
+
+export function discarded(error: FerryError): DestinationStep {
+  return { state: { phase: 'aborted', error }, effects: [{ do: 'discard' }, { do: 'close' }] };
+}
+
+/** The guest's fate is settled; no ABORT can change it. */
+export function isDecided(state: DestinationState): boolean {
+  return (
+    state.phase === 'starting' ||
+    state.phase === 'running' ||
+    state.phase === 'start-failed' ||
+    state.phase === 'aborted'
+  );
+}
+
+export function sayStartFailed(error: FerryError): DestinationEffect {
+  return { do: 'send', message: { type: 'START_FAILED', code: error.code, text: error.message } };
+}
+
+export function also(state: DestinationState, effect: DestinationEffect): DestinationStep {
+  return { state, effects: [effect] };
+}
+
+export function stay(state: DestinationState): DestinationStep {
+  return { state, effects: [] };
 }

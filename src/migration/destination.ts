@@ -1,13 +1,14 @@
-import { asFerryError, type FerryError } from '../errors.js';
+import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Hello, Offer } from '../protocol/messages.js';
+import type { Hello, Message, Offer } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
 import { DestinationConnections } from './destination-connections.js';
-import { standingOf, stepDestination } from './destination-machine.js';
-import type {
-  DestinationEffect,
-  DestinationEvent,
-  DestinationState,
+import { stepDestination } from './destination-machine.js';
+import {
+  type DestinationEffect,
+  type DestinationEvent,
+  type DestinationState,
+  standingOf,
 } from './destination-states.js';
 import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import { HostEffects } from './host-effects.js';
@@ -17,6 +18,8 @@ import type { Link } from './link.js';
 export interface DestinationDeps extends Omit<GuestHostDeps, 'patches'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
+  /** Connections one migration may have. Default: `defaultMaxConnections`. */
+  readonly maxConnections?: number | undefined;
   readonly emit: (event: DestinationNotice) => void;
   /** The guest runs here. */
   readonly onArrival: (arrival: Arrival) => void;
@@ -45,6 +48,8 @@ export interface Arrival {
   readonly receivedBytes: number;
 }
 
+/** Connections one migration may have, unless the listener says otherwise. */
+export const defaultMaxConnections = 8;
 /** How long the source of something only copied may stay away after READY. */
 const copiedPromiseMs = 5000;
 
@@ -67,8 +72,10 @@ export class DestinationDriver {
     this.#deps = deps;
     this.#id = Buffer.from(deps.session).toString('hex');
     this.#connections = new DestinationConnections({
-      onMessage: (message, seq) => this.#dispatch({ type: 'message', message }, seq),
+      onMessage: (message, seq) => this.#onMessage(message, seq),
+      onPagesMessage: (channel, message, seq) => this.#onPagesMessage(channel, message, seq),
       onLost: (error) => this.#dispatch({ type: 'closed', error }),
+      onPagesLost: (error) => this.#onPagesLost(error),
       onClosed: (orderly) => this.onClosed(orderly),
     });
     this.ended = new Promise((resolve) => {
@@ -86,9 +93,25 @@ export class DestinationDriver {
 
   /** Takes over a connection whose HELLO named this session. Throws if its attempt is not newer than the last. */
   attach(link: Link, hello: Hello): void {
-    const lastAppliedSeq = this.#effects?.host.receiver.finalSeq ?? 0;
+    const lastAppliedSeq = this.#effects?.host.receiver.channels.finalSeq(0) ?? 0;
     this.#connections.take(link, hello, standingOf(this.#state), lastAppliedSeq);
     if (hello.role === 'ask') this.#dispatch({ type: 'asked' });
+  }
+
+  /** Takes a connection that brings pages beside the control channel. Throws the FerryError to refuse it with. */
+  attachPages(link: Link, hello: Hello): void {
+    const { maxConnections = defaultMaxConnections } = this.#deps;
+    const engine = this.#effects?.host.receiver.engine;
+    if (this.#state.phase !== 'receiving' || engine === undefined) {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `a page channel while ${this.#state.phase}`);
+    }
+    if (hello.channel >= maxConnections) {
+      const what = `channel ${hello.channel}; at most ${maxConnections} connections are taken`;
+      throw new FerryError('ERR_OUT_OF_RANGE', what);
+    }
+    this.#connections.takePages(link, hello);
+    link.receiveInto(new Uint8Array(engine.receiveArea.byteLength));
+    link.checksumOf = (bytes) => engine.checksum(bytes);
   }
 
   /** Gives up, if no promise was made yet. A promise about something that is only copied binds nobody. */
@@ -102,27 +125,55 @@ export class DestinationDriver {
     this.#dispatch({ type: 'resolved', verdict });
   }
 
+  #onMessage(message: Message, seq: number): void | Promise<void> {
+    if (message.type === 'PREPARE') {
+      try {
+        this.#connections.checkChannels(message.finalSeqs.length);
+      } catch (error) {
+        return this.#broken(error);
+      }
+    }
+    return this.#dispatch({ type: 'message', message }, seq);
+  }
+
+  #onPagesMessage(channel: number, message: Message, seq: number): void | Promise<void> {
+    if (message.type === 'PAGES') {
+      return this.#dispatch({ type: 'pages', channel, seq, message }, seq, channel);
+    }
+    const what = `${message.type} on page channel ${channel}`;
+    return this.#broken(new FerryError('ERR_UNEXPECTED_MESSAGE', what));
+  }
+
+  /** Until the promise is given a lost page channel ends the attempt as a cut does; then it has nothing more to bring. */
+  #onPagesLost(error: FerryError): void {
+    if (standingOf(this.#state) === 'receiving') this.#dispatch({ type: 'closed', error });
+  }
+
+  #broken(error: unknown): void | Promise<void> {
+    const reason = asFerryError(error, 'ERR_UNEXPECTED_MESSAGE');
+    return this.#dispatch({ type: 'broken', error: reason });
+  }
+
   /** Feeds the machine and carries out its effects; the promise holds back the next frame. */
-  #dispatch(event: DestinationEvent, seq = 0): void | Promise<void> {
+  #dispatch(event: DestinationEvent, seq = 0, channel = 0): void | Promise<void> {
     const before = this.#state;
     let step: ReturnType<typeof stepDestination>;
     try {
       step = stepDestination(before, event);
     } catch (error) {
-      return this.#dispatch({
-        type: 'broken',
-        error: asFerryError(error, 'ERR_UNEXPECTED_MESSAGE'),
-      });
+      return this.#broken(error);
     }
     this.#state = step.state;
     this.#deps.onStep?.(event, step.state);
     let pending: Promise<void> | undefined;
-    for (const effect of step.effects) pending = this.#carryOut(effect, seq) ?? pending;
+    for (const effect of step.effects) {
+      pending = this.#carryOut(effect, seq, channel) ?? pending;
+    }
     if (step.state.phase !== before.phase) this.#onPhase(step.state);
     return pending;
   }
 
-  #carryOut(effect: DestinationEffect, seq: number): Promise<void> | undefined {
+  #carryOut(effect: DestinationEffect, seq: number, channel: number): Promise<void> | undefined {
     switch (effect.do) {
       case 'send':
         this.#connections.send(effect.message);
@@ -142,7 +193,7 @@ export class DestinationDriver {
         this.#connections.close();
         return;
       default:
-        return this.#effects?.carryOut(effect, seq);
+        return this.#effects?.carryOut(effect, seq, channel);
     }
   }
 
@@ -169,7 +220,7 @@ export class DestinationDriver {
       return;
     }
     this.#effects = new HostEffects(host, {
-      send: (message) => this.#connections.send(message),
+      send: (message, channel) => this.#connections.send(message, channel),
       feed: (event) => this.#dispatch(event),
     });
     const { engine } = host.receiver;
@@ -219,7 +270,7 @@ export class DestinationDriver {
       offer,
       digest: Buffer.from(state.running.digest).toString('hex'),
       appliedPages: host.receiver.appliedPages,
-      receivedBytes: host.receiver.appliedBytes,
+      receivedBytes: host.receiver.channels.bytes,
     });
     this.#resolveEnded();
   }

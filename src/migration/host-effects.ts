@@ -10,7 +10,7 @@ export type HostEffect = Exclude<
 >;
 
 export interface HostEffectsDeps {
-  readonly send: (message: Message) => void;
+  readonly send: (message: Message, channel?: number) => void;
   /** Tells the destination machine what came of it. */
   readonly feed: (event: DestinationEvent) => void;
 }
@@ -25,14 +25,17 @@ export class HostEffects {
     this.#deps = deps;
   }
 
-  /** `seq`: of the frame that caused it. Only pages, growth and state hold back the next frame: an ABORT must get through the others. */
-  carryOut(effect: HostEffect, seq: number): Promise<void> | undefined {
+  /** `seq`, `channel`: of the frame that caused it. Only pages, growth and state hold back the next frame: an ABORT must get through the others. */
+  carryOut(effect: HostEffect, seq: number, channel: number): Promise<void> | undefined {
     switch (effect.do) {
       case 'apply':
-        return this.#guard(this.#apply(effect.message, seq));
+        return this.#guard(this.#apply(effect.message, seq, channel));
       case 'round-ended':
-        this.#acknowledge(seq);
+        this.#acknowledge(seq, 0);
         this.host.receiver.reread(this.#deps.send);
+        return;
+      case 'gather':
+        this.#guard(this.#gather(effect.prepare));
         return;
       case 'verify':
         this.#guard(this.#verify(effect.prepare));
@@ -66,17 +69,25 @@ export class HostEffects {
   async #apply(
     message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>,
     seq: number,
+    channel: number,
   ): Promise<void> {
     const { receiver } = this.host;
-    if (message.type === 'PAGES') await receiver.applyPages(message, seq);
+    if (message.type === 'PAGES') await receiver.applyPages(message, seq, channel);
     else if (message.type === 'REGION') await receiver.changeRegion(message, seq);
     else receiver.takeState(message, seq);
-    this.#acknowledge(seq);
+    this.#acknowledge(seq, channel);
   }
 
-  #acknowledge(seq: number): void {
-    const { appliedBytes, rereadPages } = this.host.receiver;
-    this.#deps.send({ type: 'ACK', seq, appliedBytes, rereadPages });
+  #acknowledge(seq: number, channel: number): void {
+    const { receiver } = this.host;
+    const { rereadPages } = receiver;
+    const appliedBytes = receiver.channels.bytesOn(channel);
+    this.#deps.send({ type: 'ACK', seq, appliedBytes, rereadPages }, channel);
+  }
+
+  async #gather({ generation, finalSeqs }: Prepare): Promise<void> {
+    await this.host.receiver.channels.upTo(finalSeqs);
+    this.#deps.feed({ type: 'gathered', generation });
   }
 
   async #verify(prepare: Prepare): Promise<void> {

@@ -44,6 +44,8 @@ export class Link {
   #heardAt: number;
   #open = true;
   #busy = false;
+  /** Frames of pages that the system has not taken yet. */
+  #heldFrames = 0;
   /** Bytes of messages, not of pages, that the system has not taken yet. */
   #answerBytes = 0;
   #pingToken = 0;
@@ -51,6 +53,8 @@ export class Link {
   #cancelHeartbeat: () => void = () => {};
   #writable: (() => void)[] = [];
   onRoundTrip: (ms: number) => void = () => {};
+  /** Called at every sign of life, as `writable` resolves. */
+  onSign: () => void = () => {};
   /** Hashes frame bodies; one that knows where they stand need not copy them. */
   checksumOf: ((bytes: Uint8Array) => bigint) | undefined;
 
@@ -90,6 +94,11 @@ export class Link {
     return this.#attempt ?? this.#peerAttempt ?? 0;
   }
 
+  /** Frames of pages whose bytes the system has not taken yet. */
+  get heldFrames(): number {
+    return this.#heldFrames;
+  }
+
   set handlers(handlers: LinkHandlers) {
     this.#handlers = handlers;
   }
@@ -121,7 +130,9 @@ export class Link {
       { type: 'PAGES', tableBytes, rawBytes, seq, round, attempt },
       this.checksumOf,
     );
+    this.#heldFrames += 1;
     this.#write(frame.bytes, () => {
+      this.#heldFrames -= 1;
       frame.release();
       this.#wake();
     });
@@ -273,5 +284,6 @@ export class Link {
     const waiting = this.#writable;
     this.#writable = [];
     for (const resolve of waiting) resolve();
+    this.onSign();
   }
 }

@@ -1,9 +1,10 @@
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import { maxChannels } from '../protocol/limits.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
-import { isLoopbackHost, listenTcp } from '../transport/index.js';
+import { type Channel, isLoopbackHost, listenTcp, type TcpListener } from '../transport/index.js';
 import { systemClock } from './clock.js';
-import type { Arrival } from './destination.js';
+import { type Arrival, defaultMaxConnections } from './destination.js';
 import { EventStream } from './event-stream.js';
 import { fileJournal } from './journal.js';
 import type { OpenTap } from './link.js';
@@ -23,11 +24,19 @@ export interface IncomingOffer {
   readonly regions: readonly OfferedRegion[];
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
 export interface ListenOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** 0 (default): any free port. */
   readonly port?: number;
+  /** Where else to listen, for sources with several connections. Default none. */
+  readonly addresses?: readonly ListenAddress[];
   /** Makes the guest that is to be filled; what it throws refuses the offer. */
   readonly accept: (offer: IncomingOffer) => Guest | Promise<Guest>;
   /** Sum of all regions' sizes that is taken. Default 1 GiB. */
@@ -36,6 +45,8 @@ export interface ListenOptions {
   readonly maxStateBytes?: number;
   /** Migrations taken at a time. Default 16. */
   readonly maxSessions?: number;
+  /** Connections one migration may have, 1 to 16. Default 8. */
+  readonly maxConnections?: number;
   /** A file that remembers which sessions were started, so that a restarted process can still answer a source in doubt. */
   readonly journal?: string;
   /** Listen beyond this machine although nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
@@ -63,6 +74,8 @@ export type ListenEvent =
 export interface Listener extends AsyncDisposable, AsyncIterable<ListenEvent> {
   readonly host: string;
   readonly port: number;
+  /** Every place that is listened at, `host` and `port` first. */
+  readonly addresses: readonly ListenAddress[];
   /** The operator's word where READY was given and the source stays away. */
   resolve(session: string, verdict: 'resume' | 'abandon'): void;
   /** Stops listening and gives up what is not ready yet. */
@@ -72,13 +85,19 @@ export interface Listener extends AsyncDisposable, AsyncIterable<ListenEvent> {
 const GiB = 1024 * 1024 * 1024;
 const MiB = 1024 * 1024;
 
-/** Listens for migrations. ERR_IO if the address cannot be listened on. */
+/** Listens for migrations. ERR_IO if an address cannot be listened on. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, accept, insecure = false, journal, watch } = options;
-  if (!insecure && !(await isLoopbackHost(host))) {
+  const { maxConnections = defaultMaxConnections } = options;
+  if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > maxChannels) {
+    throw new RangeError(`maxConnections must be 1 to ${maxChannels}, got ${maxConnections}`);
+  }
+  const places = [{ host, port }, ...(options.addresses ?? [])];
+  for (const place of places) {
+    if (insecure || (await isLoopbackHost(place.host))) continue;
     throw new FerryError(
       'ERR_NOT_LOOPBACK',
-      `${host} can be reached from other machines, and nothing would be authenticated or encrypted; pass insecure to do it all the same`,
+      `${place.host} can be reached from other machines, and nothing would be authenticated or encrypted; pass insecure to do it all the same`,
     );
   }
   const events = new EventStream<ListenEvent>();
@@ -91,6 +110,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     clock: systemClock,
     journal: journal === undefined ? undefined : fileJournal(journal),
     maxSessions: options.maxSessions ?? 16,
+    maxConnections,
     tap: watch?.tap,
     onStep: watch?.onStep,
     emit: (notice) =>
@@ -104,25 +124,42 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
     onEnded: (session, orderly) => events.push({ type: 'ended', session, orderly }),
   });
-  const server = await listenTcp({ host, port, onChannel: (channel) => sessions.greet(channel) });
+  const servers = await listenAt(places, (channel) => sessions.greet(channel));
+  const [first = { host, port }] = servers;
   rehearse();
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= (async () => {
-      await server.close();
+      await Promise.all(servers.map((server) => server.close()));
       await sessions.close(new FerryError('ERR_ABORTED', 'the destination was closed'));
       events.end();
     })();
     return closing;
   };
   return {
-    host: server.host,
-    port: server.port,
+    host: first.host,
+    port: first.port,
+    addresses: servers.map((server) => ({ host: server.host, port: server.port })),
     resolve: (session, verdict) => sessions.get(session)?.resolve(verdict),
     close,
     [Symbol.asyncDispose]: close,
     [Symbol.asyncIterator]: () => events,
   };
+}
+
+/** Listens at all of the places or at none. */
+async function listenAt(
+  places: readonly ListenAddress[],
+  onChannel: (channel: Channel) => void,
+): Promise<TcpListener[]> {
+  const servers: TcpListener[] = [];
+  try {
+    for (const { host, port } of places) servers.push(await listenTcp({ host, port, onChannel }));
+    return servers;
+  } catch (error) {
+    for (const server of servers) await server.close();
+    throw error;
+  }
 }
 
 function incoming(offer: Offer, session: string): IncomingOffer {

@@ -24,10 +24,19 @@ const smoothing = 0.2;
 const samplesKept = 32;
 const MiB = 1024 * 1024;
 
-/** Watches frames leave and acknowledgements return: bytes in flight, the link's rate and delay, the window. */
+interface ChannelBooks {
+  readonly sent: Sent[];
+  inFlight: number;
+  ackedAt: number;
+}
+
+/**
+ * Watches frames leave and acknowledgements return: bytes in flight, the link's rate and delay, and each channel's window. Channels share one
+ * link: rate and delay are those of all of them together.
+ */
 export class Meter {
   readonly #clock: Clock;
-  readonly #sent: Sent[] = [];
+  readonly #channels: readonly ChannelBooks[];
   #ackedBytes = 0;
   #ackedAt: number;
   #inFlight = 0;
@@ -36,9 +45,11 @@ export class Meter {
   #appliedMsPerPage = 0;
   #minRttMs = Number.POSITIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, channels = 1) {
     this.#clock = clock;
-    this.#ackedAt = clock.now();
+    const ackedAt = clock.now();
+    this.#ackedAt = ackedAt;
+    this.#channels = Array.from({ length: channels }, () => ({ sent: [], inFlight: 0, ackedAt }));
   }
 
   get inFlightBytes(): number {
@@ -55,10 +66,15 @@ export class Meter {
     return this.#appliedMsPerPage;
   }
 
-  /** Milliseconds since something in flight was acknowledged; 0 while nothing is in flight. */
+  /** Milliseconds since something was acknowledged on the channel that waits longest; 0 while nothing is in flight. */
   get unansweredMs(): number {
-    const oldest = this.#sent[0];
-    return oldest === undefined ? 0 : this.#clock.now() - Math.max(oldest.at, this.#ackedAt);
+    const now = this.#clock.now();
+    let longest = 0;
+    for (const { sent, ackedAt } of this.#channels) {
+      const oldest = sent[0];
+      if (oldest !== undefined) longest = Math.max(longest, now - Math.max(oldest.at, ackedAt));
+    }
+    return longest;
   }
 
   /** Smallest round trip seen, milliseconds; 0 before the first. */
@@ -73,15 +89,22 @@ export class Meter {
     return Math.min(512 * 1024, Math.max(16 * 1024, Math.floor(worth)));
   }
 
-  /** Bytes that may be unacknowledged: 1.25 x rate x RTT, at least four frames, at most 8 MiB. */
+  /** Bytes of one channel that may be unacknowledged: its part of 1.25 x rate x RTT, at least four frames, at most 8 MiB. */
   get windowBytes(): number {
     const product = ((this.bytesPerSecond ?? 0) * this.rttMs * 1.25) / 1000;
-    return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product));
+    return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product / this.#channels.length));
   }
 
-  /** Notes a frame that was handed over at `at`, or a moment later, with the pages it holds. */
-  left({ seq, bytes, pages, at }: LeavingFrame): void {
-    this.#sent.push({
+  /** Whether another frame may leave on `channel`. */
+  hasRoom(channel: number): boolean {
+    const { inFlight } = this.#of(channel);
+    return inFlight === 0 || inFlight + this.frameBytes <= this.windowBytes;
+  }
+
+  /** Notes a frame that was handed over to `channel` at `at`, or a moment later, with the pages it holds. */
+  left({ seq, bytes, pages, at }: LeavingFrame, channel = 0): void {
+    const books = this.#of(channel);
+    books.sent.push({
       seq,
       bytes,
       pages,
@@ -90,16 +113,20 @@ export class Meter {
       since: this.#inFlight > 0 ? this.#ackedAt : at,
     });
     this.#inFlight += bytes;
+    books.inFlight += bytes;
   }
 
-  /** All frames up to `seq` were applied. */
-  acknowledged(seq: number): void {
+  /** All frames of `channel` up to `seq` were applied. */
+  acknowledged(seq: number, channel = 0): void {
     const now = this.#clock.now();
+    const books = this.#of(channel);
+    const { sent } = books;
     let last: Sent | undefined;
-    while (this.#sent[0] !== undefined && this.#sent[0].seq <= seq) {
-      last = this.#sent.shift();
+    while (sent[0] !== undefined && sent[0].seq <= seq) {
+      last = sent.shift();
       if (last === undefined) break;
       this.#inFlight -= last.bytes;
+      books.inFlight -= last.bytes;
       this.#ackedBytes += last.bytes;
     }
     if (last === undefined) return;
@@ -119,9 +146,16 @@ export class Meter {
       this.#rate = this.#rates.quantile(0.75);
     }
     this.#ackedAt = now;
+    books.ackedAt = now;
   }
 
   roundTrip(ms: number): void {
     if (ms >= 0 && ms < this.#minRttMs) this.#minRttMs = ms;
+  }
+
+  #of(channel: number): ChannelBooks {
+    const books = this.#channels[channel];
+    if (books === undefined) throw new RangeError(`no channel ${channel}`);
+    return books;
   }
 }

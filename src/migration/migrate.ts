@@ -10,10 +10,18 @@ import { rehearse } from './rehearsal.js';
 import { SourceDriver } from './source.js';
 import type { SourceEvent, SourceState } from './source-states.js';
 
+export interface MigrateAddress {
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
 export interface MigrateTarget {
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
+  /** Where else the same destination listens: connections take the places in turn. Default none. */
+  readonly addresses?: readonly MigrateAddress[];
   /** Plain TCP to another machine: nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
   readonly insecure?: boolean;
   /** @internal */
@@ -52,15 +60,19 @@ const retryableCodes: ReadonlySet<string> = new Set([
  * Option errors are thrown at once (TypeError, RangeError); everything later arrives through `done`.
  */
 export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): Migration {
-  const { host, port, insecure = false, signal, watch } = options;
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new RangeError(`port must be 1 to 65535, got ${port}`);
-  }
+  const { insecure = false, signal, watch } = options;
+  const addresses = [options, ...(options.addresses ?? [])].map(({ host, port }) => {
+    if (!Number.isInteger(port) || port < 1 || port > 65535) {
+      throw new RangeError(`port must be 1 to 65535, got ${port}`);
+    }
+    return { host, port };
+  });
   const events = new EventStream<MigrationEvent>();
   let lastPhase: SourceState['phase'] = 'greeting';
   const driver = new SourceDriver({
     guest,
-    connect: async () => {
+    connect: async (nth) => {
+      const { host, port } = addresses[nth % addresses.length] ?? options;
       if (!insecure && !(await isLoopbackHost(host))) {
         throw new FerryError(
           'ERR_NOT_LOOPBACK',

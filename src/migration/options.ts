@@ -1,3 +1,4 @@
+import { maxChannels } from '../protocol/limits.js';
 import { ByteBudget } from './byte-budget.js';
 import type { StallPolicy } from './convergence.js';
 
@@ -13,6 +14,8 @@ export interface MigrateOptions {
   readonly bytesPerSecond?: number;
   /** A ceiling that several migrations share, made by `sharedBudget`; their last rounds are not bound. Default none. */
   readonly budget?: ByteBudget;
+  /** TCP connections that carry pages, 1 to 16: more where one alone cannot fill the link. Default 1. */
+  readonly connections?: number;
   /** READY must be here this long after PREPARE. Default 2 x maxDowntimeMs. */
   readonly switchoverTimeoutMs?: number;
   /** Memory for the copy deltas are made against, bytes. Default 256 MiB. */
@@ -22,6 +25,7 @@ export interface MigrateOptions {
   /**
    * Whether a changed page may be said by what moved there from elsewhere, where the destination takes that and there is a shadow: `auto`
    * (default) where the link is slow enough for it to save time, `always`, or `never`, which also saves its memory (0.19 of the shadow and 8 MiB).
+   * Over several `connections` there are none.
    */
   readonly patches?: 'auto' | 'always' | 'never';
   /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
@@ -55,6 +59,7 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     onStall: oneOf('onStall', options.onStall ?? 'cancel', ['throttle', 'force', 'cancel']),
     bytesPerSecond: positive('bytesPerSecond', options.bytesPerSecond ?? Number.POSITIVE_INFINITY),
     budget: budgetOf(options.budget),
+    connections: connectionsOf(options),
     switchoverTimeoutMs: milliseconds(
       'switchoverTimeoutMs',
       options.switchoverTimeoutMs ?? Math.min(2 * maxDowntimeMs, longestMs),
@@ -77,6 +82,18 @@ function positive(name: string, value: number): number {
 function budgetOf(value: ByteBudget | undefined): ByteBudget | undefined {
   if (value === undefined || value instanceof ByteBudget) return value;
   throw new TypeError('budget must be made by sharedBudget');
+}
+
+function connectionsOf({ connections = 1, patches }: MigrateOptions): number {
+  if (!Number.isInteger(connections) || connections < 1 || connections > maxChannels) {
+    throw new RangeError(
+      `connections must be a whole number from 1 to ${maxChannels}, got ${connections}`,
+    );
+  }
+  if (patches === 'always' && connections > 1) {
+    throw new RangeError('patches travel over one connection only');
+  }
+  return connections;
 }
 
 function milliseconds(name: string, value: number): number {

@@ -1,11 +1,11 @@
 import type { CaptureEngine } from '../codec/capture.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
-import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
 import { Forecast, type GuestTimes, shortestRoundMs } from './forecast.js';
+import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
@@ -30,10 +30,6 @@ const lastFrameBytes: number = 512 * 1024;
  */
 const rereadSlack = 1024;
 
-/** A destination may take this long over one frame: a disk that is written back can stall for long. */
-const longestSilenceMs = 60_000;
-const roundEndBytes = 44;
-
 export interface RoundStats extends RoundOutcome {
   /** Known dirty now; where the tracker cannot know, what this round found changed. */
   readonly dirtyPages: number;
@@ -51,7 +47,7 @@ export interface RoundStats extends RoundOutcome {
 export class Pump {
   readonly #engine: CaptureEngine;
   readonly #guest: Guest;
-  readonly #link: Link;
+  readonly #lanes: Lanes;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #pace: Pace;
@@ -63,7 +59,6 @@ export class Pump {
   readonly tally: Tally = new Tally();
   readonly forecast: Forecast;
   #round = 0;
-  #finalSeq = 0;
   #rereadPages = 0;
   #lastPages = 0;
 
@@ -79,7 +74,7 @@ export class Pump {
   }) {
     this.#engine = deps.engine;
     this.#guest = deps.guest;
-    this.#link = deps.link;
+    this.#lanes = new Lanes(deps.link, deps.options.connections, deps.meter, deps.clock);
     this.#clock = deps.clock;
     this.#meter = deps.meter;
     this.#pace = new Pace(deps.options, deps.clock);
@@ -98,13 +93,19 @@ export class Pump {
     this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
   }
 
-  /** seq of the last PAGES, REGION or STATE frame sent. */
-  get finalSeq(): number {
-    return this.#finalSeq;
+  /** See `Lanes.finalSeqs`. */
+  get finalSeqs(): number[] {
+    return this.#lanes.finalSeqs;
   }
 
-  acknowledged(seq: number, rereadPages: number): void {
-    this.#meter.acknowledged(seq);
+  /** The connection of `channel` is there: its pages may leave. */
+  open(channel: number, link: Link): void {
+    link.checksumOf = (bytes) => this.#engine.checksum(bytes);
+    this.#lanes.open(channel, link);
+  }
+
+  acknowledged(channel: number, seq: number, rereadPages: number): void {
+    this.#meter.acknowledged(seq, channel);
     this.#rereadPages = rereadPages;
   }
 
@@ -116,33 +117,33 @@ export class Pump {
     this.#round += 1;
     const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
-    this.#sendRegionChanges();
+    if (!(await this.#followRegions(live))) return undefined;
     if (this.#round === 1) this.#engine.markAll();
     else this.#engine.takeDirty();
     const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
-    for (let exhausted = false; !exhausted; ) {
-      if (!(await this.#room(live, () => this.#index()))) return undefined;
+    for (const channels = this.#lanes.all(); channels.size > 0; ) {
+      const channel = await this.#lanes.next(channels, live, () => this.#index());
+      if (channel === undefined) return undefined;
       this.#engine.tryPatches = this.#patches.pays(false);
       const from = this.#clock.now();
       const step = await this.#engine.capture({
+        channel,
         maxPayloadBytes: this.#pace.frameBytes(this.#meter.frameBytes),
         maxPages: this.#stepPages,
       });
       watch.captured(from, step.examinedPages);
-      if (step.frame !== undefined && !(await this.#sendPaced(step.frame, live, watch)))
+      if (step.exhausted) channels.delete(channel);
+      const { frame } = step;
+      if (frame !== undefined && !(await this.#sendPaced(channel, frame, live, watch)))
         return undefined;
-      exhausted = step.exhausted;
       if (this.#engine.auditPagesLeft > 0 && this.#round > 1)
         await watch.idle(this.#engine.audit(stepPages));
       onStep();
       await this.#slices.breathe();
     }
     watch.swept();
-    this.#sendRoundEnd();
-    while (live() && this.#link.open && this.#meter.inFlightBytes > 0) {
-      this.#index();
-      await this.#answer();
-    }
+    this.#lanes.endRound(this.#round);
+    if (!(await this.#lanes.quiet(live, () => this.#index()))) return undefined;
     watch.delivered();
     if (!(await this.#rest(live, watch))) return undefined;
     return this.#outcome(watch.times(), {
@@ -155,7 +156,7 @@ export class Pump {
   /** The paused copy: growth, every page still dirty, the rest of the audit. False if it ended early. */
   async lastCopy(live: () => boolean): Promise<boolean> {
     const before = this.tally.pages;
-    this.#sendRegionChanges();
+    if (!(await this.#followRegions(live))) return false;
     this.#engine.takeDirty();
     if (!(await this.copyDirty(live))) return false;
     await this.#engine.settleAudit();
@@ -166,14 +167,16 @@ export class Pump {
   /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
   async copyDirty(live: () => boolean): Promise<boolean> {
     this.#engine.tryPatches = this.#patches.pays(true);
-    for (let exhausted = false; !exhausted; ) {
-      if (!(await this.#room(live))) return false;
+    for (const channels = this.#lanes.all(); channels.size > 0; ) {
+      const channel = await this.#lanes.next(channels, live);
+      if (channel === undefined) return false;
       const step = await this.#engine.capture({
+        channel,
         maxPayloadBytes: lastFrameBytes,
         maxPages: this.#lastStepPages,
       });
-      if (step.frame !== undefined) this.#send(step.frame);
-      exhausted = step.exhausted;
+      if (step.exhausted) channels.delete(channel);
+      if (step.frame !== undefined) this.#send(channel, step.frame);
     }
     return true;
   }
@@ -183,7 +186,7 @@ export class Pump {
     let offset = 0;
     do {
       const bytes = state.subarray(offset, offset + 65536);
-      this.#finalSeq = this.#link.send(
+      this.#lanes.sendCounted(
         { type: 'STATE', totalBytes: state.byteLength, offset, bytes },
         this.#round,
       );
@@ -202,19 +205,27 @@ export class Pump {
 
   /** Tells the destination that a region grew, appeared or vanished; pages may follow. */
   announce(change: RegionChange): void {
-    this.#finalSeq = this.#link.send(change, this.#round);
+    this.#lanes.sendRegion(change, this.#round);
   }
 
-  #sendRegionChanges(): void {
-    for (const change of this.#engine.syncRegions(this.#guest.regions)) {
-      this.announce({ type: 'REGION', ...change });
-    }
+  /** Announces what happened to the regions. On several channels nothing of them overtakes that, nor is overtaken by it. */
+  async #followRegions(live: () => boolean): Promise<boolean> {
+    const isAlone = this.#lanes.count === 1;
+    if (!isAlone && !(await this.#lanes.quiet(live))) return false;
+    const changes = this.#engine.syncRegions(this.#guest.regions);
+    for (const change of changes) this.announce({ type: 'REGION', ...change });
+    return isAlone || changes.length === 0 || this.#lanes.quiet(live);
   }
 
   /** Sends once the byte budget allows it. False, and the frame was dropped, if there is no point any more. */
-  async #sendPaced(frame: CapturedFrame, live: () => boolean, watch: RoundWatch): Promise<boolean> {
+  async #sendPaced(
+    channel: number,
+    frame: CapturedFrame,
+    live: () => boolean,
+    watch: RoundWatch,
+  ): Promise<boolean> {
     if (await watch.idle(this.#pace.take(frame.bytes.byteLength, live))) {
-      this.#send(frame);
+      this.#send(channel, frame);
       if (this.#round > 1) this.#sizes.note(frame);
       return true;
     }
@@ -222,18 +233,9 @@ export class Pump {
     return false;
   }
 
-  #send(frame: CapturedFrame): void {
+  #send(channel: number, frame: CapturedFrame): void {
     this.tally.add(frame);
-    const bytes = frame.bytes.byteLength;
-    const at = this.#clock.now();
-    this.#finalSeq = this.#link.sendPages(frame, this.#round);
-    this.#meter.left({ seq: this.#finalSeq, bytes, pages: frame.pageCount, at });
-  }
-
-  #sendRoundEnd(): void {
-    const at = this.#clock.now();
-    const seq = this.#link.send({ type: 'ROUND_END', round: this.#round }, this.#round);
-    this.#meter.left({ seq, bytes: roundEndBytes, pages: 0, at });
+    this.#lanes.sendPages(channel, frame, frame.pageCount, this.#round);
   }
 
   /** Uses a moment in which the link is waited for. Returns how many pages there were to index. */
@@ -241,32 +243,10 @@ export class Pump {
     return this.#patches.pays(false) ? this.#engine.indexPages(stepPages) : 0;
   }
 
-  /** Waits until a frame may be captured and sent; `meanwhile` is done before each wait. False if there is no point any more. */
-  async #room(live: () => boolean, meanwhile: () => void = () => {}): Promise<boolean> {
-    while (live() && this.#link.open) {
-      const fits = this.#meter.inFlightBytes + this.#meter.frameBytes <= this.#meter.windowBytes;
-      if ((fits || this.#meter.inFlightBytes === 0) && this.#engine.freeSlots > 0) return true;
-      meanwhile();
-      await this.#answer();
-    }
-    return false;
-  }
-
-  /** Waits for the next sign of the link. A destination that is there and acknowledges nothing is ERR_PEER_TIMEOUT. */
-  async #answer(): Promise<void> {
-    await this.#link.writable();
-    if (this.#meter.unansweredMs > longestSilenceMs) {
-      throw new FerryError(
-        'ERR_PEER_TIMEOUT',
-        `nothing was acknowledged for ${longestSilenceMs / 1000} s`,
-      );
-    }
-  }
-
   /** Until the round lasted long enough and, from round 2 on, the audit is through. */
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
-    while (live() && this.#link.open && this.#index() > 0) await this.#slices.breathe();
-    while (live() && this.#link.open && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
+    while (live() && this.#lanes.isOpen && this.#index() > 0) await this.#slices.breathe();
+    while (live() && this.#lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(stepPages);
       await this.#slices.breathe();
     }
@@ -274,7 +254,7 @@ export class Pump {
       const restMs = Math.max(shortestRoundMs, 2 * this.#meter.rttMs) - watch.elapsedMs;
       if (restMs > 0) await sleep(this.#clock, restMs);
     }
-    return live() && this.#link.open;
+    return live() && this.#lanes.isOpen;
   }
 
   /** What is dirty and what it will be on the wire; undefined where the tracker cannot know. */

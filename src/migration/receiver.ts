@@ -11,6 +11,7 @@ import type {
   StateChunk,
 } from '../protocol/messages.js';
 import type { AdmissionLimits } from './admission.js';
+import { AppliedChannels } from './applied-channels.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { ofPeer } from './repair.js';
@@ -24,6 +25,7 @@ const rereadStepPages = 128;
  */
 export class Receiver {
   readonly engine: ApplyEngine;
+  readonly channels: AppliedChannels = new AppliedChannels();
   readonly #guest: Guest;
   readonly #offer: Offer;
   readonly #session: Uint8Array;
@@ -35,10 +37,7 @@ export class Receiver {
   #last: Promise<void> = Promise.resolve();
   #rereading = false;
   #closed = false;
-  appliedBytes = 0;
   appliedPages = 0;
-  /** seq of the last PAGES, REGION or STATE frame. */
-  finalSeq = 0;
 
   constructor(deps: {
     readonly guest: Guest;
@@ -65,12 +64,11 @@ export class Receiver {
     return this.engine.rereadPagesLeft;
   }
 
-  applyPages(message: Pages, seq: number): Promise<void> {
+  applyPages(message: Pages, seq: number, channel: number): Promise<void> {
     return this.#queue(async () => {
       const applied = await this.engine.apply(message.body, message.tableBytes);
-      this.appliedBytes += message.body.byteLength;
       this.appliedPages += applied.pages;
-      this.finalSeq = seq;
+      this.channels.note(channel, seq, message.body.byteLength);
     });
   }
 
@@ -114,7 +112,7 @@ export class Receiver {
         if (byteLength < 0) this.engine.removeRegion(id);
         else if (appeared !== undefined) this.engine.changeRegion(appeared);
       }
-      this.finalSeq = seq;
+      this.channels.note(0, seq);
     });
   }
 
@@ -145,7 +143,7 @@ export class Receiver {
     }
     state.set(bytes, offset);
     this.#stateFilled += bytes.byteLength;
-    this.finalSeq = seq;
+    this.channels.note(0, seq);
   }
 
   dropState(): void {
@@ -169,7 +167,7 @@ export class Receiver {
         session: this.#session,
         generation: prepare.generation,
         regions: this.engine.roots(),
-        finalSeqs: [this.finalSeq],
+        finalSeqs: prepare.finalSeqs.map((_, channel) => this.channels.finalSeq(channel)),
         state: this.state,
       });
     });

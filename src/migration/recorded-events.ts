@@ -12,7 +12,7 @@ export function recordedSourceEvent(
   value: Readonly<Record<string, unknown>>,
   lastIn: Message | undefined,
 ): SourceEvent | undefined {
-  const { type, error, finalSeq, digest } = value;
+  const { type, error, finalSeqs, digest } = value;
   switch (type) {
     case 'message':
       return lastIn === undefined ? undefined : { type, message: lastIn };
@@ -26,8 +26,8 @@ export function recordedSourceEvent(
       return { type };
     case 'last-copied':
     case 'repaired':
-      return typeof finalSeq === 'number' && digest instanceof Uint8Array
-        ? { type, finalSeq, digest }
+      return areNumbers(finalSeqs) && digest instanceof Uint8Array
+        ? { type, finalSeqs, digest }
         : undefined;
     case 'overrun':
       return typeof value['elapsedMs'] === 'number'
@@ -44,6 +44,10 @@ export function recordedSourceEvent(
     default:
       return undefined;
   }
+}
+
+function areNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'number');
 }
 
 const outcomeNumbers = ['round', 'predictedDowntimeMs', 'nextDowntimeMs', 'pagesSent'] as const;

@@ -59,6 +59,7 @@ export class DestinationReplay {
       },
       clock: timeless,
       maxSessions: Number.POSITIVE_INFINITY,
+      maxConnections: Number.POSITIVE_INFINITY,
       emit: () => {},
       onArrival: () => {},
       onFailure: () => {},

@@ -1,4 +1,4 @@
-import { FerryError } from '../errors.js';
+import { asFerryError, FerryError } from '../errors.js';
 import type { Hello, Message } from '../protocol/messages.js';
 import { negotiateVersion, oldestVersion, protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
@@ -118,6 +118,7 @@ export class Sessions {
     }
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
+    if (message.role === 'pages') return this.#attachPages(known, link, message);
     if (known !== undefined) return known.attach(link, message);
     if (message.role === 'ask') return this.#answerFromJournal(link, message);
     this.#open(id, link, message);
@@ -144,6 +145,18 @@ export class Sessions {
       driver.cancel(new FerryError('ERR_PEER_TIMEOUT', `no OFFER within ${offerTimeoutMs} ms`));
     });
     driver.ended.then(cancel);
+  }
+
+  /** A page channel that is refused is its own loss; the session goes on. */
+  #attachPages(driver: DestinationDriver | undefined, link: Link, hello: Hello): void {
+    try {
+      if (driver === undefined) {
+        throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'pages of a session that nobody here knows');
+      }
+      driver.attachPages(link, hello);
+    } catch (error) {
+      this.#refuse(link, asFerryError(error, 'ERR_UNEXPECTED_MESSAGE'));
+    }
   }
 
   #remember(id: string, driver: DestinationDriver): void {

@@ -1,5 +1,5 @@
 import type { FerryError } from '../errors.js';
-import type { Message } from '../protocol/messages.js';
+import type { Hello, Message } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
@@ -7,20 +7,30 @@ import { Link, type OpenTap } from './link.js';
 
 export interface SourceConnectionsDeps {
   readonly session: Uint8Array;
-  readonly connect: () => Promise<Channel>;
+  /** Connects to the destination; `nth` counts from 0 and tells one connection from another where it can be reached in several places. */
+  readonly connect: (nth: number) => Promise<Channel>;
+  /** Bits of `capability` that HELLO names. */
   readonly capabilities: number;
   readonly clock: Clock;
   readonly tap?: OpenTap | undefined;
   readonly onMessage: (message: Message) => void;
   readonly onClosed: (error: FerryError) => void;
+  /** A message on a page channel. */
+  readonly onPagesMessage: (channel: number, message: Message) => void;
+  readonly onPagesClosed: (error: FerryError) => void;
   readonly onRoundTrip: (ms: number) => void;
 }
 
-/** The source's connections to its destination, each begun with HELLO. Only the newest is heard. */
+/**
+ * The source's connections to its destination, each begun with HELLO: the control channel, of which only the newest is heard, and page
+ * channels beside it.
+ */
 export class SourceConnections {
   readonly #deps: SourceConnectionsDeps;
+  readonly #pages = new Map<number, Link>();
   #link: Link | undefined;
   #attempt = 0;
+  #opened = 0;
 
   constructor(deps: SourceConnectionsDeps) {
     this.#deps = deps;
@@ -33,36 +43,54 @@ export class SourceConnections {
 
   /** Connects and says HELLO. Rejects with what connecting rejects with. */
   async open(role: 'main' | 'ask'): Promise<Link> {
-    const { session, connect, clock, tap, onMessage, onClosed, onRoundTrip } = this.#deps;
-    const channel = await connect();
+    const { connect, onMessage, onClosed } = this.#deps;
+    const channel = await connect(this.#attempt);
     this.#attempt += 1;
-    const link: Link = new Link(
-      channel,
-      clock,
-      this.#attempt,
-      {
-        onMessage: (message) => {
-          if (this.#link === link) onMessage(message);
-        },
-        onClosed: (error) => {
-          if (this.#link === link) onClosed(error);
-        },
+    const link: Link = this.#linkOver(channel, {
+      onMessage: (message) => {
+        if (this.#link === link) onMessage(message);
       },
-      tap?.(this.#attempt),
-    );
-    link.onRoundTrip = onRoundTrip;
-    this.#link = link;
-    link.send({
-      type: 'HELLO',
-      minVersion: protocolVersion,
-      maxVersion: protocolVersion,
-      session,
-      attempt: this.#attempt,
-      channel: 0,
-      role,
-      capabilities: this.#deps.capabilities,
+      onClosed: (error) => {
+        if (this.#link === link) onClosed(error);
+      },
     });
+    this.#link = link;
+    this.closePages();
+    this.#greet(link, role, 0);
     return link;
+  }
+
+  /** Opens a page channel of the newest connection. Rejects with what connecting rejects with. */
+  async openPages(number: number): Promise<void> {
+    const { connect, onPagesMessage, onPagesClosed } = this.#deps;
+    const control = this.#link;
+    const channel = await connect(this.#attempt - 1 + number);
+    if (control === undefined || this.#link !== control) {
+      channel.destroy();
+      return;
+    }
+    const link: Link = this.#linkOver(channel, {
+      onMessage: (message) => {
+        if (this.#pages.get(number) === link) onPagesMessage(number, message);
+      },
+      onClosed: (error) => {
+        if (this.#pages.get(number) === link) onPagesClosed(error);
+      },
+    });
+    this.#pages.set(number, link);
+    this.#greet(link, 'pages', number);
+  }
+
+  /** The connection of a page channel, unless it was closed here. */
+  pages(number: number): Link | undefined {
+    return this.#pages.get(number);
+  }
+
+  /** Closes the page channels; nothing of them is heard any more. */
+  closePages(): void {
+    const links = [...this.#pages.values()];
+    this.#pages.clear();
+    for (const link of links) link.close();
   }
 
   /** Closes the newest connection, if there is one; nothing of it is heard any more. */
@@ -70,5 +98,26 @@ export class SourceConnections {
     const link = this.#link;
     this.#link = undefined;
     link?.close();
+  }
+
+  #linkOver(channel: Channel, handlers: ConstructorParameters<typeof Link>[3]): Link {
+    const { clock, tap, onRoundTrip } = this.#deps;
+    this.#opened += 1;
+    const link = new Link(channel, clock, this.#attempt, handlers, tap?.(this.#opened));
+    link.onRoundTrip = onRoundTrip;
+    return link;
+  }
+
+  #greet(link: Link, role: Hello['role'], channel: number): void {
+    link.send({
+      type: 'HELLO',
+      minVersion: protocolVersion,
+      maxVersion: protocolVersion,
+      session: this.#deps.session,
+      attempt: this.#attempt,
+      channel,
+      role,
+      capabilities: this.#deps.capabilities,
+    });
   }
 }

@@ -110,6 +110,10 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
         effects: [{ do: 'begin', bases: message.bases }, { do: 'round' }],
       };
     case 'pre-copy':
+      // Of a page channel: without it the attempt has no end.
+      if (message.type === 'REJECT') return fail(refused(message.code, message.text));
+      if (message.type === 'HASHES') return also(state, { do: 'compare-hashes', message });
+      break;
     case 'pausing':
     case 'stop-and-copy':
       if (message.type === 'HASHES') return also(state, { do: 'compare-hashes', message });
@@ -242,7 +246,7 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
       // READY may have been given: a promise nobody would ever call in.
       return {
         state: { phase: 'failed', error },
-        effects: [{ do: 'resume' }, { do: 'release-promise' }],
+        effects: [{ do: 'resume' }, { do: 'close' }, { do: 'release-promise' }],
       };
     default:
       return fail(error);
@@ -278,12 +282,12 @@ function endUnanswered({
 }
 
 function prepare(
-  last: { readonly finalSeq: number; readonly digest: Uint8Array },
+  last: { readonly finalSeqs: readonly number[]; readonly digest: Uint8Array },
   generation: number,
 ): SourceEffect {
   return {
     do: 'send',
-    message: { type: 'PREPARE', generation, finalSeq: last.finalSeq, digest: last.digest },
+    message: { type: 'PREPARE', generation, finalSeqs: last.finalSeqs, digest: last.digest },
   };
 }
 

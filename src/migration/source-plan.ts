@@ -2,6 +2,7 @@ import type { Guest, GuestIdentity } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
 import { maxFeatures, maxNameBytes, maxRegions } from '../protocol/limits.js';
 import type { Offer, RegionChange } from '../protocol/messages.js';
+import { capability, ourCapabilities } from '../protocol/version.js';
 import type { ResolvedOptions } from './options.js';
 import type { SourcePlan } from './source-states.js';
 
@@ -45,6 +46,12 @@ export function makePlan(
     },
     generation,
   };
+}
+
+/** What a source with these options says it can do, as bits of `capability`. */
+export function capabilitiesOf({ patches, connections }: ResolvedOptions): number {
+  const canPatch = patches !== 'never' && connections === 1;
+  return canPatch ? ourCapabilities : ourCapabilities & ~capability.patches;
 }
 
 /**

@@ -30,9 +30,17 @@ export type SourceEvent =
   | { readonly type: 'round-ended'; readonly outcome: RoundOutcome }
   | { readonly type: 'paused' }
   /** The last pages and the state were sent; `digest` is what the destination must come to. */
-  | { readonly type: 'last-copied'; readonly finalSeq: number; readonly digest: Uint8Array }
+  | {
+      readonly type: 'last-copied';
+      readonly finalSeqs: readonly number[];
+      readonly digest: Uint8Array;
+    }
   /** Pages the destination reported as different were sent again. */
-  | { readonly type: 'repaired'; readonly finalSeq: number; readonly digest: Uint8Array }
+  | {
+      readonly type: 'repaired';
+      readonly finalSeqs: readonly number[];
+      readonly digest: Uint8Array;
+    }
   /** The pause took, or is sure to take, longer than the contract allows. */
   | { readonly type: 'overrun'; readonly elapsedMs: number }
   /** Our own guest, disk or tracker failed. */

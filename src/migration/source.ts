@@ -1,40 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { asFerryError, type FerryError } from '../errors.js';
-import type { Guest } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
 import type { Message } from '../protocol/messages.js';
-import { capability, ourCapabilities } from '../protocol/version.js';
-import type { Channel } from '../transport/channel.js';
+import { capability } from '../protocol/version.js';
 import { beginTransfer } from './begin-transfer.js';
-import type { Clock } from './clock.js';
-import type { MigrationEvent, MigrationReport } from './events.js';
+import type { MigrationReport } from './events.js';
 import { GuestControl } from './guest-control.js';
 import { Inquiry } from './inquiry.js';
-import type { OpenTap } from './link.js';
 import { Meter } from './meter.js';
-import type { ResolvedOptions } from './options.js';
+import { PageChannels } from './page-channels.js';
 import { SourceConnections } from './source-connections.js';
 import { SourceDeadlines } from './source-deadlines.js';
+import type { SourceDeps } from './source-deps.js';
 import { endSource } from './source-end.js';
 import { stepSource } from './source-machine.js';
 import { doubtNotice, offeredNotice } from './source-notices.js';
-import { makePlan } from './source-plan.js';
+import { capabilitiesOf, makePlan } from './source-plan.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
 import type { Transfer } from './transfer.js';
-
-export interface SourceDeps {
-  readonly guest: Guest;
-  /** Opens a connection to the destination; called again only to ask how a committed switchover ended. */
-  readonly connect: () => Promise<Channel>;
-  readonly clock: Clock;
-  readonly options: ResolvedOptions;
-  readonly emit: (event: MigrationEvent) => void;
-  readonly tap?: OpenTap | undefined;
-  /** Sees every event the machine is fed and the state it leads to. For recordings. */
-  readonly onStep?: ((event: SourceEvent, state: SourceState) => void) | undefined;
-  /** `bytes` unpredictable bytes. Default: the system's. */
-  readonly random?: (bytes: number) => Uint8Array;
-}
 
 /** Binds the source machine to a guest, a clock and connections: carries out its effects and feeds it what happens. */
 export class SourceDriver {
@@ -47,6 +30,7 @@ export class SourceDriver {
   readonly #control: GuestControl;
   readonly #meter: Meter;
   readonly #connections: SourceConnections;
+  readonly #pageChannels: PageChannels;
   readonly #inquiry: Inquiry;
   readonly #deadlines: SourceDeadlines;
   readonly #startedAt: number;
@@ -63,17 +47,26 @@ export class SourceDriver {
     const { random = randomBytes } = deps;
     this.#deps = deps;
     this.session = random(16);
-    this.#capabilities =
-      deps.options.patches === 'never' ? ourCapabilities & ~capability.patches : ourCapabilities;
+    this.#capabilities = capabilitiesOf(deps.options);
     this.#control = new GuestControl(deps.guest);
-    this.#meter = new Meter(deps.clock);
+    this.#meter = new Meter(deps.clock, deps.options.connections);
     this.#connections = new SourceConnections({
       ...deps,
       session: this.session,
       capabilities: this.#capabilities,
       onMessage: (message) => this.#onMessage(message),
       onClosed: (error) => this.#dispatch({ type: 'closed', error }),
+      onPagesMessage: (channel, message) => this.#pageChannels.onMessage(channel, message),
+      onPagesClosed: (error) => this.#dispatch({ type: 'closed', error }),
       onRoundTrip: (ms) => this.#meter.roundTrip(ms),
+    });
+    this.#pageChannels = new PageChannels({
+      clock: deps.clock,
+      connections: deps.options.connections,
+      links: this.#connections,
+      transfer: () => this.#transfer,
+      onRefused: (message) => this.#dispatch({ type: 'message', message }),
+      onLost: (error) => this.#dispatch({ type: 'closed', error }),
     });
     this.#inquiry = new Inquiry({
       clock: deps.clock,
@@ -134,7 +127,7 @@ export class SourceDriver {
 
   #onMessage(message: Message): void {
     if (message.type === 'ACK') {
-      this.#transfer?.acknowledged(message.seq, message.rereadPages);
+      this.#transfer?.acknowledged(0, message.seq, message.rereadPages);
       return;
     }
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
@@ -216,6 +209,7 @@ export class SourceDriver {
         return;
       case 'close':
         this.#transfer?.stop();
+        this.#pageChannels.close();
         this.#connections.close();
         return;
       default:
@@ -230,6 +224,7 @@ export class SourceDriver {
       this.#transfer?.committed();
     }
     this.#connections.link?.send(message);
+    if (message.type === 'COMMIT') this.#pageChannels.close();
     if (message.type === 'PREPARE') {
       this.#deadlines.awaitReady(pages, state.phase === 'preparing' && state.forced);
     }
@@ -259,6 +254,7 @@ export class SourceDriver {
         bases,
       );
       link.ping();
+      this.#pageChannels.open(this.#capabilities);
     } catch (error) {
       const reason = asFerryError(error, 'ERR_GUEST');
       queueMicrotask(() => this.#dispatch({ type: 'broken', error: reason }));

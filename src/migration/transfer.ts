@@ -95,8 +95,13 @@ export class Transfer {
     return this.#deps.engine.totalPages;
   }
 
-  acknowledged(seq: number, rereadPages: number): void {
-    this.#pump.acknowledged(seq, rereadPages);
+  /** The connection of a page channel is there. */
+  open(channel: number, link: Link): void {
+    this.#pump.open(channel, link);
+  }
+
+  acknowledged(channel: number, seq: number, rereadPages: number): void {
+    this.#pump.acknowledged(channel, seq, rereadPages);
   }
 
   /** Ends what is under way between two frames. */
@@ -261,17 +266,17 @@ export class Transfer {
     return (this.#deps.guest.motion ?? 'pausable') === 'pausable';
   }
 
-  #transcript(): { readonly finalSeq: number; readonly digest: Uint8Array } {
+  #transcript(): { readonly finalSeqs: readonly number[]; readonly digest: Uint8Array } {
     const { engine, session } = this.#deps;
-    const finalSeq = this.#pump.finalSeq;
+    const { finalSeqs } = this.#pump;
     this.#digest = digestOf({
       session,
       generation: this.#generation,
       regions: engine.roots(),
-      finalSeqs: [finalSeq],
+      finalSeqs,
       state: this.#state,
     });
-    return { finalSeq, digest: this.#digest };
+    return { finalSeqs, digest: this.#digest };
   }
 
   #isLate(maxDowntimeMs: number): boolean {

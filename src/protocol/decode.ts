@@ -12,7 +12,15 @@ import {
   secretBytes,
   sessionBytes,
 } from './limits.js';
-import type { Hashes, HashesRequest, Hello, Message, Offer, StateChunk } from './messages.js';
+import type {
+  Hashes,
+  HashesRequest,
+  Hello,
+  Message,
+  Offer,
+  Prepare,
+  StateChunk,
+} from './messages.js';
 
 export interface DecodedFrame {
   readonly header: FrameHeader;
@@ -22,7 +30,7 @@ export interface DecodedFrame {
 /**
  * The message in one whole frame. Header, checksum and every field are checked; what does not follow
  * docs/protocol.md is a FerryError: ERR_FRAME_CORRUPT, what `readHeader` says of the header, or
- * ERR_UNSUPPORTED for a channel other than 0.
+ * ERR_UNSUPPORTED for a channel other than 0 that does not carry pages.
  * The message owns its bytes, but for PAGES, whose body stays a view of `frame`.
  */
 export function decodeMessage(frame: Uint8Array, checksumOf?: Checksum): DecodedFrame {
@@ -93,12 +101,7 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
     case 'STATE':
       return readStateChunk(input);
     case 'PREPARE':
-      return {
-        type,
-        generation: input.size(),
-        finalSeq: input.u32(),
-        digest: input.bytes(digestBytes),
-      };
+      return readPrepare(input);
     case 'READY':
     case 'COMMIT':
       return { type, digest: input.bytes(digestBytes) };
@@ -132,7 +135,10 @@ function readHello(input: BodyReader): Hello {
   const session = input.bytes(sessionBytes);
   const attempt = input.u32();
   const channel = input.u32();
-  if (channel !== 0) throw new FerryError('ERR_UNSUPPORTED', `channel ${channel} in version 1`);
+  if (role === 'pages' && channel === 0) fail('pages on the control channel');
+  if (role !== 'pages' && channel !== 0) {
+    throw new FerryError('ERR_UNSUPPORTED', `channel ${channel} with role ${role}`);
+  }
   return {
     type: 'HELLO',
     minVersion,
@@ -202,6 +208,15 @@ function readHashesRequest(input: BodyReader): HashesRequest {
     return previous;
   });
   return { type: 'HASHES_REQUEST', region, leaves, last };
+}
+
+function readPrepare(input: BodyReader): Prepare {
+  const generation = input.size();
+  const control = input.u32();
+  const digest = input.bytes(digestBytes);
+  // The header's limits bound how many follow.
+  const others = list(Math.floor(input.remaining / 4), () => input.u32());
+  return { type: 'PREPARE', generation, finalSeqs: [control, ...others], digest };
 }
 
 function readStateChunk(input: BodyReader): StateChunk {

@@ -4,6 +4,7 @@ import { type FrameOrder, sealFrame } from './header.js';
 import {
   digestBytes,
   headerBytes,
+  maxChannels,
   maxFeatures,
   maxHashes,
   maxRegions,
@@ -33,7 +34,7 @@ function writeBody(message: Message, out: BodyWriter): void {
   switch (message.type) {
     case 'HELLO':
       refuse(message.minVersion < 1 || message.minVersion > message.maxVersion, 'versions');
-      refuse(message.channel !== 0, 'channel');
+      refuse((message.channel !== 0) !== (message.role === 'pages'), 'channel');
       out.u8(message.minVersion);
       out.u8(message.maxVersion);
       out.u8(roles.numberOf(message.role));
@@ -112,8 +113,7 @@ function writeBody(message: Message, out: BodyWriter): void {
       return;
     case 'PREPARE':
       out.size(message.generation);
-      out.u32(message.finalSeq);
-      out.fixed(message.digest, digestBytes);
+      writeFinalSeqs(message.finalSeqs, message.digest, out);
       return;
     case 'READY':
     case 'COMMIT':
@@ -177,4 +177,13 @@ function ascending(indexes: readonly number[]): boolean {
 
 function refuse(wrong: boolean, what: string): void {
   if (wrong) throw new RangeError(`the receiver would refuse the message's ${what}`);
+}
+
+/** The control channel's stands where it stood before there were others. */
+function writeFinalSeqs(finalSeqs: readonly number[], digest: Uint8Array, out: BodyWriter): void {
+  refuse(atMost(finalSeqs.length, maxChannels) === 0, 'finalSeqs');
+  for (const [channel, seq] of finalSeqs.entries()) {
+    out.u32(seq);
+    if (channel === 0) out.fixed(digest, digestBytes);
+  }
 }

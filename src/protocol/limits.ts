@@ -9,6 +9,8 @@ export const secretBytes = 192;
 export const sessionBytes = 16;
 export const digestBytes = 32;
 export const maxFeatures = 64;
+/** Connections of one session that carry pages, the control channel included. */
+export const maxChannels = 16;
 export const maxRegions = 4096;
 /** Entries of one HASHES message. */
 export const maxHashes = 4096;
@@ -51,7 +53,7 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   PING: exactly(4),
   PONG: exactly(4),
   STATE: { min: 16, max: 16 + maxStateChunkBytes },
-  PREPARE: exactly(44),
+  PREPARE: { min: 44, max: 44 + 4 * (maxChannels - 1) },
   READY: exactly(32),
   FAILED: codeAndText,
   COMMIT: exactly(32),

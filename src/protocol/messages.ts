@@ -48,11 +48,11 @@ export interface Hello {
   readonly session: Uint8Array;
   /** Counts up from 1 with every connection of the session. */
   readonly attempt: number;
-  /** 0 is the control channel; this version has no other. */
+  /** 0 is the control channel; with role 'pages' 1 to 15. */
   readonly channel: number;
-  /** 'main' migrates; 'ask' only wants to know how a committed switchover ended. */
-  readonly role: 'main' | 'ask';
-  /** Bit set of optional abilities; none is defined in version 1. */
+  /** 'main' migrates; 'ask' only wants to know how a committed switchover ended; 'pages' carries pages of the attempt under way. */
+  readonly role: 'main' | 'ask' | 'pages';
+  /** Bit set of optional abilities: bits of `capability`. */
   readonly capabilities: number;
 }
 export interface HelloAck {
@@ -60,7 +60,7 @@ export interface HelloAck {
   readonly version: number;
   readonly standing: SessionStanding;
   readonly capabilities: number;
-  /** seq of the last frame applied on this session's control channel. */
+  /** seq of the last frame applied on this session's control channel; 0 for role 'pages'. */
   readonly lastAppliedSeq: number;
 }
 
@@ -159,8 +159,8 @@ export interface StateChunk {
 export interface Prepare {
   readonly type: 'PREPARE';
   readonly generation: number;
-  /** seq of the last PAGES, REGION or STATE frame. */
-  readonly finalSeq: number;
+  /** Of each channel the seq of its last PAGES, REGION or STATE frame; 0: it had none. At least 1, at most 16 channels. */
+  readonly finalSeqs: readonly number[];
   /** SHA-256 of the transcript, 32 bytes (docs/protocol.md section 6). */
   readonly digest: Uint8Array;
 }

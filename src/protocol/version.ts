@@ -8,10 +8,12 @@ export const oldestVersion = 1;
 export const capability = {
   /** PAGES may hold patches, and both ends keep the ring for them. */
   patches: 1,
+  /** Connections beside the control channel may carry pages. */
+  channels: 2,
 } as const;
 
 /** What this build can do. */
-export const ourCapabilities: number = capability.patches;
+export const ourCapabilities: number = capability.patches | capability.channels;
 
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks

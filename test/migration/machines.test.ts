@@ -2,11 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
 import { noProgress } from '../../src/migration/convergence.js';
-import { standingOf, stepDestination } from '../../src/migration/destination-machine.js';
-import type { DestinationEvent, DestinationState } from '../../src/migration/destination-states.js';
+import { stepDestination } from '../../src/migration/destination-machine.js';
+import {
+  type DestinationEvent,
+  type DestinationState,
+  standingOf,
+} from '../../src/migration/destination-states.js';
 import { stepSource } from '../../src/migration/source-machine.js';
 import type { SourceEvent, SourcePlan, SourceState } from '../../src/migration/source-states.js';
-import type { Message, Offer } from '../../src/protocol/messages.js';
+import type { Message, Offer, Pages } from '../../src/protocol/messages.js';
 
 const digest = new Uint8Array(32).fill(7);
 const otherDigest = new Uint8Array(32).fill(8);
@@ -35,6 +39,7 @@ const plan: SourcePlan = {
   generation: () => 1,
 };
 
+const somePages: Pages = { type: 'PAGES', tableBytes: 0, body: new Uint8Array() };
 const messages: readonly Message[] = [
   { type: 'HELLO_ACK', version: 1, standing: 'new', capabilities: 0, lastAppliedSeq: 0 },
   { type: 'HELLO_ACK', version: 1, standing: 'ready', capabilities: 0, lastAppliedSeq: 0 },
@@ -44,13 +49,14 @@ const messages: readonly Message[] = [
   offer,
   { type: 'ACCEPT', bases: ['zero'] },
   { type: 'REJECT', code: 'ERR_BUSY', text: 'full' },
-  { type: 'PAGES', tableBytes: 0, body: new Uint8Array() },
+  somePages,
   { type: 'REGION', id: 0, name: 'memory', byteLength: 8192 },
   { type: 'ROUND_END', round: 1 },
   { type: 'HASHES', region: 0, level: 'leaf', entries: [], last: true },
   { type: 'HASHES_REQUEST', region: 0, leaves: [], last: true },
   { type: 'STATE', totalBytes: 0, offset: 0, bytes: new Uint8Array() },
-  { type: 'PREPARE', generation: 1, finalSeq: 3, digest },
+  { type: 'PREPARE', generation: 1, finalSeqs: [3], digest },
+  { type: 'PREPARE', generation: 1, finalSeqs: [3, 2], digest },
   { type: 'READY', digest },
   { type: 'READY', digest: otherDigest },
   { type: 'FAILED', code: 'ERR_DIGEST', text: 'no' },
@@ -83,8 +89,8 @@ const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
       },
     },
     { type: 'paused' },
-    { type: 'last-copied', finalSeq: 3, digest },
-    { type: 'repaired', finalSeq: 4, digest },
+    { type: 'last-copied', finalSeqs: [3], digest },
+    { type: 'repaired', finalSeqs: [4], digest },
     { type: 'overrun', elapsedMs: 99 },
     { type: 'broken', error },
     { type: 'cancelled', error },
@@ -112,6 +118,9 @@ const destinationEvents: fc.Arbitrary<DestinationEvent> = fc.oneof(
   { weight: 6, arbitrary: message.map((one) => ({ type: 'message', message: one }) as const) },
   fc.constantFrom<DestinationEvent>(
     { type: 'admitted', bases: ['zero'] },
+    { type: 'pages', channel: 1, seq: 2, message: somePages },
+    { type: 'pages', channel: 1, seq: 3, message: somePages },
+    { type: 'gathered', generation: 1 },
     { type: 'refused', error },
     { type: 'verified', generation: 1, digest },
     { type: 'verified', generation: 1, digest: otherDigest },
@@ -320,7 +329,7 @@ describe('the destination machine', () => {
   });
 
   it('keeps everything from READY on until COMMIT or ABORT, whatever happens to the link', () => {
-    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3], digest } as const;
     let state: DestinationState = { phase: 'ready', prepare, connected: true };
     for (const event of [
       { type: 'closed', error },
@@ -336,7 +345,7 @@ describe('the destination machine', () => {
   });
 
   it('goes back to receiving when the source gives a switchover back', () => {
-    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3], digest } as const;
     const abort = {
       type: 'ABORT',
       scope: 'switchover',
@@ -353,8 +362,40 @@ describe('the destination machine', () => {
     expect(stale.effects).toEqual([]);
   });
 
+  it('applies of a page channel what PREPARE counts, and nothing from then on', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3, 2], digest } as const;
+    const counted = { type: 'pages', channel: 1, seq: 2, message: somePages } as const;
+    const receiving: DestinationState = { phase: 'receiving' };
+    expect(stepDestination(receiving, counted).effects).toEqual([
+      { do: 'apply', message: somePages },
+    ]);
+    const { state, effects } = stepDestination(receiving, { type: 'message', message: prepare });
+    expect(state.phase).toBe('gathering');
+    expect(effects).toEqual([{ do: 'gather', prepare }]);
+    expect(standingOf(state)).toBe('receiving');
+    expect(stepDestination(state, counted).effects).toEqual([{ do: 'apply', message: somePages }]);
+    for (const more of [
+      { ...counted, seq: 3 },
+      { ...counted, channel: 2 },
+    ]) {
+      expect(() => stepDestination(state, more)).toThrow(FerryError);
+    }
+    const stale = { type: 'gathered', generation: 2 } as const;
+    expect(stepDestination(state, stale).state).toBe(state);
+    const verifying = stepDestination(state, { type: 'gathered', generation: 1 });
+    expect(verifying.effects).toEqual([{ do: 'verify', prepare }]);
+    for (const later of [
+      verifying.state,
+      { phase: 'loading', prepare },
+      { phase: 'ready', prepare, connected: true },
+      { phase: 'starting', prepare, connected: true },
+    ] as const) {
+      expect(() => stepDestination(later, counted)).toThrow(FerryError);
+    }
+  });
+
   it('repairs a mismatch once and fails the second time', () => {
-    const prepare = { type: 'PREPARE', generation: 1, finalSeq: 3, digest } as const;
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3], digest } as const;
     const wrong = { type: 'verified', generation: 1, digest: otherDigest } as const;
     const first = stepDestination({ phase: 'verifying', prepare, repairs: 0 }, wrong);
     expect(first.state).toEqual({ phase: 'repairing', repairs: 1 });

@@ -172,6 +172,30 @@ describe('migrate and listen over TCP', () => {
     expect(target.calls).toEqual(['discard']);
   });
 
+  it('goes over several connections to several places, and says what places it cannot have', async () => {
+    const from = memoryOf(1000);
+    const to = new Uint8Array(from.byteLength);
+    const places = [{ host: '127.0.0.1', port: 0 }];
+    const listener = await destination(() => bufferGuest(to), { addresses: places });
+    expect(new Set(listener.addresses.map(({ port }) => port)).size).toBe(2);
+    const [{ host, port } = listener, ...addresses] = listener.addresses;
+    const migration = migrate(bufferGuest(from), { host, port, addresses, connections: 3 });
+    expect(await codeOf(migration)).toBe('completed');
+    expect(Buffer.compare(from, to)).toBe(0);
+    const taken = [{ host: '127.0.0.1', port: listener.port }];
+    const second = listen({ accept: () => bufferGuest(to), addresses: taken });
+    await expect(second).rejects.toMatchObject({ code: 'ERR_IO' });
+    const nowhere = { host, port, addresses: [{ host, port: 0 }] };
+    expect(() => migrate(bufferGuest(from), nowhere)).toThrow(RangeError);
+    for (const maxConnections of [0, 17, 1.5]) {
+      const wrong = listen({ accept: () => bufferGuest(to), maxConnections });
+      await expect(wrong).rejects.toThrow(RangeError);
+    }
+    for (const connections of [0, 17, 1.5]) {
+      expect(() => migrate(bufferGuest(from), { host, port, connections })).toThrow(RangeError);
+    }
+  });
+
   it('never pauses what it cancels in time', async () => {
     const from = memoryOf(3000);
     const source = watched(from);

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { ApplyEngine } from '../../src/codec/apply.js';
 import { digestOf } from '../../src/migration/digest.js';
 import type { Hello, Message, Offer } from '../../src/protocol/index.js';
+import { capability } from '../../src/protocol/version.js';
 import { testRegion } from '../reference/regions.js';
 import { FakePeer } from './peer.js';
 
@@ -54,7 +55,7 @@ export class FakeSource extends FakePeer {
       attempt: 1,
       channel: 0,
       role: 'main',
-      capabilities: 0,
+      capabilities: capability.channels,
       ...different,
     };
   }
@@ -62,6 +63,14 @@ export class FakeSource extends FakePeer {
   async greet(): Promise<void> {
     this.say(this.hello());
     await this.hearOf('HELLO_ACK');
+  }
+
+  /** A page channel of this session, greeted. */
+  async channel(port: number, channel: number): Promise<FakeSource> {
+    const pages = await FakeSource.connect(port, this.session);
+    pages.say(pages.hello({ role: 'pages', channel }));
+    await pages.hearOf('HELLO_ACK');
+    return pages;
   }
 
   /** Until ACCEPT. */
@@ -87,19 +96,21 @@ export class FakeSource extends FakePeer {
     await this.hearOf('READY');
   }
 
-  /** The right PREPARE behind the frame said last. */
-  prepare(): Extract<Message, { type: 'PREPARE' }> {
-    return { type: 'PREPARE', generation: 1, finalSeq: this.seq, digest: this.digest(this.seq) };
+  /** The right PREPARE behind the frame said last, and with page channels that got as far as `pages` says. */
+  prepare(...pages: number[]): Extract<Message, { type: 'PREPARE' }> {
+    const finalSeqs = [this.seq, ...pages];
+    return { type: 'PREPARE', generation: 1, finalSeqs, digest: this.digest(...finalSeqs) };
   }
 
-  digest(finalSeq: number): Uint8Array {
+  /** Of an image that is still all zeros. */
+  digest(...finalSeqs: number[]): Uint8Array {
     const region = testRegion(new Uint8Array(offeredBytes), { fresh: true });
     const engine = new ApplyEngine([region], { secret: this.offer.secret });
     const digest = digestOf({
       session: this.session,
       generation: 1,
       regions: engine.roots(),
-      finalSeqs: [finalSeq],
+      finalSeqs,
       state: new Uint8Array(),
     });
     return Uint8Array.from(digest);

@@ -22,7 +22,7 @@ const states: readonly State[] = [
     takes: ['HELLO_ACK', 'REJECT'],
   },
   { state: 'offering', enter: (peer) => peer.meet(), takes: ['ACCEPT', 'REJECT'] },
-  { state: 'sending pages', enter: (peer) => peer.accept(), takes: ['HASHES'] },
+  { state: 'sending pages', enter: (peer) => peer.accept(), takes: ['HASHES', 'REJECT'] },
   { state: 'waiting for READY', enter: (peer) => peer.takeAll(), takes: ['READY', 'HASHES'] },
 ];
 const names = Object.keys(examples).filter((name): name is MessageName => name in examples);

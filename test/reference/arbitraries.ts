@@ -50,17 +50,28 @@ const regions = fc.uniqueArray(u32, { maxLength: 8 }).chain((ids) =>
   ),
 );
 
+const place = fc.oneof(
+  fc.record({
+    role: fc.constantFrom<Hello['role']>('main', 'ask'),
+    channel: fc.constant(0),
+  }),
+  fc.record({
+    role: fc.constant<Hello['role']>('pages'),
+    channel: fc.integer({ min: 1, max: 0xffff_ffff }),
+  }),
+);
+
 const hello = fc
-  .tuple(fc.integer({ min: 1, max: 0xff }), fc.integer({ min: 1, max: 0xff }))
-  .chain(([one, other]) =>
+  .tuple(fc.integer({ min: 1, max: 0xff }), fc.integer({ min: 1, max: 0xff }), place)
+  .chain(([one, other, { role, channel }]) =>
     fc.record({
       type: fc.constant('HELLO' as const),
       minVersion: fc.constant(Math.min(one, other)),
       maxVersion: fc.constant(Math.max(one, other)),
       session: bytes(16),
       attempt: u32,
-      channel: fc.constant(0),
-      role: fc.constantFrom<Hello['role']>('main', 'ask'),
+      channel: fc.constant(channel),
+      role: fc.constant(role),
       capabilities: u32,
     }),
   );
@@ -161,7 +172,7 @@ export const messages: {
   PREPARE: fc.record({
     type: fc.constant('PREPARE' as const),
     generation: size,
-    finalSeq: u32,
+    finalSeqs: fc.array(u32, { minLength: 1, maxLength: 16 }),
     digest,
   }),
   READY: fc.record({ type: fc.constant('READY' as const), digest }),

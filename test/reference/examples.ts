@@ -61,7 +61,7 @@ export const examples: {
   PING: { type: 'PING', token: 0x0102_0304 },
   PONG: { type: 'PONG', token: 0x0102_0304 },
   STATE: { type: 'STATE', totalBytes: 10, offset: 6, bytes: counting(4) },
-  PREPARE: { type: 'PREPARE', generation: 1, finalSeq: 6, digest: counting(32) },
+  PREPARE: { type: 'PREPARE', generation: 1, finalSeqs: [6], digest: counting(32) },
   READY: { type: 'READY', digest: counting(32) },
   FAILED: { type: 'FAILED', code: 'ERR_DIGEST', text: 'twice' },
   COMMIT: { type: 'COMMIT', digest: counting(32) },

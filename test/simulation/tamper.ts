@@ -9,8 +9,8 @@ const typeOffset = 3;
 
 /** Falsifies what passes over `pair`, as the scenario wants it. */
 export function tamper(pair: MemoryPair, scenario: Scenario, destination: SimGuest): void {
-  const { flip, forge, decays } = scenario;
-  if (decays === true) decayAfterFirstPages(pair.b, destination);
+  const { flip, forge, decays, decayAfterAcks = 1 } = scenario;
+  if (decays === true) decayAfter(decayAfterAcks, pair.b, destination);
   if (flip !== undefined) flipByte(flip.from === 'source' ? pair.a : pair.b, flip.byte);
   if (forge !== undefined) forgeFirstPages(pair.a, forge);
 }
@@ -41,13 +41,13 @@ function replaceFrames(channel: Channel, replace: (frame: Uint8Array) => Uint8Ar
   channel.send = (frame, released) => send(replace(frame), released);
 }
 
-/** The first ACK says that the first pages are in memory. */
-function decayAfterFirstPages(channel: Channel, destination: SimGuest): void {
-  let done = false;
+/** An ACK says that what came before it is in memory. */
+function decayAfter(acks: number, channel: Channel, destination: SimGuest): void {
+  let left = acks;
   replaceFrames(channel, (frame) => {
-    if (!done && frame[typeOffset] === messageType.ACK) {
-      done = true;
-      destination.decay();
+    if (frame[typeOffset] === messageType.ACK) {
+      left -= 1;
+      if (left === 0) destination.decay();
     }
     return frame;
   });

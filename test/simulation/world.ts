@@ -3,6 +3,8 @@ import type { MigrationEvent, MigrationReport } from '../../src/migration/events
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { Sessions } from '../../src/migration/sessions.js';
 import { SourceDriver } from '../../src/migration/source.js';
+import { messageType } from '../../src/protocol/messages.js';
+import type { Channel } from '../../src/transport/channel.js';
 import { type MemoryPair, memoryPair } from '../../src/transport/memory-pair.js';
 import { bytesOf, type GrowingMemory, SimGuest, sameBytes } from './sim-guest.js';
 import { tamper } from './tamper.js';
@@ -13,6 +15,8 @@ export interface Scenario {
   readonly seed: number;
   readonly pages: number;
   readonly tracker: 'marks' | 'hash' | 'compare';
+  /** Only the first three pages of each 256 hold anything but zeros: several channels at little cost. */
+  readonly sparse?: boolean;
   /** The destination's memory is known to be zero; else it is full of rubbish and nothing may be taken for granted. */
   readonly fresh?: boolean;
   /** Bytes of state beside the memory. */
@@ -21,6 +25,8 @@ export interface Scenario {
   readonly growEveryMs?: number;
   /** Cut the link once so many bytes, both ways together, have arrived; it can be made again at once. */
   readonly cutAfterBytes?: number;
+  /** Which connection is cut: 0 (default) the control channel, from 1 on a page channel. */
+  readonly cutConnection?: number;
   /** Never make the link again after the cut. */
   readonly staysCut?: boolean;
   /** Flip one bit of this byte of what the source (or the destination) sends. */
@@ -29,6 +35,8 @@ export interface Scenario {
   readonly forge?: (frame: Uint8Array) => Uint8Array;
   /** A byte of the destination's memory changes by itself once the first pages are there. */
   readonly decays?: boolean;
+  /** So many ACKs on the control channel say that they are. Default 1. */
+  readonly decayAfterAcks?: number;
   /** What an operator says to each side ten virtual seconds later. */
   readonly operator?: {
     readonly source?: 'resume' | 'abandon';
@@ -45,6 +53,10 @@ export interface Scenario {
   readonly bytesPerTurn?: number;
   /** One way, virtual milliseconds. */
   readonly latencyMs?: number;
+  /** That of page channels, where it is another. */
+  readonly pagesLatencyMs?: number;
+  /** Connections the destination takes. */
+  readonly maxConnections?: number;
 }
 
 /** How it ended. */
@@ -57,6 +69,8 @@ export interface Outcome {
   readonly completed: boolean;
   readonly failure: string | undefined;
   readonly report: MigrationReport | undefined;
+  /** Frames of pages sent on each connection. */
+  readonly pagesFrames: readonly number[];
   readonly events: readonly MigrationEvent[];
   readonly retreats: number;
   /** The destination's memory is as it was before anything arrived. */
@@ -98,8 +112,9 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   const violations: string[] = [];
   const running = { source: true, destination: false };
   const maxPages = scenario.pages * 2;
+  const connections = scenario.options?.connections ?? 1;
 
-  const image = firstImage(scenario.pages, random);
+  const image = firstImage(scenario.pages, scenario.sparse === true, random);
   const expected = growingMemory(image, maxPages);
   const state = randomBytes(scenario.stateBytes ?? 0);
   const rubbish =
@@ -151,6 +166,10 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     if (running.source && expected.byteLength < maxPages * pageBytes) {
       source.growBy(pageBytes);
       expected.byteLength += pageBytes;
+      // Zeros would not be sent.
+      const offset = expected.byteLength - 1;
+      source.write(offset, 7);
+      bytesOf(expected)[offset] = 7;
     }
     clock.after(everyMs, () => grow(everyMs));
   };
@@ -161,26 +180,31 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     limits: { maxImageBytes: 1 << 30, maxStateBytes: 1 << 20 },
     clock,
     maxSessions: 4,
+    maxConnections: scenario.maxConnections,
     emit: () => {},
     onArrival: () => {},
     onFailure: () => {},
   });
+  const { latencyMs = 0.1, pagesLatencyMs = latencyMs } = scenario;
+  const pagesFrames: number[] = [];
   const links: MemoryPair[] = [];
   const events: MigrationEvent[] = [];
   const { bytesPerTurn = Number.POSITIVE_INFINITY } = scenario;
   const driver = new SourceDriver({
     guest: source.guest,
     connect: async () => {
-      if (links.length > 0 && scenario.staysCut === true) throw new Error('no link');
+      if (links.length >= connections && scenario.staysCut === true) throw new Error('no link');
       const first = links.length === 0;
+      const isCut = links.length === (scenario.cutConnection ?? 0);
       const pair = memoryPair({
-        schedule: (task) => void clock.after(scenario.latencyMs ?? 0.1, task),
+        schedule: (task) => void clock.after(first ? latencyMs : pagesLatencyMs, task),
         fragment: (available) => Math.min(available, bytesPerTurn),
-        ...(first && scenario.cutAfterBytes !== undefined
+        ...(isCut && scenario.cutAfterBytes !== undefined
           ? { cutAfterBytes: scenario.cutAfterBytes }
           : {}),
       });
       if (first) tamper(pair, scenario, destination);
+      countPages(pair.a, links.length, pagesFrames);
       links.push(pair);
       sessions.greet(pair.b);
       return pair.a;
@@ -237,7 +261,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   if (failure !== undefined && !running.source && scenario.operator === undefined)
     violations.push(`failed (${failure}), but the source does not run`);
   return {
-    deliveredBytes: links[0]?.deliveredBytes ?? 0,
+    deliveredBytes: links[scenario.cutConnection ?? 0]?.deliveredBytes ?? 0,
     source: running.source ? 'running' : 'paused',
     destination: running.destination ? 'running' : 'stopped',
     sourcePhase: driver.phase,
@@ -247,16 +271,28 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     report,
     events,
     retreats: events.filter(({ type }) => type === 'retreated').length,
+    pagesFrames,
     untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
     violations,
     virtualMs: endMs,
   };
 }
 
+/** Counts the frames of pages that leave on `channel`. */
+function countPages(channel: Channel, connection: number, counts: number[]): void {
+  const send = channel.send.bind(channel);
+  counts[connection] = 0;
+  channel.send = (frame, released) => {
+    if (frame[3] === messageType.PAGES) counts[connection] = (counts[connection] ?? 0) + 1;
+    return send(frame, released);
+  };
+}
+
 /** Zero, filled, sparse and dense pages in turn. */
-function firstImage(pages: number, random: () => number): Uint8Array {
+function firstImage(pages: number, sparse: boolean, random: () => number): Uint8Array {
   const image = new Uint8Array(pages * pageBytes);
   for (let page = 0; page < pages; page++) {
+    if (sparse && page % 256 > 2) continue;
     const bytes = image.subarray(page * pageBytes, (page + 1) * pageBytes);
     if (page % 4 === 1) bytes.fill(random() & 0xff);
     if (page % 4 === 2) for (let i = 0; i < 20; i++) bytes[random() % pageBytes] = random() & 0xff;

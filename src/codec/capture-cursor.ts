@@ -1,0 +1,67 @@
+import type { SourceRegion } from '../memory/source-region.js';
+import { WINDOW_PAGES } from './capture-window.js';
+
+/**
+ * Where the next frame of one channel begins. Windows of 256 pages belong to the channels in turn, beginning with the channel that is the
+ * region's id modulo their number.
+ */
+export class CaptureCursor {
+  readonly #channel: number;
+  readonly #channels: number;
+  #source = 0;
+  #page = 0;
+
+  constructor(channel: number, channels: number) {
+    this.#channel = channel;
+    this.#channels = channels;
+  }
+
+  /** First page of the window it stands at. */
+  get first(): number {
+    return this.#page;
+  }
+
+  /**
+   * Moves on to the next window with a dirty page, and gives its region; wraps to the start only between frames, whose pages
+   * ascend.
+   */
+  seek(sources: readonly SourceRegion[], mayWrap: boolean): SourceRegion | undefined {
+    const wrapped = this.#source === 0 && this.#page === 0;
+    for (; this.#source < sources.length; this.#source++, this.#page = 0) {
+      const source = sources[this.#source];
+      if (source === undefined) break;
+      const page = this.#nextDirty(source, this.#page);
+      if (page < source.pageCount) {
+        this.#page = page - (page % WINDOW_PAGES);
+        return source;
+      }
+    }
+    this.#source = 0;
+    this.#page = 0;
+    return mayWrap && !wrapped ? this.seek(sources, false) : undefined;
+  }
+
+  /** The window was captured whole. */
+  pass(): void {
+    this.#page += WINDOW_PAGES;
+  }
+
+  /** Whether the channel has a dirty page anywhere. */
+  hasDirty(sources: readonly SourceRegion[]): boolean {
+    return sources.some((source) => this.#nextDirty(source, 0) < source.pageCount);
+  }
+
+  /** The channel's first dirty page from `page` on; at least the region's page count if there is none. */
+  #nextDirty({ dirty, id, pageCount }: SourceRegion, page: number): number {
+    const channels = this.#channels;
+    for (let next = page; ; ) {
+      next = dirty.next(next, pageCount);
+      if (channels === 1 || next >= pageCount) return next;
+      const window = Math.floor(next / WINDOW_PAGES);
+      const ahead = (this.#channel - ((id + window) % channels) + channels) % channels;
+      if (ahead === 0) return next;
+      next = (window + ahead) * WINDOW_PAGES;
+      if (next >= pageCount) return pageCount;
+    }
+  }
+}
