@@ -8,6 +8,7 @@ export interface RoundOutcome {
   readonly nextDowntimeMs: number;
   /** Pages this round sent. */
   readonly pagesSent: number;
+  readonly durationMs: number;
   /** False while the audit or the destination's full re-read has pages left to look at. */
   readonly settled: boolean;
 }
@@ -27,8 +28,9 @@ export interface ConvergenceLimits {
   /** `best`: go on while a round still cuts the pause by a third; `first`: take the first fit. */
   readonly settle: 'best' | 'first';
   readonly onStall: StallPolicy;
-  /** Rounds without a new minimum that count as a stall. */
+  /** So many rounds and so many milliseconds, both, without a new minimum are a stall: the period. */
   readonly stallRounds: number;
+  readonly stallMs: number;
   /** Switchovers given back because they overran, before the policy is asked. */
   readonly maxRetreats: number;
 }
@@ -38,6 +40,9 @@ export interface Progress {
   readonly rounds: number;
   readonly bestMs: number;
   readonly roundsSinceBest: number;
+  readonly msSinceBest: number;
+  /** Predictions of the last two periods, oldest first. */
+  readonly recent: readonly { readonly predictedMs: number; readonly durationMs: number }[];
   /** Rounds in a row at whose end audit or re-read were not done. */
   readonly unsettledRounds: number;
   readonly retreats: number;
@@ -51,6 +56,8 @@ export const noProgress: Progress = {
   rounds: 0,
   bestMs: Number.POSITIVE_INFINITY,
   roundsSinceBest: 0,
+  msSinceBest: 0,
+  recent: [],
   unsettledRounds: 0,
   retreats: 0,
   holdRounds: 0,
@@ -85,6 +92,8 @@ export function decide(
     rounds: outcome.round,
     bestMs: better ? predicted : before.bestMs,
     roundsSinceBest: better || !outcome.settled ? 0 : before.roundsSinceBest + 1,
+    msSinceBest: better || !outcome.settled ? 0 : before.msSinceBest + outcome.durationMs,
+    recent: recentRounds(before, outcome, limits),
     unsettledRounds: outcome.settled ? 0 : before.unsettledRounds + 1,
     holdRounds: Math.max(0, before.holdRounds - 1),
   };
@@ -100,12 +109,36 @@ export function decide(
 
   const fits = predicted <= limits.maxDowntimeMs;
   const shrinking = outcome.nextDowntimeMs <= predicted * worthwhile;
-  const stalled = progress.roundsSinceBest >= limits.stallRounds;
+  const stalled =
+    progress.roundsSinceBest >= limits.stallRounds && progress.msSinceBest >= limits.stallMs;
   if (fits && (limits.settle === 'first' || !shrinking || stalled)) {
     return { decision: { kind: 'switchover', forced: false }, progress };
   }
-  if (fits || !stalled) return { decision: { kind: 'next-round' }, progress };
+  // What comes and goes will be low again: one that fitted lately is worth waiting for, until it is two periods old.
+  if (fits || !stalled || lowestOf(progress) <= limits.maxDowntimeMs) {
+    return { decision: { kind: 'next-round' }, progress };
+  }
   return byPolicy(progress, limits);
+}
+
+/** The newest rounds that make up two periods, this one included. */
+function recentRounds(
+  before: Progress,
+  { predictedDowntimeMs, durationMs }: RoundOutcome,
+  limits: ConvergenceLimits,
+): Progress['recent'] {
+  const rounds = [...before.recent, { predictedMs: predictedDowntimeMs, durationMs }];
+  const lastsMs = (from: number): number =>
+    rounds.slice(from).reduce((sum, round) => sum + round.durationMs, 0);
+  let from = 0;
+  while (rounds.length - from > 2 * limits.stallRounds && lastsMs(from + 1) >= 2 * limits.stallMs)
+    from += 1;
+  return rounds.slice(from);
+}
+
+/** The smallest prediction of the last two periods. */
+export function lowestOf({ recent }: Progress): number {
+  return Math.min(...recent.map(({ predictedMs }) => predictedMs));
 }
 
 /** What the policy says once waiting has no point any more: after a stall, or after too many retreats. */
@@ -125,6 +158,8 @@ export function byPolicy(
       throttle: fraction,
       bestMs: Number.POSITIVE_INFINITY,
       roundsSinceBest: 0,
+      msSinceBest: 0,
+      recent: [],
     },
   };
 }

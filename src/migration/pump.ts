@@ -34,7 +34,6 @@ export interface RoundStats extends RoundOutcome {
   /** Known dirty now; where the tracker cannot know, what this round found changed. */
   readonly dirtyPages: number;
   readonly sentBytes: number;
-  readonly durationMs: number;
   /** What its work took, the time given away left out; and what that was predicted to be, before; null where it was not. */
   readonly workMs: number;
   readonly predictedWorkMs: number | null;

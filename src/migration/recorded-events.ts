@@ -50,7 +50,13 @@ function areNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'number');
 }
 
-const outcomeNumbers = ['round', 'predictedDowntimeMs', 'nextDowntimeMs', 'pagesSent'] as const;
+const outcomeNumbers = [
+  'round',
+  'predictedDowntimeMs',
+  'nextDowntimeMs',
+  'pagesSent',
+  'durationMs',
+] as const;
 
 function isRoundOutcome(value: unknown): value is RoundOutcome {
   return (

@@ -8,7 +8,8 @@ const policies = ['throttle', 'force', 'cancel'] as const;
 /** `value` as the limits of a recorded source, or undefined if it is none. */
 export function recordedLimits(value: unknown): ConvergenceLimits | undefined {
   if (!isRecord(value)) return undefined;
-  const { maxDowntimeMs, stallRounds, maxRetreats } = value;
+  // Recordings of older builds know periods of rounds alone.
+  const { maxDowntimeMs, stallRounds, stallMs = 0, maxRetreats } = value;
   const motion = motions.find((name) => name === value['motion']);
   const settle = settles.find((name) => name === value['settle']);
   const onStall = policies.find((name) => name === value['onStall']);
@@ -16,9 +17,10 @@ export function recordedLimits(value: unknown): ConvergenceLimits | undefined {
   if (
     typeof maxDowntimeMs !== 'number' ||
     typeof stallRounds !== 'number' ||
+    typeof stallMs !== 'number' ||
     typeof maxRetreats !== 'number'
   ) {
     return undefined;
   }
-  return { motion, settle, onStall, maxDowntimeMs, stallRounds, maxRetreats };
+  return { motion, settle, onStall, maxDowntimeMs, stallRounds, stallMs, maxRetreats };
 }

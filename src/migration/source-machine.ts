@@ -4,6 +4,7 @@ import {
   afterRetreat,
   type Decision,
   decide,
+  lowestOf,
   noProgress,
   type Progress,
   type RoundOutcome,
@@ -184,7 +185,7 @@ function carryOut(decision: Decision, progress: Progress): SourceStep {
         { phase: 'pre-copy', progress },
         new FerryError(
           'ERR_NOT_CONVERGING',
-          `writes outrun the link: after ${progress.rounds} rounds the best pause to be had is ${progress.bestMs.toFixed(0)} ms`,
+          `writes outrun the link: after ${progress.rounds} rounds the best pause to be had is ${lowestOf(progress).toFixed(0)} ms`,
         ),
       );
     default:

@@ -7,6 +7,9 @@ import type { ResolvedOptions } from './options.js';
 import type { SourcePlan } from './source-states.js';
 
 const defaultMaxStateBytes = 1024 * 1024;
+/** A period: guests that write in bursts are mostly quiet again within a second. */
+const stallRounds = 5;
+const stallMs = 1000;
 
 /**
  * What the source offers and when it switches over, fixed before it connects. `secret`: 192 random bytes. RangeError where the guest
@@ -41,7 +44,8 @@ export function makePlan(
       maxDowntimeMs: options.maxDowntimeMs,
       settle: options.settle,
       onStall: options.onStall,
-      stallRounds: 5,
+      stallRounds,
+      stallMs,
       maxRetreats: 3,
     },
     generation,

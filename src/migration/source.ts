@@ -131,6 +131,9 @@ export class SourceDriver {
       return;
     }
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
+    // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
+    if (message.type === 'READY' && this.#transfer?.isOverdue === true)
+      this.#transfer.readyIsLate();
     this.#dispatch({ type: 'message', message });
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message);
   }
@@ -178,7 +181,7 @@ export class SourceDriver {
         this.#transfer?.pause(effect.forced);
         return;
       case 'last-copy':
-        this.#transfer?.lastCopy(state.phase === 'stop-and-copy' && state.forced);
+        this.#transfer?.lastCopy();
         return;
       case 'resume':
         this.#transfer?.stop();

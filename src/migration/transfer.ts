@@ -11,6 +11,7 @@ import type { GuestControl } from './guest-control.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
 import { Repair } from './repair.js';
 import type { SourceEvent } from './source-states.js';
@@ -47,8 +48,6 @@ export interface TransferSummary {
   readonly digest: Uint8Array;
 }
 
-/** A pause may overrun its limit by this factor before it is given back. */
-const overrunFactor = 1.5;
 const progressEveryMs = 100;
 
 /**
@@ -64,7 +63,7 @@ export class Transfer {
   #generation = 0;
   #timer: PauseTimer | undefined;
   #running: Running | undefined;
-  #cancelDeadline: () => void = () => {};
+  readonly #deadline: PauseDeadline;
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
   readonly #guestTimes: GuestTimes = noGuestTimes();
@@ -76,6 +75,7 @@ export class Transfer {
 
   constructor(deps: TransferDeps) {
     this.#deps = deps;
+    this.#deadline = new PauseDeadline(deps.clock);
     this.#pump = new Pump({
       ...deps,
       cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
@@ -107,7 +107,7 @@ export class Transfer {
   /** Ends what is under way between two frames. */
   stop(): void {
     this.#epoch += 1;
-    this.#cancelDeadline();
+    this.#deadline.cancel();
   }
 
   round(): void {
@@ -154,7 +154,7 @@ export class Transfer {
       this.#prediction = this.#pump.forecast.prediction();
       this.#timer = new PauseTimer(clock);
       if (!forced) {
-        this.#cancelDeadline = clock.after(options.maxDowntimeMs * overrunFactor, () => {
+        this.#deadline.begin(options.maxDowntimeMs, this.#wayToRunningMs, () => {
           if (live()) this.#overrun();
         });
       }
@@ -165,14 +165,16 @@ export class Transfer {
     });
   }
 
-  lastCopy(forced: boolean): void {
-    const { control, options } = this.#deps;
+  lastCopy(): void {
+    const { control } = this.#deps;
     this.#run(async (live) => {
       if (this.#pausable) {
         await control.release();
         const inTime = (): boolean => {
           if (!live()) return false;
-          if (forced || !this.#isLate(options.maxDowntimeMs)) return true;
+          // What is still to be sent, and the way of READY, take longer than there is.
+          const neededMs = this.#pump.remainingMs() + this.#deps.meter.rttMs;
+          if (!this.#deadline.isMissedIn(neededMs)) return true;
           this.#overrun();
           return false;
         };
@@ -222,7 +224,7 @@ export class Transfer {
 
   /** READY is here and COMMIT leaves: from now on nobody gives the pause back. */
   committed(): void {
-    this.#cancelDeadline();
+    this.#deadline.cancel();
     this.#timer?.mark('committed');
   }
 
@@ -279,12 +281,18 @@ export class Transfer {
     return { finalSeqs, digest: this.#digest };
   }
 
-  #isLate(maxDowntimeMs: number): boolean {
-    const elapsed = this.#timer?.elapsedMs ?? 0;
-    return elapsed + this.#pump.remainingMs() > maxDowntimeMs * overrunFactor;
+  /** READY is too late, whatever timer has not fired yet: COMMIT would make the pause longer than was promised. */
+  get isOverdue(): boolean {
+    return this.#deadline.isMissedIn(0);
+  }
+
+  /** From COMMIT to RUNNING: nothing can be given back any more. What is only copied runs on at COMMIT. */
+  get #wayToRunningMs(): number {
+    return this.#deps.guest.handsOver === false ? 0 : this.#deps.meter.rttMs;
   }
 
   #overrun(): void {
+    this.#deadline.cancel();
     const elapsedMs = this.#timer?.elapsedMs ?? 0;
     this.#retreats += 1;
     this.#pump.forecast.distrust();

@@ -13,8 +13,12 @@ const limits: ConvergenceLimits = {
   settle: 'best',
   onStall: 'cancel',
   stallRounds: 5,
+  stallMs: 1000,
   maxRetreats: 3,
 };
+
+/** Five of them are a period. */
+const roundMs = 200;
 
 /** Feeds predictions round by round, each told in the round before, and gives what was decided. */
 function run(
@@ -32,6 +36,7 @@ function run(
         predictedDowntimeMs,
         nextDowntimeMs: predictions[at + 1] ?? predictedDowntimeMs,
         pagesSent: 10,
+        durationMs: roundMs,
         settled: true,
       },
       { ...limits, ...changed },
@@ -61,6 +66,7 @@ describe('decide', () => {
         predictedDowntimeMs: 40,
         nextDowntimeMs: 1,
         pagesSent: 5,
+        durationMs: roundMs,
         settled: true,
       };
       const next = decide(progress, outcome, limits);
@@ -96,7 +102,14 @@ describe('decide', () => {
     for (let round = 1; round < 50; round++) {
       const next = decide(
         progress,
-        { round, predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 0, settled: false },
+        {
+          round,
+          predictedDowntimeMs: 1,
+          nextDowntimeMs: 1,
+          pagesSent: 0,
+          durationMs: roundMs,
+          settled: false,
+        },
         limits,
       );
       expect(next.decision.kind).toBe('next-round');
@@ -110,7 +123,13 @@ describe('decide', () => {
     let kind = 'next-round';
     let rounds = 0;
     for (; kind === 'next-round' && rounds < 20_000; rounds++) {
-      const outcome = { predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 0, settled: false };
+      const outcome = {
+        predictedDowntimeMs: 1,
+        nextDowntimeMs: 1,
+        pagesSent: 0,
+        durationMs: roundMs,
+        settled: false,
+      };
       const next = decide(progress, { ...outcome, round: rounds + 1 }, limits);
       progress = next.progress;
       kind = next.decision.kind;
@@ -125,7 +144,12 @@ describe('decide', () => {
 
   it('copies what cannot be paused once a whole pass finds nothing new', () => {
     const unpausable = { ...limits, motion: 'unpausable' as const };
-    const outcome = { predictedDowntimeMs: 1, nextDowntimeMs: 1, settled: true };
+    const outcome = {
+      predictedDowntimeMs: 1,
+      nextDowntimeMs: 1,
+      durationMs: roundMs,
+      settled: true,
+    };
     const first = decide(noProgress, { ...outcome, round: 1, pagesSent: 0 }, unpausable);
     expect(first.decision.kind).toBe('next-round');
     const second = decide(first.progress, { ...outcome, round: 2, pagesSent: 3 }, unpausable);
@@ -137,6 +161,72 @@ describe('decide', () => {
   it('gives up following what never holds still', () => {
     const { kinds } = run(new Array(100).fill(10), { motion: 'unpausable' });
     expect(kinds.at(-1)).toBe('give-up');
+  });
+});
+
+describe('a period without a new minimum', () => {
+  it('is one of rounds and of time', () => {
+    // 50 rounds of 20 ms are the first second.
+    let progress = noProgress;
+    let rounds = 0;
+    for (let kind = 'next-round'; kind === 'next-round'; rounds++) {
+      const outcome = {
+        predictedDowntimeMs: 100,
+        nextDowntimeMs: 100,
+        pagesSent: 1,
+        settled: true,
+      };
+      const next = decide(progress, { ...outcome, round: rounds + 1, durationMs: 20 }, limits);
+      progress = next.progress;
+      kind = next.decision.kind;
+    }
+    // Behind the first round, which set the minimum.
+    expect(rounds).toBe(51);
+  });
+
+  it('is waited out where a pause had fitted: what comes and goes will be low again', () => {
+    // 40 ms fitted, but promised to become 10; a burst of more than a period came instead.
+    const low = { predictedDowntimeMs: 40, nextDowntimeMs: 10, pagesSent: 1, settled: true };
+    const high = { ...low, predictedDowntimeMs: 80, nextDowntimeMs: 80 };
+    let progress = noProgress;
+    const kinds: string[] = [];
+    for (const [at, outcome] of [low, high, high, high, high, high, high, low].entries()) {
+      const timed = { ...outcome, round: at + 1, durationMs: roundMs };
+      const next = decide(progress, timed, limits);
+      progress = next.progress;
+      kinds.push(next.decision.kind);
+    }
+    expect(kinds.at(-1)).toBe('switchover');
+    expect(new Set(kinds.slice(0, -1))).toEqual(new Set(['next-round']));
+  });
+
+  it('is not waited out a second time', () => {
+    const low = { predictedDowntimeMs: 40, nextDowntimeMs: 10, pagesSent: 1, settled: true };
+    const high = { ...low, predictedDowntimeMs: 80, nextDowntimeMs: 80 };
+    let progress = noProgress;
+    let rounds = 0;
+    for (let kind = 'next-round'; kind === 'next-round'; rounds++) {
+      const outcome = rounds === 0 ? low : high;
+      const next = decide(progress, { ...outcome, round: rounds + 1, durationMs: roundMs }, limits);
+      progress = next.progress;
+      kind = next.decision.kind;
+    }
+    expect(rounds).toBeGreaterThan(6);
+    expect(rounds).toBeLessThanOrEqual(11);
+  });
+
+  it('keeps no more rounds than make it up', () => {
+    let progress = noProgress;
+    for (let round = 1; round < 500; round++) {
+      const outcome = {
+        predictedDowntimeMs: round,
+        nextDowntimeMs: 1,
+        pagesSent: 1,
+        settled: false,
+      };
+      progress = decide(progress, { ...outcome, round, durationMs: 20 }, limits).progress;
+    }
+    expect(progress.recent).toHaveLength(100);
   });
 });
 

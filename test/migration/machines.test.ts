@@ -34,6 +34,7 @@ const plan: SourcePlan = {
     settle: 'first',
     onStall: 'cancel',
     stallRounds: 5,
+    stallMs: 1000,
     maxRetreats: 3,
   },
   generation: () => 1,
@@ -76,13 +77,21 @@ const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
   fc.constantFrom<SourceEvent>(
     {
       type: 'round-ended',
-      outcome: { round: 1, predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 1, settled: true },
+      outcome: {
+        round: 1,
+        predictedDowntimeMs: 1,
+        nextDowntimeMs: 1,
+        pagesSent: 1,
+        durationMs: 20,
+        settled: true,
+      },
     },
     {
       type: 'round-ended',
       outcome: {
         round: 1,
         predictedDowntimeMs: 99,
+        durationMs: 20,
         nextDowntimeMs: 99,
         pagesSent: 1,
         settled: true,

@@ -31,6 +31,8 @@ export class SimGuest {
     options: {
       readonly fresh?: boolean;
       readonly running: (runs: boolean) => void;
+      /** Resolves when a state is loaded. */
+      readonly loading?: () => Promise<void>;
       readonly state: Uint8Array;
     },
   ) {
@@ -57,6 +59,7 @@ export class SimGuest {
       loadState: async (state) => {
         if (state.byteLength > 1 << 20) throw new FerryError('ERR_GUEST', 'too much state');
         this.state = state;
+        await options.loading?.();
       },
     };
   }
@@ -74,6 +77,11 @@ export class SimGuest {
   move(from: number, to: number, bytes: number): void {
     this.bytes().copyWithin(to, from, from + bytes);
     this.#marks?.mark(0, to, bytes);
+  }
+
+  fill(offset: number, bytes: Uint8Array): void {
+    this.bytes().set(bytes, offset);
+    this.#marks?.mark(0, offset, bytes.length);
   }
 
   growBy(bytes: number): void {

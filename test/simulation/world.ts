@@ -1,4 +1,5 @@
 import type { FerryError } from '../../src/errors.js';
+import { type Clock, sleep } from '../../src/migration/clock.js';
 import type { MigrationEvent, MigrationReport } from '../../src/migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { Sessions } from '../../src/migration/sessions.js';
@@ -47,8 +48,15 @@ export interface Scenario {
   readonly moves?: boolean;
   /** Virtual milliseconds between two moments in which the guest writes. */
   readonly writeEveryMs?: number;
-  /** Bytes it then writes, anywhere; default 1. `nowMs`: since the beginning. */
+  /** How often it then writes, each time a byte anywhere or a page of noise; default 1. `nowMs`: since the beginning. */
   readonly writes?: (nowMs: number) => number;
+  readonly writesPages?: boolean;
+  /** How often it writes in its last moment, when it is asked to pause for the `attempt`th time, from 1. */
+  readonly writesAtPause?: (attempt: number) => number;
+  /** Virtual milliseconds that the destination takes to load the state. */
+  readonly loadMs?: number;
+  /** Every timer of the source fires so much later than it should. */
+  readonly timersLateMs?: number;
   /** Most bytes that arrive in one turn of the link, which takes `latencyMs`; default: all that were sent. */
   readonly bytesPerTurn?: number;
   /** One way, virtual milliseconds. */
@@ -73,6 +81,8 @@ export interface Outcome {
   readonly pagesFrames: readonly number[];
   readonly events: readonly MigrationEvent[];
   readonly retreats: number;
+  /** How long the guest stood still each time, until it ran on at either side; virtual milliseconds. */
+  readonly pauses: readonly number[];
   /** The destination's memory is as it was before anything arrived. */
   readonly untouched: boolean;
   /** What must never be: in words, empty if all is well. */
@@ -119,8 +129,30 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   const state = randomBytes(scenario.stateBytes ?? 0);
   const rubbish =
     scenario.fresh === true ? new Uint8Array(image.byteLength) : randomBytes(image.byteLength);
+  const pauses: number[] = [];
+  let attempts = 0;
+  let pausedAt = 0;
+  const write = (guest: SimGuest): void => {
+    if (scenario.writesPages === true) {
+      const page = (random() % (expected.byteLength / pageBytes)) * pageBytes;
+      const noise = randomBytes(pageBytes);
+      guest.fill(page, noise);
+      bytesOf(expected).set(noise, page);
+      return;
+    }
+    const offset = random() % expected.byteLength;
+    const value = random() & 0xff;
+    guest.write(offset, value);
+    bytesOf(expected)[offset] = value;
+  };
   const source = new SimGuest(growingMemory(image, maxPages), scenario.tracker, {
     running: (runs) => {
+      if (runs && !running.source) pauses.push(clock.now() - pausedAt);
+      if (!runs && running.source) {
+        attempts += 1;
+        pausedAt = clock.now();
+        for (let left = scenario.writesAtPause?.(attempts) ?? 0; left > 0; left--) write(source);
+      }
       running.source = runs;
     },
     state,
@@ -130,12 +162,14 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     running: (runs) => {
       running.destination = runs;
       if (!runs) return;
+      pauses.push(clock.now() - pausedAt);
       if (!sameBytes(destination.bytes(), bytesOf(expected))) {
         violations.push('started with other memory than the source wrote');
       }
       if (Buffer.compare(destination.state, state) !== 0)
         violations.push('started with another state');
     },
+    loading: () => sleep(clock, scenario.loadMs ?? 0),
     state: new Uint8Array(),
   });
   const check = (): void => {
@@ -144,13 +178,10 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
 
   const survivor = (): SimGuest | undefined =>
     running.destination ? destination : running.source ? source : undefined;
-  const write = (): void => {
+  const run = (): void => {
     const guest = survivor();
     for (let left = scenario.writes?.(clock.now()) ?? 1; guest !== undefined && left > 0; left--) {
-      const offset = random() % expected.byteLength;
-      const value = random() & 0xff;
-      guest.write(offset, value);
-      bytesOf(expected)[offset] = value;
+      write(guest);
       if (scenario.moves === true) {
         const bytes = 1 + (random() % 6000);
         const from = random() % (expected.byteLength - bytes);
@@ -159,9 +190,9 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
         bytesOf(expected).copyWithin(to, from, from + bytes);
       }
     }
-    clock.after(scenario.writeEveryMs ?? 7, write);
+    clock.after(scenario.writeEveryMs ?? 7, run);
   };
-  clock.after(1, write);
+  clock.after(1, run);
   const grow = (everyMs: number): void => {
     if (running.source && expected.byteLength < maxPages * pageBytes) {
       source.growBy(pageBytes);
@@ -209,7 +240,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       sessions.greet(pair.b);
       return pair.a;
     },
-    clock,
+    clock: scenario.timersLateMs === undefined ? clock : lateClock(clock, scenario.timersLateMs),
     options: resolveOptions({
       maxDowntimeMs: 100,
       shadowBytes: 1 << 20,
@@ -270,6 +301,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     failure,
     report,
     events,
+    pauses,
     retreats: events.filter(({ type }) => type === 'retreated').length,
     pagesFrames,
     untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
@@ -285,6 +317,15 @@ function countPages(channel: Channel, connection: number, counts: number[]): voi
   channel.send = (frame, released) => {
     if (frame[3] === messageType.PAGES) counts[connection] = (counts[connection] ?? 0) + 1;
     return send(frame, released);
+  };
+}
+
+/** A clock whose timers are starved: they fire `ms` later than they should. */
+function lateClock(clock: VirtualClock, ms: number): Clock {
+  return {
+    now: () => clock.now(),
+    turn: () => clock.turn(),
+    after: (delayMs, callback) => clock.after(delayMs + ms, callback),
   };
 }
 
