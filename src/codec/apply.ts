@@ -18,6 +18,8 @@ export interface ApplyOptions {
   readonly secret: Uint8Array;
   /** The source may send patches. Default false: they are refused. */
   readonly patches?: boolean;
+  /** Channels that frames may arrive on, each with a receive area of its own. Default 1. */
+  readonly channels?: number;
 }
 
 const receiveAreaBytes = 1_310_720;
@@ -26,7 +28,7 @@ const maxRegions = 65_536;
 /** Set aside for regions that appear later. Untouched arena memory costs address space only. */
 const reserveBytes = 64 << 20;
 const fixedBytes: number =
-  2 * receiveAreaBytes +
+  receiveAreaBytes +
   RunRecords.byteLength +
   maxRegions * 8 +
   PageScratch.byteLength(rereadPagesAtOnce) +
@@ -51,8 +53,8 @@ const refusals = [
  * overlap; `reread` may be called at any time.
  */
 export class ApplyEngine {
-  /** Where the channel should put frames: bodies that stand here are not copied. 1.25 MiB. */
-  readonly receiveArea: Uint8Array;
+  /** Where each channel should put frames: bodies that stand here are not copied. 1.25 MiB each. */
+  readonly receiveAreas: readonly Uint8Array[];
   readonly #arena: Arena;
   readonly #pool: AreaPool;
   readonly #key: HashKey;
@@ -75,7 +77,8 @@ export class ApplyEngine {
     const areaBytes = regions.reduce((sum, { maxByteLength }) => {
       return sum + areaClass(DestinationRegion.byteLength(pageCountOf(maxByteLength)));
     }, 0);
-    const needed = fixedBytes + areaBytes + reserveBytes;
+    const { channels = 1 } = options;
+    const needed = fixedBytes + channels * receiveAreaBytes + areaBytes + reserveBytes;
     if (needed > maxArenaBytes) {
       throw new FerryError('ERR_NO_CAPACITY', `${regions.length} regions need ${needed} bytes`);
     }
@@ -83,7 +86,9 @@ export class ApplyEngine {
     const key = placeHashKey(arena, options.secret);
     this.#arena = arena;
     this.#key = key;
-    this.receiveArea = arena.bytes(arena.alloc(receiveAreaBytes), receiveAreaBytes);
+    this.receiveAreas = Array.from({ length: channels }, () =>
+      arena.bytes(arena.alloc(receiveAreaBytes), receiveAreaBytes),
+    );
     this.#bodyArea = arena.alloc(receiveAreaBytes);
     this.#regionRecords = arena.alloc(maxRegions * 8);
     this.#runs = new RunRecords(arena);

@@ -40,6 +40,12 @@ export class DestinationConnections {
     return this.#capabilities;
   }
 
+  /** Whether page channels were agreed on. Patches would need an order that channels do not have among each other. */
+  get takesPages(): boolean {
+    const { channels, patches } = capability;
+    return (this.#capabilities & (channels | patches)) === channels;
+  }
+
   /** Takes over a connection that said HELLO, and answers. Throws if its attempt is not newer than the last, or would bring pages again. */
   take(link: Link, hello: Hello, standing: SessionStanding, lastAppliedSeq: number): void {
     if (hello.attempt <= this.#attempt) {
@@ -83,9 +89,7 @@ export class DestinationConnections {
         `channel ${channel} of attempt ${attempt} while attempt ${this.#attempt} is under way`,
       );
     }
-    // Patches would need an order that channels do not have among each other.
-    const { channels, patches } = capability;
-    if ((this.#capabilities & (channels | patches)) !== channels) {
+    if (!this.takesPages) {
       throw new FerryError('ERR_UNSUPPORTED', 'page channels were not agreed on');
     }
     this.#pages.set(channel, link);

@@ -15,7 +15,7 @@ import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 
 /** @internal */
-export interface DestinationDeps extends Omit<GuestHostDeps, 'patches'> {
+export interface DestinationDeps extends Omit<GuestHostDeps, 'patches' | 'channels'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
@@ -87,6 +87,10 @@ export class DestinationDriver {
     return this.#state.phase;
   }
 
+  get #maxConnections(): number {
+    return this.#deps.maxConnections ?? defaultMaxConnections;
+  }
+
   get connected(): boolean {
     return this.#connections.link?.open ?? false;
   }
@@ -100,17 +104,18 @@ export class DestinationDriver {
 
   /** Takes a connection that brings pages beside the control channel. Throws the FerryError to refuse it with. */
   attachPages(link: Link, hello: Hello): void {
-    const { maxConnections = defaultMaxConnections } = this.#deps;
     const engine = this.#effects?.host.receiver.engine;
     if (this.#state.phase !== 'receiving' || engine === undefined) {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `a page channel while ${this.#state.phase}`);
     }
-    if (hello.channel >= maxConnections) {
-      const what = `channel ${hello.channel}; at most ${maxConnections} connections are taken`;
+    const most = this.#maxConnections;
+    if (hello.channel >= most) {
+      const what = `channel ${hello.channel}; at most ${most} connections are taken`;
       throw new FerryError('ERR_OUT_OF_RANGE', what);
     }
     this.#connections.takePages(link, hello);
-    link.receiveInto(new Uint8Array(engine.receiveArea.byteLength));
+    const area = engine.receiveAreas[hello.channel];
+    if (area !== undefined) link.receiveInto(area);
     link.checksumOf = (bytes) => engine.checksum(bytes);
   }
 
@@ -208,7 +213,8 @@ export class DestinationDriver {
     let host: GuestHost;
     try {
       const patches = (this.#connections.capabilities & capability.patches) !== 0;
-      host = await GuestHost.admit({ ...this.#deps, patches }, offer, () =>
+      const channels = this.#connections.takesPages ? this.#maxConnections : 1;
+      host = await GuestHost.admit({ ...this.#deps, patches, channels }, offer, () =>
         this.#deps.accept(offer, this.#id),
       );
     } catch (error) {
@@ -225,8 +231,11 @@ export class DestinationDriver {
     });
     const { engine } = host.receiver;
     const { link } = this.#connections;
-    link?.receiveInto(engine.receiveArea);
-    if (link !== undefined) link.checksumOf = (bytes) => engine.checksum(bytes);
+    const [area] = engine.receiveAreas;
+    if (link !== undefined && area !== undefined) {
+      link.receiveInto(area);
+      link.checksumOf = (bytes) => engine.checksum(bytes);
+    }
     this.#dispatch({ type: 'admitted', bases: engine.bases() });
   }
 

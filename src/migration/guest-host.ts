@@ -12,6 +12,8 @@ export interface GuestHostDeps {
   readonly journal?: Journal | undefined;
   /** The source may send patches. */
   readonly patches: boolean;
+  /** Channels that pages may arrive on. */
+  readonly channels: number;
 }
 
 /**
@@ -37,7 +39,7 @@ export class GuestHost {
     offer: Offer,
     accept: () => Guest | Promise<Guest>,
   ): Promise<GuestHost> {
-    const { session, clock, limits, patches } = deps;
+    const { session, clock, limits, patches, channels } = deps;
     checkOffer(offer, limits);
     const guest = await accept();
     try {
@@ -45,7 +47,7 @@ export class GuestHost {
       return new GuestHost(
         deps,
         guest,
-        new Receiver({ guest, offer, session, clock, limits, patches }),
+        new Receiver({ guest, offer, session, clock, limits, patches, channels }),
       );
     } catch (error) {
       await guest.discard?.();

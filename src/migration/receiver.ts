@@ -47,6 +47,8 @@ export class Receiver {
     readonly limits: AdmissionLimits;
     /** The source may send patches. */
     readonly patches: boolean;
+    /** Channels that pages may arrive on. */
+    readonly channels: number;
   }) {
     this.#guest = deps.guest;
     this.#offer = deps.offer;
@@ -57,6 +59,7 @@ export class Receiver {
     this.engine = new ApplyEngine(deps.guest.regions, {
       secret: deps.offer.secret,
       patches: deps.patches,
+      channels: deps.channels,
     });
   }
 

@@ -1,5 +1,6 @@
 import { FerryError } from '../errors.js';
 import { decodeMessage } from '../protocol/decode.js';
+import { maxChannels } from '../protocol/limits.js';
 import type { Accept, Message } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import { memoryPair } from '../transport/index.js';
@@ -59,7 +60,7 @@ export class DestinationReplay {
       },
       clock: timeless,
       maxSessions: Number.POSITIVE_INFINITY,
-      maxConnections: Number.POSITIVE_INFINITY,
+      maxConnections: maxChannels,
       emit: () => {},
       onArrival: () => {},
       onFailure: () => {},

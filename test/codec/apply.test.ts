@@ -228,7 +228,7 @@ describe('a frame', () => {
   ];
   const make = () => {
     const regions = sizes.map(({ id, bytes }) => testRegion(new Random(id).bytes(bytes), { id }));
-    const engine = new ApplyEngine(regions, { secret });
+    const engine = new ApplyEngine(regions, { secret, channels: 2 });
     const frame = randomFrame(new Random(11), regions);
     return { regions, engine, frame };
   };
@@ -237,8 +237,9 @@ describe('a frame', () => {
     const { regions, engine, frame } = make();
     const twin = new Map(regions.map(({ id, bytes }) => [id, bytes.slice()]));
     naiveApply(twin, frame);
-    engine.receiveArea.set(frame.body, 40);
-    const body = engine.receiveArea.subarray(40, 40 + frame.body.length);
+    const area = engine.receiveAreas[1] ?? new Uint8Array();
+    area.set(frame.body, 40);
+    const body = area.subarray(40, 40 + frame.body.length);
     await engine.apply(body, frame.tableBytes);
     for (const { id, bytes } of regions) expect(bytes).toEqual(twin.get(id));
   });
@@ -355,7 +356,7 @@ describe('a frame', () => {
 
   test('larger than the receive area is refused', async () => {
     const { engine } = make();
-    const body = new Uint8Array(engine.receiveArea.length + 1);
+    const body = new Uint8Array((engine.receiveAreas[0]?.length ?? 0) + 1);
     await expect(engine.apply(body, 3)).rejects.toMatchObject({ code: 'ERR_FRAME_TOO_LARGE' });
   });
 });
