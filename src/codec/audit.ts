@@ -23,7 +23,8 @@ export class Audit {
   readonly #scratch: number;
   readonly #bytes: Uint8Array;
   readonly #found: number;
-  readonly #hashes: BigUint64Array;
+  /** The hashes found, as halves. */
+  readonly #hashWords: Uint32Array;
   #suspects: Suspect[] = [];
   #missed: Suspect | undefined;
 
@@ -36,7 +37,7 @@ export class Audit {
     this.#scratch = arena.alloc(chunkPages * PAGE_BYTES, PAGE_BYTES);
     this.#bytes = arena.bytes(this.#scratch, chunkPages * PAGE_BYTES);
     this.#found = arena.alloc(chunkPages * 8, 8);
-    this.#hashes = arena.u64(this.#found, chunkPages);
+    this.#hashWords = arena.u32(this.#found, 2 * chunkPages);
   }
 
   /** Looks at up to about `maxPages` pages that were not looked at yet. Dirty ones are left for later. Throws what `settled` found. */
@@ -48,25 +49,31 @@ export class Audit {
       let run = unaudited.nextRun(0, pageCount);
       while (run !== undefined) {
         if (left <= 0) return;
+        const { first } = run;
         const count = Math.min(run.count, chunkPages);
-        await this.#lookAt(source, run.first, count);
+        const { region, byteLength } = source;
+        const stretch = { region, byteLength, first, count };
+        const reading = readPages(stretch, this.#bytes, 'ERR_SOURCE_CHANGED');
+        if (reading !== undefined) await reading;
+        this.#compare(source, first, count);
         left -= count;
-        run = unaudited.nextRun(run.first + count, pageCount);
+        run = unaudited.nextRun(first + count, pageCount);
       }
     }
   }
 
-  async #lookAt(source: SourceRegion, first: number, count: number): Promise<void> {
-    const { region, byteLength, dirty } = source;
-    const stretch = { region, byteLength, first, count };
-    const reading = readPages(stretch, this.#bytes, 'ERR_SOURCE_CHANGED');
-    if (reading !== undefined) await reading;
+  /** The pages were just read. Bits are looked at a stretch at a time: whatever is done for each page is most of the work. */
+  #compare(source: SourceRegion, first: number, count: number): void {
+    const { dirty, unaudited, hashes } = source;
+    const end = first + count;
     this.#arena.kernels.hashPages(this.#scratch, count, this.#found, this.#key.secret);
-    for (let index = 0; index < count; index++) {
-      const page = first + index;
-      if (dirty.test(page)) continue;
-      source.unaudited.clear(page);
-      if (this.#hashes[index] !== source.hashes.get(page)) this.#suspects.push({ source, page });
+    unaudited.clearRange(first, count);
+    for (let page = dirty.next(first, end); page < end; page = dirty.next(page + 1, end)) {
+      unaudited.set(page);
+    }
+    for (let page = first; page < end; page++) {
+      if (hashes.isSame(page, this.#hashWords, page - first) || dirty.test(page)) continue;
+      this.#suspects.push({ source, page });
     }
   }
 

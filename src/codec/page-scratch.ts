@@ -7,6 +7,8 @@ export class PageScratch {
   readonly address: number;
   readonly bytes: Uint8Array;
   readonly hashes: BigUint64Array;
+  /** The same hashes as halves, for `PageHashes.isSame`. */
+  readonly hashWords: Uint32Array;
   readonly #arena: Arena;
   readonly #hashesAddress: number;
 
@@ -21,6 +23,7 @@ export class PageScratch {
     this.bytes = arena.bytes(this.address, pages * PAGE_BYTES);
     this.#hashesAddress = arena.alloc(pages * 8, 8);
     this.hashes = arena.u64(this.#hashesAddress, pages);
+    this.hashWords = arena.u32(this.#hashesAddress, 2 * pages);
     this.#arena = arena;
   }
 

@@ -30,9 +30,9 @@ export async function rereadPages(
   scratch.hash(count, key.secret);
   const mismatches: Mismatch[] = [];
   for (let index = 0; index < count; index++) {
-    const hash = scratch.hashes[index] ?? 0n;
     const page = first + index;
-    if (hash === hashes.get(page)) continue;
+    if (hashes.isSame(page, scratch.hashWords, index)) continue;
+    const hash = scratch.hashes[index] ?? 0n;
     hashes.set(page, hash);
     mismatches.push({ region: id, page, hash });
   }

@@ -67,6 +67,12 @@ export class PageHashes {
     return this.#hashes[page] ?? 0n;
   }
 
+  /** Whether the page's hash is that at `index` of `others`, u64 as halves: 64-bit numbers in JavaScript are allocated one by one. */
+  isSame(page: number, others: Uint32Array, index: number): boolean {
+    const { words } = this;
+    return words[2 * page] === others[2 * index] && words[2 * page + 1] === others[2 * index + 1];
+  }
+
   /** Replaces hashes, all by the same one where `count` is given. */
   set(first: number, hash: bigint, count = 1): void {
     this.#hashes.fill(hash, first, first + count);
