@@ -37,9 +37,13 @@ import {
 import { pagesEqual } from './scan';
 import { xbzrleEncode } from './xbzrle';
 import { xxh3Page } from './xxh3';
+import { isZeroPage, isZeroPageBeside } from './zero';
 
 /** A page first written is sent as a delta against zeros only if this many of its bytes are zero: else the try costs more than it saves. */
 const worthwhileZeros: u32 = 1024;
+
+/** Zero pages in a row whose shadow is read along to no end but speed: behind more of them it is cheaper to begin anew. */
+const pagesInStep: u32 = 4;
 
 /** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
 function keptPage(job: usize, index: u32): usize {
@@ -67,6 +71,7 @@ function encodeDelta(base: usize, page: usize, out: usize): u32 {
   return <u32>(deltaLengthBytes + <usize>bytes);
 }
 
+/** Takes in a page whose base is not known, or which is not what a hash that says zero, or the shadow, has of it. */
 function capturePage(job: usize, index: u32): void {
   const frame = load<usize>(job, jobFrame);
   const page = load<usize>(job, jobPages) + <usize>index * pageBytes;
@@ -80,10 +85,6 @@ function capturePage(job: usize, index: u32): void {
   const isFill = isFillPage(page);
 
   if (isFill && load<u64>(page) === 0) {
-    if (wasZero && isKnown) {
-      countSkipped(frame);
-      return;
-    }
     // What is kept of it need not be zeroed: a hash that says zero is believed before the shadow or the cache is.
     store<u64>(hashAt, load<u64>(job, jobZeroHash));
     bitmapSet(baseKnown, index);
@@ -100,7 +101,8 @@ function capturePage(job: usize, index: u32): void {
   let patch: u32 = 0;
   let hash: u64;
   if (isKnown && base !== 0) {
-    if (!wasZero && pagesEqual(base, page)) {
+    // With a shadow it was compared before.
+    if (!wasZero && load<usize>(job, jobShadow) === 0 && pagesEqual(base, page)) {
       countSkipped(frame);
       return;
     }
@@ -148,17 +150,41 @@ function capturePage(job: usize, index: u32): void {
 export function capture(job: usize): u32 {
   const frame = load<usize>(job, jobFrame);
   const pageCount = load<u32>(job, jobPageCount);
+  const pages = load<usize>(job, jobPages);
+  const hashes = load<usize>(job, jobHashes);
+  const shadow = load<usize>(job, jobShadow);
+  const zeroHash = load<u64>(job, jobZeroHash);
+  let zeroPages: u32 = 0;
   let wordAt = load<usize>(job, jobDirty);
-  for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8) {
+  let knownAt = load<usize>(job, jobBaseKnown);
+  for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8, knownAt += 8) {
     let word = load<u64>(wordAt);
+    const known = load<u64>(knownAt);
     while (word !== 0) {
       const index = first + <u32>ctz(word);
       if (index >= pageCount) break;
-      if (isFrameFull(frame)) {
+      // Most pages a scan names are as they were: they are told before anything else is looked up.
+      const page = pages + <usize>index * pageBytes;
+      const isKnown = (known & word & -word) !== 0;
+      let isSame = false;
+      if (isKnown) {
+        const kept = shadow + <usize>index * pageBytes;
+        if (load<u64>(hashes + ((<usize>index) << 3)) === zeroHash) {
+          const isInStep = shadow !== 0 && ++zeroPages <= pagesInStep;
+          isSame = isInStep ? isZeroPageBeside(page, kept) : isZeroPage(page);
+        } else if (shadow !== 0) {
+          zeroPages = 0;
+          isSame = pagesEqual(kept, page);
+        }
+      }
+      if (isSame) {
+        countSkipped(frame);
+      } else if (isFrameFull(frame)) {
         store<u64>(wordAt, word);
         return index;
+      } else {
+        capturePage(job, index);
       }
-      capturePage(job, index);
       word &= word - 1;
     }
     store<u64>(wordAt, word);
