@@ -23,6 +23,11 @@ export interface BufferGuestOptions {
   readonly loadState?: (state: Uint8Array) => void | Promise<void>;
   /** Longest state in bytes. Default 1 MiB. */
   readonly maxStateBytes?: number;
+  /**
+   * `saveState` may also be called while the program runs, and `loadState` at the destination while memory still arrives: then the last state is
+   * said by how it differs from an earlier one, and loading it was tried before. Default false.
+   */
+  readonly rehearsable?: boolean;
   /** How large the memory may get, in bytes. Default: what a resizable buffer allows, else its present length. */
   readonly maxByteLength?: number;
   /** Another thread may write at any time. Default: whether the memory is shared. */
@@ -55,6 +60,9 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
   if ((saveState === undefined) !== (loadState === undefined)) {
     throw new TypeError('give saveState and loadState, or neither');
   }
+  if (options.rehearsable === true && saveState === undefined) {
+    throw new TypeError('without a state there is nothing to rehearse');
+  }
   const { bytes, grow, limit, shared } = growableBytes(memory);
   const { byteLength } = bytes();
   const maxByteLength = options.maxByteLength ?? limit ?? byteLength;
@@ -84,6 +92,7 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
     marks: marks?.layoutOf(region.id),
     handsOver: options.handsOver ?? true,
     maxStateBytes: options.maxStateBytes ?? 2 ** 20,
+    rehearsable: options.rehearsable ?? false,
     describe(): GuestIdentity {
       return { kind: 'buffer', version: options.version ?? '', features: options.features ?? [] };
     },

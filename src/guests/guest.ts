@@ -35,6 +35,11 @@ export interface Guest {
   readonly motion?: 'pausable' | 'still' | 'unpausable';
   /** Longest `saveState` result in bytes. Default 1 MiB. */
   readonly maxStateBytes?: number;
+  /**
+   * True where `saveState` may be called while the guest runs, and `loadState` at the destination while pages still arrive: what is said and done
+   * then is a rehearsal, so that the last state is short and loading it is known. Default false.
+   */
+  readonly rehearsable?: boolean;
   describe(): GuestIdentity;
   /** Resolves when no instruction of the guest is running and none will start. Idempotent. */
   pause(): Promise<void>;

@@ -89,6 +89,7 @@ function toPages(name: string, bytes: number): number {
 export class LedgerGuest implements Guest {
   readonly kind = 'ledger';
   readonly maxStateBytes: number = stateBytes;
+  readonly rehearsable = true;
   readonly regions: readonly Region[];
   readonly tracker: DirtyTracker;
   protected readonly program: LedgerProgram;

@@ -44,6 +44,7 @@ export async function receiveSqlite(options: SqliteRunOptions): Promise<SqliteGu
 export class SqliteGuest implements Guest {
   readonly kind = 'sqlite';
   readonly maxStateBytes: number = maxSqliteStateBytes;
+  readonly rehearsable = true;
   readonly regions: readonly Region[];
   readonly tracker: DirtyTracker;
   readonly program: SqliteProgram;

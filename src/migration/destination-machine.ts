@@ -99,7 +99,12 @@ function onMessage(state: DestinationState, message: Message): DestinationStep {
       if (message.type !== 'OFFER') break;
       return { state: { phase: 'admitting' }, effects: [{ do: 'admit', offer: message }] };
     case 'receiving':
-      if (message.type === 'PAGES' || message.type === 'REGION' || message.type === 'STATE') {
+      if (
+        message.type === 'PAGES' ||
+        message.type === 'REGION' ||
+        message.type === 'STATE' ||
+        message.type === 'STATE_DELTA'
+      ) {
         return also(state, { do: 'apply', message });
       }
       if (message.type === 'ROUND_END') return also(state, { do: 'round-ended' });

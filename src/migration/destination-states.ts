@@ -59,7 +59,7 @@ export type DestinationEffect =
   | { readonly do: 'admit'; readonly offer: Offer }
   | {
       readonly do: 'apply';
-      readonly message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>;
+      readonly message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' | 'STATE_DELTA' }>;
     }
   | { readonly do: 'round-ended' }
   /** Wait until every channel was applied as far as PREPARE says. */

@@ -15,7 +15,8 @@ import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 
 /** @internal */
-export interface DestinationDeps extends Omit<GuestHostDeps, 'patches' | 'channels'> {
+export interface DestinationDeps
+  extends Omit<GuestHostDeps, 'patches' | 'channels' | 'rehearsals'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
@@ -212,11 +213,12 @@ export class DestinationDriver {
     });
     let host: GuestHost;
     try {
-      const patches = (this.#connections.capabilities & capability.patches) !== 0;
+      const { capabilities } = this.#connections;
+      const patches = (capabilities & capability.patches) !== 0;
+      const rehearsals = (capabilities & capability.rehearsals) !== 0;
       const channels = this.#connections.takesPages ? this.#maxConnections : 1;
-      host = await GuestHost.admit({ ...this.#deps, patches, channels }, offer, () =>
-        this.#deps.accept(offer, this.#id),
-      );
+      const deps = { ...this.#deps, patches, channels, rehearsals };
+      host = await GuestHost.admit(deps, offer, () => this.#deps.accept(offer, this.#id));
     } catch (error) {
       this.#dispatch({ type: 'refused', error: asFerryError(error, 'ERR_NO_CAPACITY') });
       return;

@@ -1,5 +1,6 @@
 import { DirtyCurve } from './dirty-curve.js';
 import type { Prediction } from './events.js';
+import type { GuestCosts } from './guest-costs.js';
 import type { Meter } from './meter.js';
 import { type PausePrediction, predictCopyMs, predictPause } from './prediction.js';
 import { Samples } from './samples.js';
@@ -26,21 +27,10 @@ export interface RoundFacts {
   readonly dirty: Expected | undefined;
 }
 
-/** What a guest's own calls took when they were last made: in earlier tries, or rehearsed. */
-export interface GuestTimes {
-  readonly pauseMs: Samples;
-  readonly saveMs: Samples;
-  readonly loadMs: Samples;
-}
-
-export function noGuestTimes(): GuestTimes {
-  return { pauseMs: new Samples(8), saveMs: new Samples(8), loadMs: new Samples(8) };
-}
-
 export interface ForecastDeps {
   readonly meter: Meter;
   readonly sizes: WireSizes;
-  readonly guestTimes: GuestTimes;
+  readonly costs: GuestCosts;
   /** The guest's tracker knows which pages are dirty. */
   readonly exact: boolean;
   /** Of the last round, which takes pages in other portions than live ones. */
@@ -238,13 +228,14 @@ export class Forecast {
   }
 
   #pauseWith(dirty: Expected): PausePrediction {
-    const { meter, guestTimes, lastFrame, roundTrips } = this.#deps;
+    const { meter, costs, lastFrame, roundTrips } = this.#deps;
     const rereadPages = Math.min(this.#totalPages, this.#rereadPages + dirty.pages);
+    const copy = this.#copyInputs(dirty, lastFrame);
     return predictPause({
-      pauseMs: guestTimes.pauseMs.quantile(0.95) ?? 0,
-      copy: this.#copyInputs(dirty, lastFrame),
-      saveMs: guestTimes.saveMs.quantile(0.95) ?? 0,
-      loadMs: guestTimes.loadMs.quantile(0.95) ?? 0,
+      pauseMs: costs.pauseMs.quantile(0.95) ?? 0,
+      copy: { ...copy, wireBytes: copy.wireBytes + costs.stateBytes },
+      saveMs: costs.saveMs.quantile(0.95) ?? 0,
+      loadMs: costs.loadMs.quantile(0.95) ?? 0,
       verifyMs: 2 * this.#treeMs + rereadPages / rereadPagesPerMs + ceremonyMs,
       rttMs: meter.rttMs,
       roundTrips,

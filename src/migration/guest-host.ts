@@ -14,6 +14,8 @@ export interface GuestHostDeps {
   readonly patches: boolean;
   /** Channels that pages may arrive on. */
   readonly channels: number;
+  /** It may say states by how they differ from rehearsed ones. */
+  readonly rehearsals: boolean;
 }
 
 /**
@@ -39,16 +41,11 @@ export class GuestHost {
     offer: Offer,
     accept: () => Guest | Promise<Guest>,
   ): Promise<GuestHost> {
-    const { session, clock, limits, patches, channels } = deps;
-    checkOffer(offer, limits);
+    checkOffer(offer, deps.limits);
     const guest = await accept();
     try {
       await fitGuest(guest, offer);
-      return new GuestHost(
-        deps,
-        guest,
-        new Receiver({ guest, offer, session, clock, limits, patches, channels }),
-      );
+      return new GuestHost(deps, guest, new Receiver({ ...deps, guest, offer }));
     } catch (error) {
       await guest.discard?.();
       throw error;
@@ -69,7 +66,7 @@ export class GuestHost {
     return this.receiver.afterAll(async () => {
       const { clock } = this.#deps;
       const from = clock.now();
-      await this.guest.loadState(this.receiver.state);
+      await this.guest.loadState(this.receiver.state.bytes);
       const loadedAt = clock.now();
       this.#parts.loadMs = loadedAt - from;
       if (this.guest.acquire !== undefined) {
@@ -80,10 +77,25 @@ export class GuestHost {
     });
   }
 
+  /** Loads a state that will not be the last one. Milliseconds; undefined where the guest cannot, or refuses it: it was only a rehearsal. */
+  rehearse(state: Uint8Array): Promise<number | undefined> {
+    return this.receiver.afterAll(async () => {
+      if (this.guest.rehearsable !== true) return undefined;
+      const { clock } = this.#deps;
+      const from = clock.now();
+      try {
+        await this.guest.loadState(state);
+      } catch {
+        return undefined;
+      }
+      return clock.now() - from;
+    });
+  }
+
   /** Undoes `load`. */
   retreat(): Promise<void> {
     return this.receiver.afterAll(async () => {
-      this.receiver.dropState();
+      this.receiver.state.drop();
       await this.#letGo();
     });
   }

@@ -1,5 +1,5 @@
 import { asFerryError } from '../errors.js';
-import type { HashesRequest, Message, Prepare } from '../protocol/messages.js';
+import type { HashesRequest, Message, Prepare, StateDelta } from '../protocol/messages.js';
 import type { DestinationEffect, DestinationEvent } from './destination-states.js';
 import type { GuestHost } from './guest-host.js';
 
@@ -67,15 +67,22 @@ export class HostEffects {
   }
 
   async #apply(
-    message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' }>,
+    message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' | 'STATE_DELTA' }>,
     seq: number,
     channel: number,
   ): Promise<void> {
     const { receiver } = this.host;
     if (message.type === 'PAGES') await receiver.applyPages(message, seq, channel);
     else if (message.type === 'REGION') await receiver.changeRegion(message, seq);
-    else receiver.takeState(message, seq);
+    else if (message.type === 'STATE') receiver.takeState(message, seq);
+    else await this.#takeStateDelta(message, seq);
     this.#acknowledge(seq, channel);
+  }
+
+  async #takeStateDelta(message: StateDelta, seq: number): Promise<void> {
+    const toRehearse = this.host.receiver.takeStateDelta(message, seq);
+    const loadMs = toRehearse === undefined ? undefined : await this.host.rehearse(toRehearse);
+    if (loadMs !== undefined) this.#deps.send({ type: 'REHEARSED', loadMs });
   }
 
   #acknowledge(seq: number, channel: number): void {

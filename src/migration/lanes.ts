@@ -1,5 +1,5 @@
 import { FerryError } from '../errors.js';
-import type { Message, RegionChange } from '../protocol/messages.js';
+import type { Message, RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import type { Link, PagesFrame } from './link.js';
 import type { Meter } from './meter.js';
@@ -11,6 +11,8 @@ const longestSilenceMs = 60_000;
 const roundEndBytes = 44;
 /** About what REGION takes on the wire. */
 const regionBytes = 64;
+/** What a piece of state takes besides its bytes. */
+const stateBytes = 64;
 
 interface Lane {
   /** Undefined while it is being opened. */
@@ -81,6 +83,13 @@ export class Lanes {
     const at = this.#clock.now();
     const seq = this.sendCounted(change, round);
     this.#meter.left({ seq, bytes: regionBytes, pages: 0, at });
+  }
+
+  sendState(message: StateChunk | StateDelta, round: number): void {
+    const bytes = message.type === 'STATE' ? message.bytes : message.units;
+    const at = this.#clock.now();
+    const seq = this.sendCounted(message, round);
+    this.#meter.left({ seq, bytes: bytes.byteLength + stateBytes, pages: 0, at });
   }
 
   endRound(round: number): void {

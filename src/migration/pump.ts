@@ -1,10 +1,11 @@
 import type { CaptureEngine } from '../codec/capture.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Guest } from '../guests/guest.js';
-import type { RegionChange } from '../protocol/messages.js';
+import type { RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
-import { Forecast, type GuestTimes, shortestRoundMs } from './forecast.js';
+import { Forecast, shortestRoundMs } from './forecast.js';
+import type { GuestCosts } from './guest-costs.js';
 import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
@@ -24,6 +25,7 @@ const copiedStepPages = 256;
 const lastStepPages = 1024;
 const lastScanPages = 4096;
 const lastFrameBytes: number = 512 * 1024;
+const controlChannel: ReadonlySet<number> = new Set([0]);
 /**
  * Pages the destination may still have to re-read when the guest stops: what the last rounds brought is re-read while paused, at
  * some 3,000 pages a millisecond.
@@ -69,7 +71,7 @@ export class Pump {
     readonly meter: Meter;
     readonly options: ResolvedOptions;
     readonly cpuShare: number;
-    readonly guestTimes: GuestTimes;
+    readonly costs: GuestCosts;
   }) {
     this.#engine = deps.engine;
     this.#guest = deps.guest;
@@ -109,10 +111,14 @@ export class Pump {
   }
 
   /**
-   * One live round: what was dirty when it began is sent and acknowledged. Undefined if it ended early.
+   * One live round: what was dirty when it began is sent and acknowledged, then what `rehearse` sends. Undefined if it ended early.
    * `onStep` is called as it goes, for progress.
    */
-  async round(live: () => boolean, onStep: () => void): Promise<RoundStats | undefined> {
+  async round(
+    live: () => boolean,
+    onStep: () => void,
+    rehearse: (round: number) => Promise<void>,
+  ): Promise<RoundStats | undefined> {
     this.#round += 1;
     const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
@@ -144,6 +150,8 @@ export class Pump {
     this.#lanes.endRound(this.#round);
     if (!(await this.#lanes.quiet(live, () => this.#index()))) return undefined;
     watch.delivered();
+    await rehearse(this.#round);
+    if (!(await this.#lanes.quiet(live))) return undefined;
     if (!(await this.#rest(live, watch))) return undefined;
     return this.#outcome(watch.times(), {
       pages: this.tally.pages - before.pages,
@@ -180,17 +188,14 @@ export class Pump {
     return true;
   }
 
-  /** The guest's state, in chunks of 64 KiB. */
-  sendState(state: Uint8Array): void {
-    let offset = 0;
-    do {
-      const bytes = state.subarray(offset, offset + 65536);
-      this.#lanes.sendCounted(
-        { type: 'STATE', totalBytes: state.byteLength, offset, bytes },
-        this.#round,
-      );
-      offset += bytes.byteLength;
-    } while (offset < state.byteLength);
+  /** A piece of the guest's state. */
+  sendState(message: StateChunk | StateDelta): void {
+    this.#lanes.sendState(message, this.#round);
+  }
+
+  /** Waits until a piece of state may leave while rounds go on. False if there is no point any more. */
+  async roomForState(live: () => boolean): Promise<boolean> {
+    return (await this.#lanes.next(controlChannel, live)) !== undefined;
   }
 
   get lastRoundPages(): number {

@@ -9,11 +9,13 @@ import type {
   Prepare,
   RegionChange,
   StateChunk,
+  StateDelta,
 } from '../protocol/messages.js';
 import type { AdmissionLimits } from './admission.js';
 import { AppliedChannels } from './applied-channels.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
+import { ReceivedState } from './received-state.js';
 import { ofPeer } from './repair.js';
 
 const entriesPerMessage = 2048;
@@ -25,15 +27,13 @@ const rereadStepPages = 128;
  */
 export class Receiver {
   readonly engine: ApplyEngine;
+  readonly state: ReceivedState;
   readonly channels: AppliedChannels = new AppliedChannels();
   readonly #guest: Guest;
   readonly #offer: Offer;
   readonly #session: Uint8Array;
   readonly #clock: Clock;
-  readonly #maxStateBytes: number;
   readonly #maxImageBytes: number;
-  #state: Uint8Array | undefined;
-  #stateFilled = 0;
   #last: Promise<void> = Promise.resolve();
   #rereading = false;
   #closed = false;
@@ -49,12 +49,15 @@ export class Receiver {
     readonly patches: boolean;
     /** Channels that pages may arrive on. */
     readonly channels: number;
+    /** It may say states by how they differ from rehearsed ones. */
+    readonly rehearsals: boolean;
   }) {
     this.#guest = deps.guest;
     this.#offer = deps.offer;
     this.#session = deps.session;
     this.#clock = deps.clock;
-    this.#maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
+    const maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
+    this.state = new ReceivedState(maxStateBytes, deps.rehearsals);
     this.#maxImageBytes = deps.limits.maxImageBytes;
     this.engine = new ApplyEngine(deps.guest.regions, {
       secret: deps.offer.secret,
@@ -119,47 +122,16 @@ export class Receiver {
     });
   }
 
-  /** Collects the state; chunks come in order and never beyond the agreed size. */
   takeState(message: StateChunk, seq: number): void {
-    const { totalBytes, offset, bytes } = message;
-    if (totalBytes > this.#maxStateBytes) {
-      throw new FerryError(
-        'ERR_STATE_TOO_LARGE',
-        `a state of ${totalBytes} bytes; at most ${this.#maxStateBytes} are taken`,
-      );
-    }
-    if (offset === 0) {
-      this.#state = new Uint8Array(totalBytes);
-      this.#stateFilled = 0;
-    }
-    const state = this.#state;
-    if (
-      state === undefined ||
-      state.byteLength !== totalBytes ||
-      offset !== this.#stateFilled ||
-      offset + bytes.byteLength > totalBytes
-    ) {
-      throw new FerryError(
-        'ERR_OUT_OF_RANGE',
-        `state bytes ${offset}..${offset + bytes.byteLength} of ${totalBytes} out of order`,
-      );
-    }
-    state.set(bytes, offset);
-    this.#stateFilled += bytes.byteLength;
+    this.state.take(message);
     this.channels.note(0, seq);
   }
 
-  dropState(): void {
-    this.#state = undefined;
-    this.#stateFilled = 0;
-  }
-
-  /** The whole state. Throws if it did not arrive whole. */
-  get state(): Uint8Array {
-    if (this.#state === undefined || this.#stateFilled !== this.#state.byteLength) {
-      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'PREPARE before the whole state');
-    }
-    return this.#state;
+  /** Returns the state that is now there to be rehearsed, if there is one. */
+  takeStateDelta(message: StateDelta, seq: number): Uint8Array | undefined {
+    const toRehearse = this.state.takeDelta(message);
+    this.channels.note(0, seq);
+    return toRehearse;
   }
 
   /** Finishes the re-read and gives the digest of what is really here. */
@@ -171,7 +143,7 @@ export class Receiver {
         generation: prepare.generation,
         regions: this.engine.roots(),
         finalSeqs: prepare.finalSeqs.map((_, channel) => this.channels.finalSeq(channel)),
-        state: this.state,
+        state: this.state.bytes,
       });
     });
   }

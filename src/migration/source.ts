@@ -130,6 +130,7 @@ export class SourceDriver {
       this.#transfer?.acknowledged(0, message.seq, message.rereadPages);
       return;
     }
+    if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
     // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
     if (message.type === 'READY' && this.#transfer?.isOverdue === true)
@@ -250,6 +251,7 @@ export class SourceDriver {
           meter: this.#meter,
           session: this.session,
           patches: (this.#capabilities & capability.patches) !== 0,
+          rehearsals: (this.#capabilities & capability.rehearsals) !== 0,
           feed: (event) => this.#dispatch(event),
         },
         this.#plan,

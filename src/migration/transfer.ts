@@ -6,8 +6,8 @@ import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
 import type { Downtime, MigrationEvent, Prediction } from './events.js';
-import { type GuestTimes, noGuestTimes } from './forecast.js';
 import type { GuestControl } from './guest-control.js';
+import { GuestCosts } from './guest-costs.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
@@ -15,6 +15,7 @@ import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
 import { Repair } from './repair.js';
 import type { SourceEvent } from './source-states.js';
+import { StateSender } from './state-sender.js';
 
 export interface TransferDeps {
   readonly guest: Guest;
@@ -26,6 +27,8 @@ export interface TransferDeps {
   readonly options: ResolvedOptions;
   readonly session: Uint8Array;
   readonly maxStateBytes: number;
+  /** The destination takes rehearsed states. */
+  readonly rehearsals: boolean;
   /** What happened to the regions since they were offered. */
   readonly changes: readonly RegionChange[];
   /** Tells the source machine what happened. */
@@ -58,6 +61,7 @@ export class Transfer {
   readonly #deps: TransferDeps;
   readonly #pump: Pump;
   readonly #repair: Repair;
+  readonly #states: StateSender;
   #work: Promise<void> = Promise.resolve();
   #epoch = 0;
   #generation = 0;
@@ -66,7 +70,7 @@ export class Transfer {
   readonly #deadline: PauseDeadline;
   #state: Uint8Array = new Uint8Array(0);
   #digest: Uint8Array = new Uint8Array(0);
-  readonly #guestTimes: GuestTimes = noGuestTimes();
+  readonly #costs = new GuestCosts();
   #predictedMs: number | null = null;
   #prediction: Prediction | null = null;
   #liveRounds = 0;
@@ -79,7 +83,13 @@ export class Transfer {
     this.#pump = new Pump({
       ...deps,
       cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
-      guestTimes: this.#guestTimes,
+      costs: this.#costs,
+    });
+    this.#states = new StateSender({
+      ...deps,
+      costs: this.#costs,
+      rehearsals: deps.rehearsals && deps.guest.rehearsable === true && this.#pausable,
+      send: (message) => this.#pump.sendState(message),
     });
     for (const change of deps.changes) this.#pump.announce(change);
     this.#repair = new Repair(deps.engine, (message) => deps.link.send(message));
@@ -104,6 +114,13 @@ export class Transfer {
     this.#pump.acknowledged(channel, seq, rereadPages);
   }
 
+  /** The destination loaded a rehearsed state in so many milliseconds. False if there is none that it could have loaded. */
+  rehearsed(loadMs: number): boolean {
+    if (!this.#states.hasRehearsed) return false;
+    this.#costs.loadMs.add(loadMs);
+    return true;
+  }
+
   /** Ends what is under way between two frames. */
   stop(): void {
     this.#epoch += 1;
@@ -112,7 +129,11 @@ export class Transfer {
 
   round(): void {
     this.#run(async (live) => {
-      const outcome = await this.#pump.round(live, () => this.#progress());
+      const outcome = await this.#pump.round(
+        live,
+        () => this.#progress(),
+        (round) => this.#states.rehearse(round, () => this.#pump.roomForState(live)),
+      );
       if (outcome === undefined || !live()) return;
       this.#liveRounds += 1;
       this.#predictedMs = outcome.predictedDowntimeMs;
@@ -160,7 +181,7 @@ export class Transfer {
       }
       await control.pause();
       this.#timer.mark('paused');
-      this.#guestTimes.pauseMs.add(this.#timer.elapsedMs);
+      this.#costs.pauseMs.add(this.#timer.elapsedMs);
       if (live()) this.#deps.feed({ type: 'paused' });
     });
   }
@@ -181,15 +202,9 @@ export class Transfer {
         if (!(await this.#pump.lastCopy(inTime))) return;
         this.#timer?.mark('pages-sent');
       }
-      this.#state = await this.#saveState();
-      if (this.#state.byteLength > this.#deps.maxStateBytes) {
-        throw new FerryError(
-          'ERR_STATE_TOO_LARGE',
-          `the guest's state is ${this.#state.byteLength} bytes, more than ${this.#deps.maxStateBytes}`,
-        );
-      }
-      if (!live()) return;
-      this.#pump.sendState(this.#state);
+      const state = await this.#states.send(live);
+      if (state === undefined) return;
+      this.#state = state;
       this.#timer?.mark('prepared');
       this.#deps.feed({ type: 'last-copied', ...this.#transcript() });
     });
@@ -254,14 +269,6 @@ export class Transfer {
       repaired: this.#repair.pages,
       digest: this.#digest,
     };
-  }
-
-  async #saveState(): Promise<Uint8Array> {
-    const { control, clock } = this.#deps;
-    const from = clock.now();
-    const state = await control.saveState();
-    this.#guestTimes.saveMs.add(clock.now() - from);
-    return state;
   }
 
   get #pausable(): boolean {

@@ -7,6 +7,7 @@ import {
   type MessageName,
   messageType,
   type SessionStanding,
+  type StateDelta,
 } from './messages.js';
 import { type WireEnum, wireEnum } from './wire-enum.js';
 
@@ -32,6 +33,8 @@ export const standings: WireEnum<SessionStanding> = wireEnum({
 export const bases: WireEnum<Accept['bases'][number]> = wireEnum({ zero: 1, unknown: 2 });
 
 export const hashLevels: WireEnum<Hashes['level']> = wireEnum({ leaf: 1, page: 2 });
+
+export const statePurposes: WireEnum<StateDelta['purpose']> = wireEnum({ rehearsal: 1, final: 2 });
 
 export const abortScopes: WireEnum<Abort['scope']> = wireEnum({ switchover: 1, session: 2 });
 

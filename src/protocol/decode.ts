@@ -1,6 +1,15 @@
 import { FerryError } from '../errors.js';
 import { BodyReader, fail } from './body-reader.js';
-import { abortScopes, bases, errorCodes, hashLevels, roles, standings, vanished } from './codes.js';
+import {
+  abortScopes,
+  bases,
+  errorCodes,
+  hashLevels,
+  roles,
+  standings,
+  statePurposes,
+  vanished,
+} from './codes.js';
 import { type Checksum, checkBody, type FrameHeader, readHeader } from './header.js';
 import {
   digestBytes,
@@ -100,6 +109,21 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
       return { type, token: input.u32() };
     case 'STATE':
       return readStateChunk(input);
+    case 'STATE_DELTA': {
+      const purpose = input.enumU8(statePurposes);
+      input.reserved(3);
+      return {
+        type,
+        purpose,
+        firstUnit: input.u32(),
+        totalBytes: input.size(),
+        base: input.u64(),
+        // The header's limits bound what remains to one piece.
+        units: input.bytes(input.remaining),
+      };
+    }
+    case 'REHEARSED':
+      return { type, loadMs: input.milliseconds() };
     case 'PREPARE':
       return readPrepare(input);
     case 'READY':

@@ -1,5 +1,14 @@
 import { BodyWriter } from './body-writer.js';
-import { abortScopes, bases, errorCodes, hashLevels, roles, standings, vanished } from './codes.js';
+import {
+  abortScopes,
+  bases,
+  errorCodes,
+  hashLevels,
+  roles,
+  standings,
+  statePurposes,
+  vanished,
+} from './codes.js';
 import { type FrameOrder, sealFrame } from './header.js';
 import {
   digestBytes,
@@ -110,6 +119,19 @@ function writeBody(message: Message, out: BodyWriter): void {
       atMost(message.bytes.length, maxStateChunkBytes);
       refuse(message.offset + message.bytes.length > message.totalBytes, 'offset');
       out.bytes(message.bytes);
+      return;
+    case 'STATE_DELTA':
+      out.u8(statePurposes.numberOf(message.purpose));
+      out.u8(0);
+      out.u16(0);
+      out.u32(message.firstUnit);
+      out.size(message.totalBytes);
+      out.u64(message.base);
+      atMost(message.units.length, maxStateChunkBytes);
+      out.bytes(message.units);
+      return;
+    case 'REHEARSED':
+      out.milliseconds(message.loadMs);
       return;
     case 'PREPARE':
       out.size(message.generation);

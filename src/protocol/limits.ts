@@ -61,4 +61,6 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   START_FAILED: codeAndText,
   ABORT: { min: 6, max: 6 + maxTextBytes },
   ABORTED: exactly(1),
+  STATE_DELTA: { min: 24, max: 24 + maxStateChunkBytes },
+  REHEARSED: exactly(8),
 };

@@ -24,6 +24,8 @@ export const messageType = {
   START_FAILED: 20,
   ABORT: 21,
   ABORTED: 22,
+  STATE_DELTA: 23,
+  REHEARSED: 24,
 } as const;
 
 export type MessageName = keyof typeof messageType;
@@ -156,6 +158,23 @@ export interface StateChunk {
   /** At most 65536 bytes; copied out of the frame by the decoder. */
   readonly bytes: Uint8Array;
 }
+/** A piece of a state, by how it differs from the one rehearsed last; needs the capability. */
+export interface StateDelta {
+  readonly type: 'STATE_DELTA';
+  /** 'rehearsal': to be the base of the next; 'final': what the guest starts with. */
+  readonly purpose: 'rehearsal' | 'final';
+  /** First of the units of 4096 bytes in this piece, u32. */
+  readonly firstUnit: number;
+  readonly totalBytes: number;
+  /** XXH3-64 of the whole base: the state rehearsed before, or nothing. */
+  readonly base: bigint;
+  /** At most 65536 bytes; docs/protocol.md, "STATE_DELTA". Copied out of the frame by the decoder. */
+  readonly units: Uint8Array;
+}
+export interface Rehearsed {
+  readonly type: 'REHEARSED';
+  readonly loadMs: number;
+}
 export interface Prepare {
   readonly type: 'PREPARE';
   readonly generation: number;
@@ -218,6 +237,7 @@ export type Message =
   | Ping
   | Pong
   | StateChunk
+  | StateDelta
   | Prepare
   | Ready
   | Failed
@@ -225,4 +245,5 @@ export type Message =
   | Running
   | StartFailed
   | Abort
-  | Aborted;
+  | Aborted
+  | Rehearsed;

@@ -10,10 +10,13 @@ export const capability = {
   patches: 1,
   /** Connections beside the control channel may carry pages. */
   channels: 2,
+  /** A state may be rehearsed, and said by how it differs from the one rehearsed last. */
+  rehearsals: 4,
 } as const;
 
 /** What this build can do. */
-export const ourCapabilities: number = capability.patches | capability.channels;
+export const ourCapabilities: number =
+  capability.patches | capability.channels | capability.rehearsals;
 
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks

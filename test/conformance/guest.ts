@@ -142,6 +142,26 @@ export function guestConformance(name: string, factory: GuestFactory): void {
       expect(destination.damage()).toEqual([]);
     });
 
+    it('can be rehearsed, if it says so: saved while it runs, loaded while memory arrives', async () => {
+      const source = keep(await factory.source());
+      if (source.guest.rehearsable !== true) return;
+      const destination = keep(await factory.destination(source));
+      await source.guest.resume();
+      for (let round = 0; round < 3; round++) {
+        const goal = source.commits() + 10;
+        while (source.commits() < goal) await turn();
+        const before = await fingerprint(destination.guest);
+        await destination.guest.loadState(await source.guest.saveState()).catch(() => {});
+        expect(await fingerprint(destination.guest)).toBe(before);
+      }
+      await source.guest.pause();
+      expect(source.damage()).toEqual([]);
+      await copyRegions(source.guest, destination.guest);
+      await destination.guest.loadState(await source.guest.saveState());
+      await runFor(destination, 50);
+      expect(destination.damage()).toEqual([]);
+    });
+
     it('refuses states nobody saved', async () => {
       const { guest } = keep(await factory.source());
       for (const state of factory.malformedStates) {

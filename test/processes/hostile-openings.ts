@@ -15,7 +15,7 @@ export const hostileOpenings: readonly HostileRow[] = [
       ['a run table where there is none', 'ERR_FRAME_CORRUPT', { tableBytes: 1 }],
       ['an unknown flag', 'ERR_UNSUPPORTED', { flags: 2 }],
       ['message 0', 'ERR_UNEXPECTED_MESSAGE', { type: 0 }],
-      ['an unknown message', 'ERR_UNEXPECTED_MESSAGE', { type: 23 }],
+      ['an unknown message', 'ERR_UNEXPECTED_MESSAGE', { type: 99 }],
       ['a frame of another version', 'ERR_VERSION', { version: 2 }],
     ] as const
   ).map(([what, code, lies]) => ({

@@ -148,6 +148,19 @@ export const hostileTransfers: readonly HostileRow[] = [
     say: body('STATE', [...new Array<number>(16).fill(0), 1]),
   },
   {
+    what: 'a state that differs from another, which nobody agreed to take',
+    code: 'ERR_UNEXPECTED_MESSAGE',
+    ...accepted,
+    say: say({
+      type: 'STATE_DELTA',
+      purpose: 'rehearsal',
+      firstUnit: 0,
+      totalBytes: 0,
+      base: 0n,
+      units: new Uint8Array(),
+    }),
+  },
+  {
     what: 'a text longer than its message',
     code: 'ERR_FRAME_CORRUPT',
     after: 'accepted',

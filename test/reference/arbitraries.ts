@@ -11,6 +11,7 @@ import type {
   MessageName,
   OfferedRegion,
   SessionStanding,
+  StateDelta,
 } from '../../src/protocol/index.js';
 
 const u8 = fc.integer({ min: 0, max: 0xff });
@@ -129,6 +130,15 @@ const stateChunk = fc
     bytes: chunk,
   }));
 
+const stateDelta = fc.record({
+  type: fc.constant('STATE_DELTA' as const),
+  purpose: fc.constantFrom<StateDelta['purpose']>('rehearsal', 'final'),
+  firstUnit: u32,
+  totalBytes: size,
+  base: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  units: fc.uint8Array({ maxLength: 200 }),
+});
+
 const refusal = <Name extends 'REJECT' | 'FAILED' | 'START_FAILED'>(type: Name) =>
   fc.record({ type: fc.constant(type), code, text });
 
@@ -169,6 +179,8 @@ export const messages: {
   PING: fc.record({ type: fc.constant('PING' as const), token: u32 }),
   PONG: fc.record({ type: fc.constant('PONG' as const), token: u32 }),
   STATE: stateChunk,
+  STATE_DELTA: stateDelta,
+  REHEARSED: fc.record({ type: fc.constant('REHEARSED' as const), loadMs: milliseconds }),
   PREPARE: fc.record({
     type: fc.constant('PREPARE' as const),
     generation: size,

@@ -76,4 +76,14 @@ export const examples: {
   START_FAILED: { type: 'START_FAILED', code: 'ERR_GUEST', text: 'no' },
   ABORT: { type: 'ABORT', scope: 'switchover', code: 'ERR_PEER_TIMEOUT', text: 'late' },
   ABORTED: { type: 'ABORTED', scope: 'session' },
+  STATE_DELTA: {
+    type: 'STATE_DELTA',
+    purpose: 'final',
+    firstUnit: 1,
+    totalBytes: 8200,
+    base: 0x0123_4567_89ab_cdefn,
+    // Unit 1 has its fifth byte replaced by 9; unit 2 is 8 bytes, all of them here.
+    units: Uint8Array.of(3, 0, 4, 1, 9, 0xff, 0xff, ...counting(8)),
+  },
+  REHEARSED: { type: 'REHEARSED', loadMs: 0.25 },
 };

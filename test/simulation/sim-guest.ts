@@ -34,6 +34,7 @@ export class SimGuest {
       /** Resolves when a state is loaded. */
       readonly loading?: () => Promise<void>;
       readonly state: Uint8Array;
+      readonly rehearsable?: boolean;
     },
   ) {
     this.#memory = memory;
@@ -50,6 +51,7 @@ export class SimGuest {
     this.#marks = tracker === 'marks' ? new MarksTracker([region]) : undefined;
     this.guest = {
       kind: 'simulated',
+      rehearsable: options.rehearsable ?? false,
       regions: [region],
       tracker: this.#marks ?? (tracker === 'hash' ? new HashTracker() : new CompareTracker()),
       describe: () => ({ kind: 'simulated', version: '', features: [] }),

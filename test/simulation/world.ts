@@ -22,6 +22,8 @@ export interface Scenario {
   readonly fresh?: boolean;
   /** Bytes of state beside the memory. */
   readonly stateBytes?: number;
+  /** The state is rehearsed while rounds go on; it changes a little with each write. */
+  readonly rehearsable?: boolean;
   /** The memory grows by a page this often, up to twice its size. */
   readonly growEveryMs?: number;
   /** Cut the link once so many bytes, both ways together, have arrived; it can be made again at once. */
@@ -156,6 +158,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       running.source = runs;
     },
     state,
+    rehearsable: scenario.rehearsable ?? false,
   });
   const destination = new SimGuest(growingMemory(rubbish, maxPages), scenario.tracker, {
     fresh: scenario.fresh ?? false,
@@ -171,6 +174,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     },
     loading: () => sleep(clock, scenario.loadMs ?? 0),
     state: new Uint8Array(),
+    rehearsable: scenario.rehearsable ?? false,
   });
   const check = (): void => {
     if (running.source && running.destination) violations.push(`both run at ${clock.now()} ms`);
@@ -182,6 +186,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     const guest = survivor();
     for (let left = scenario.writes?.(clock.now()) ?? 1; guest !== undefined && left > 0; left--) {
       write(guest);
+      if (scenario.rehearsable === true && guest === source)
+        state[random() % state.length] = random() & 0xff;
       if (scenario.moves === true) {
         const bytes = 1 + (random() % 6000);
         const from = random() % (expected.byteLength - bytes);
