@@ -166,7 +166,7 @@ export function capture(job: usize): u32 {
       // Most pages a scan names are as they were: they are told before anything else is looked up.
       const page = pages + <usize>index * pageBytes;
       const isKnown = (known & word & -word) !== 0;
-      let isSame = false;
+      let isSame: bool = false;
       if (isKnown) {
         const kept = shadow + <usize>index * pageBytes;
         if (load<u64>(hashes + ((<usize>index) << 3)) === zeroHash) {
