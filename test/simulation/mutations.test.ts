@@ -56,6 +56,7 @@ async function copyProduct(): Promise<string> {
     'assembly',
     'test/simulation',
     'test/evidence',
+    'test/reference',
     'test/build-once.ts',
     'vitest.config.ts',
     'package.json',
