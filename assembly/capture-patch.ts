@@ -27,6 +27,9 @@ const tryCost: u32 = 64;
 const maxCredit: u32 = 16384;
 const restPages: u32 = 7;
 
+/** A patch up to here is mostly of bytes that moved together. */
+const shortPatchBytes: u32 = 1024;
+
 /** Whether a try at a patch pays. `delta`: bytes of the delta with its length field, or 0 where there is none. */
 function isWorthTrying(state: usize, delta: u32): bool {
   if (delta !== 0 && delta <= ringedDeltaBytes + <u32>deltaLengthBytes) return false;
@@ -81,7 +84,8 @@ export function capturePatch(
 
 /**
  * The page at index `index` of the window goes as `kind` with `bytes` of payload, and its shadow at `home` is about to become what `page`
- * is. What is new to the destination is indexed later: there may be much of it, and there will be time while the link is busy.
+ * is. What is new to the destination is indexed later: there may be much of it, and there will be time while the link is busy. So is what
+ * a short patch moved; until then it is found where it was.
  */
 export function noteReplaced(
   job: usize,
@@ -100,6 +104,7 @@ export function noteReplaced(
     if (wasZero) fillPage(home, 0);
     pushReplaced(state, home);
   }
-  if (isNew) bitmapSet(load<usize>(job, jobUnindexed), index);
+  const isMoved = kind === kindPatch && bytes <= shortPatchBytes;
+  if (isNew || isMoved) bitmapSet(load<usize>(job, jobUnindexed), index);
   else indexChanges(state, home, page);
 }

@@ -13,7 +13,7 @@ import {
   manyCopied,
   manyLiterals,
 } from './patch';
-import { blockBytes, findBlock } from './patch-index';
+import { blockBytes, findBlock, hasPlaces, indexStretch, nextPlace } from './patch-index';
 import { replacedPage, ringDistance } from './patch-ring';
 import { writeVarint } from './varint';
 
@@ -34,10 +34,12 @@ let foundHigh: usize = 0;
 const longEnough: usize = 16;
 /** A candidate elsewhere must be longer by so much: saying where it is costs bytes. */
 const displacementCost: usize = 2;
-/** Steps between looks grow with the misses since the last match: every 32 of them by 2, so that they stay odd. */
-const missesShift: u32 = 5;
+/** Steps between looks grow with the misses since the last match: every 64 of them by 2, so that they stay odd. */
+const missesShift: u32 = 6;
 /** Without a match up to here there will hardly be one. */
 const hopeless: usize = 1024;
+/** Places looked at together: where 4 bytes can be equal within 16. */
+const placesAtOnce: usize = 13;
 
 /** Says what the next calls of `patchEncode` may copy from: `pages` pages of a region, whose bits and hashes stand from page 0 on. */
 export function patchSources(
@@ -77,27 +79,49 @@ function equalBytes(a: usize, b: usize, limit: usize): usize {
   return limit;
 }
 
+/** Bit i is set where the 4 bytes at `a` + i and at `b` + i are equal; i is below `placesAtOnce`. */
+function equalPlaces(a: usize, b: usize): u32 {
+  const equal = <u32>i8x16.bitmask(i8x16.eq(v128.load(a), v128.load(b)));
+  const pairs = equal & (equal >> 1);
+  return pairs & (pairs >> 2);
+}
+
+/** The same, of `b` only the bytes from `low` to `high`. */
+function equalPlacesWithin(a: usize, b: usize, low: usize, high: usize): u32 {
+  if (b >= low && b + blockBytes <= high) return equalPlaces(a, b);
+  if (b + blockBytes <= low || b + leastCopied > high) return 0;
+  let places = equalPlaces(a, b);
+  const before = <u32>(low - b);
+  const upTo = <u32>(high - b - leastCopied + 1);
+  if (b < low) places &= u32.MAX_VALUE << before;
+  if (b + blockBytes > high) places &= (1 << upTo) - 1;
+  return places;
+}
+
 /** Looks the 16 bytes at `next` up. True if they were found: `found` and its stretch are set. */
 function seek(next: usize): bool {
-  const address = findBlock(state, load<u64>(next), load<u64>(next, 8));
-  if (address === 0) return false;
-  const page = address & ~(pageBytes - 1);
-  if (isShared(page) && blocksEqual(address, next)) {
-    found = address;
-    foundLow = page;
-    foundHigh = page + pageBytes;
-    if (isShared(foundHigh)) foundHigh += pageBytes;
-    return true;
+  if (!findBlock(state, load<u64>(next), load<u64>(next, 8))) return false;
+  while (hasPlaces()) {
+    const address = nextPlace();
+    const page = address & ~(pageBytes - 1);
+    if (isShared(page) && blocksEqual(address, next)) {
+      found = address;
+      foundLow = page;
+      foundHigh = page + pageBytes;
+      if (isShared(foundHigh)) foundHigh += pageBytes;
+      return true;
+    }
+    // Overwritten since; the ring may still have it.
+    const replaced = replacedPage(state, page);
+    const old = replaced + (address - page);
+    if (replaced !== 0 && blocksEqual(old, next)) {
+      found = old;
+      foundLow = replaced;
+      foundHigh = replaced + pageBytes;
+      return true;
+    }
   }
-  // Overwritten since; the ring may still have it.
-  const replaced = replacedPage(state, page);
-  if (replaced === 0) return false;
-  const old = replaced + (address - page);
-  if (!blocksEqual(old, next)) return false;
-  found = old;
-  foundLow = replaced;
-  foundHigh = replaced + pageBytes;
-  return true;
+  return false;
 }
 
 /** What a step has to say of `source`: where it is in the region, or how far before the end of the ring (negative). */
@@ -119,7 +143,8 @@ function writeStep(out: usize, from: u32, next: usize, literals: usize, copied: 
 
 /**
  * Encodes the page at `next`, of which `home` is the shadow, into `out`. Returns bytes written; -1 if that would be more than `capacity`
- * or there is little to be copied. May write up to 32 bytes more than `capacity`, and read 16 bytes behind either page.
+ * or there is little to be copied. What is new in the page goes to the index, as it is about to be in the shadow. May write up to 32 bytes
+ * more than `capacity`, and read 16 bytes beyond either page.
  */
 export function patchEncode(home: usize, next: usize, out: usize, capacity: usize): i32 {
   const limit = out + capacity;
@@ -139,21 +164,46 @@ export function patchEncode(home: usize, next: usize, out: usize, capacity: usiz
   let earlierLow: usize = 0;
   let earlierHigh: usize = 0;
 
-  while (at + 8 <= pageBytes) {
-    const here = next + at;
-    const word = load<u32>(here);
+  while (at + leastCopied <= pageBytes) {
+    // Where bytes stay, or are as far off as those before: no look elsewhere goes beyond the first such place.
+    let here = next + at;
+    const old = home + at;
+    const places = min<usize>(placesAtOnce, pageBytes - leastCopied - at + 1);
+    const same = equalPlaces(here, old);
+    const atLast = equalPlacesWithin(here, old + lastStep, lastLow, lastHigh);
+    const atEarlier = equalPlacesWithin(here, old + earlierStep, earlierLow, earlierHigh);
+    const known = (same | atLast | atEarlier) & ((1 << (<u32>places)) - 1);
+    const stop = known !== 0 ? <usize>ctz(known) : places;
+    let skip: usize = 0;
+    let isElsewhere: bool = false;
+    while (skip < stop && at + skip + blockBytes <= pageBytes) {
+      isElsewhere = seek(here + skip);
+      if (isElsewhere) break;
+      misses++;
+      skip += 1 + <usize>((misses >> missesShift) << 1);
+    }
+    if (!isElsewhere) skip = known !== 0 ? stop : max<usize>(skip, places);
+    at += skip;
+    here += skip;
+    if (!isElsewhere && known === 0) {
+      if (to + (at - literalsFrom) >= limit || (isFirst && at >= hopeless)) return -1;
+      continue;
+    }
+
     const rest = pageBytes - at;
     let best: usize = 0;
     let source: usize = 0;
-    let from: u32 = fromSame;
-    let low = home;
-    if (load<u32>(home + at) === word) {
-      source = home + at;
-      best = equalBytes(here, source, rest);
-    }
-    if (best < longEnough) {
-      let candidate = home + at + lastStep;
-      if (candidate >= lastLow && candidate + 4 <= lastHigh && load<u32>(candidate) === word) {
+    let from: u32 = fromElsewhere;
+    let low: usize = 0;
+    if (!isElsewhere) {
+      if ((same >> <u32>skip) & 1) {
+        source = home + at;
+        best = equalBytes(here, source, rest);
+        from = fromSame;
+        low = home;
+      }
+      if (best < longEnough && (atLast >> <u32>skip) & 1) {
+        const candidate = home + at + lastStep;
         const length = equalBytes(here, candidate, min<usize>(rest, lastHigh - candidate));
         if (length > best) {
           best = length;
@@ -162,12 +212,8 @@ export function patchEncode(home: usize, next: usize, out: usize, capacity: usiz
           low = lastLow;
         }
       }
-      candidate = home + at + earlierStep;
-      if (
-        candidate >= earlierLow &&
-        candidate + 4 <= earlierHigh &&
-        load<u32>(candidate) === word
-      ) {
+      if (best < longEnough && (atEarlier >> <u32>skip) & 1) {
+        const candidate = home + at + earlierStep;
         const length = equalBytes(here, candidate, min<usize>(rest, earlierHigh - candidate));
         if (length > best) {
           best = length;
@@ -176,21 +222,16 @@ export function patchEncode(home: usize, next: usize, out: usize, capacity: usiz
           low = earlierLow;
         }
       }
-      if (best < longEnough && rest >= blockBytes && seek(here)) {
-        const length = equalBytes(here, found, min<usize>(rest, foundHigh - found));
-        if (length > best + displacementCost) {
-          best = length;
-          source = found;
-          from = fromElsewhere;
-          low = foundLow;
-        }
-      }
+      isElsewhere = best < longEnough && rest >= blockBytes ? seek(here) : false;
     }
-    if (best < <usize>leastCopied) {
-      misses++;
-      at += 1 + <usize>((misses >> missesShift) << 1);
-      if (to + (at - literalsFrom) >= limit || (isFirst && at >= hopeless)) return -1;
-      continue;
+    if (isElsewhere) {
+      const length = equalBytes(here, found, min<usize>(rest, foundHigh - found));
+      if (length > best + displacementCost) {
+        best = length;
+        source = found;
+        from = fromElsewhere;
+        low = foundLow;
+      }
     }
 
     let start = at;
@@ -205,6 +246,7 @@ export function patchEncode(home: usize, next: usize, out: usize, capacity: usiz
     const end = at + best;
     const literals = start - literalsFrom;
     if (to + literals + 16 >= limit) return -1;
+    if (literals > 0) indexStretch(state, home, next, literalsFrom, start);
     isFirst = false;
     misses = 0;
     at = end;
@@ -225,33 +267,27 @@ export function patchEncode(home: usize, next: usize, out: usize, capacity: usiz
     if (from === fromElsewhere) {
       const change = <i32>(displacement - last);
       to = writeVarint(to, <u32>((change << 1) ^ (change >> 31)));
-      earlier = last;
-      earlierStep = lastStep;
-      earlierLow = lastLow;
-      earlierHigh = lastHigh;
-      last = displacement;
-      lastStep = source - (home + start);
-      lastLow = foundLow;
-      lastHigh = foundHigh;
-    } else if (from === fromEarlier) {
-      const step = earlierStep;
-      const high = earlierHigh;
-      const displaced = earlier;
-      low = earlierLow;
-      earlier = last;
-      earlierStep = lastStep;
-      earlierLow = lastLow;
-      earlierHigh = lastHigh;
-      last = displaced;
-      lastStep = step;
-      lastLow = low;
-      lastHigh = high;
+    } else {
+      if (from !== fromEarlier) continue;
+      displacement = earlier;
+      source = home + start + earlierStep;
+      foundLow = earlierLow;
+      foundHigh = earlierHigh;
     }
+    earlier = last;
+    earlierStep = lastStep;
+    earlierLow = lastLow;
+    earlierHigh = lastHigh;
+    last = displacement;
+    lastStep = source - (home + start);
+    lastLow = foundLow;
+    lastHigh = foundHigh;
   }
   if (isFirst) return -1;
   const literals = pageBytes - literalsFrom;
   if (literals === 0) return <i32>(to - out);
   if (to + literals + 4 >= limit) return -1;
+  indexStretch(state, home, next, literalsFrom, pageBytes);
   to = writeStep(to, fromSame, next + literalsFrom, literals, leastCopied);
   return <i32>(to - out);
 }

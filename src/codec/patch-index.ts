@@ -6,18 +6,22 @@ import { PatchRing } from './patch-ring.js';
 
 const blockBytes = 16;
 const blocksPerPage = PAGE_BYTES / blockBytes;
-/** One slot for two blocks, and 8 bits of filter for each: 0.19 of what is indexed. */
-const tableBytesPerPage = (blocksPerPage / 2) * 4;
-const filterBytesPerPage = blocksPerPage;
+/** For each block a u32 of the table and 5 bits of filter: 0.29 of what is indexed. */
+const tableBytesPerPage = blocksPerPage * 4;
+const filterBytesPerPage = (blocksPerPage * 5) / 8;
+const bucketBytes = 16;
 /** Worth some dozens of tries before one has succeeded. */
 const firstCredit = 4096;
 
 /**
- * The source's side of patches: where in the shadow a piece of content was seen last, and the ring. Takes 0.19 of the shadow pages it is
+ * The source's side of patches: where in the shadow a piece of content was seen last, and the ring. Takes 0.29 of the shadow pages it is
  * made for, and 4 bytes for each page of the arena.
  */
 export class PatchIndex extends PatchRing {
   readonly #arena: Arena;
+  readonly #filterBytes: number;
+  /** Bits of the filter that were set when everything was indexed; undefined before. */
+  #bitsAtFirst: number | undefined;
 
   /** Bytes of arena taken, in an arena of `arenaBytes` in all. */
   static byteLengthFor(shadowPages: number, arenaBytes: number): number {
@@ -30,12 +34,13 @@ export class PatchIndex extends PatchRing {
   constructor(arena: Arena, shadowPages: number) {
     super(arena);
     this.#arena = arena;
+    this.#filterBytes = shadowPages * filterBytesPerPage;
     const arenaBytes = arena.memory.buffer.byteLength;
     const fields = this.fields;
     fields[patchState.table / 4] = arena.alloc(shadowPages * tableBytesPerPage, 64);
-    fields[patchState.slots / 4] = (shadowPages * tableBytesPerPage) / 4;
-    fields[patchState.filter / 4] = arena.alloc(shadowPages * filterBytesPerPage, 64);
-    fields[patchState.filterWords / 4] = (shadowPages * filterBytesPerPage) / 8;
+    fields[patchState.buckets / 4] = (shadowPages * tableBytesPerPage) / bucketBytes;
+    fields[patchState.filter / 4] = arena.alloc(this.#filterBytes, 64);
+    fields[patchState.filterWords / 4] = this.#filterBytes / 8;
     fields[patchState.blockBits / 4] = Math.ceil(Math.log2(arenaBytes / blockBytes));
     fields[patchState.pushOf / 4] = arena.alloc((arenaBytes / PAGE_BYTES) * 4, 64);
     fields[patchState.scratch / 4] = arena.alloc(PAGE_BYTES + 64, 64);
@@ -48,7 +53,7 @@ export class PatchIndex extends PatchRing {
     this.fields[patchState.trying / 4] = trying ? 1 : 0;
   }
 
-  /** Indexes up to `maxPages` pages that wait for it. Returns how many. */
+  /** Indexes up to `maxPages` pages that wait for it. Returns how many. Where none do, the filter may be due to be made anew. */
   indexPages(sources: readonly SourceRegion[], maxPages: number): number {
     let left = maxPages;
     for (const { unindexed, shadow, shadowPages } of sources) {
@@ -61,7 +66,21 @@ export class PatchIndex extends PatchRing {
         run = unindexed.nextRun(run.first + count, shadowPages);
       }
     }
+    if (left === maxPages) this.#renewFilter(sources);
     return maxPages - left;
+  }
+
+  /** The filter only fills up. Once it holds much more than what there is in memory it is emptied, and every page waits to be indexed. */
+  #renewFilter(sources: readonly SourceRegion[]): void {
+    const bitsSet = this.fields[patchState.filterSet / 4] ?? 0;
+    this.#bitsAtFirst ??= bitsSet;
+    if (bitsSet < 1.5 * this.#bitsAtFirst + (this.#filterBytes * 8) / 10) return;
+    this.#bitsAtFirst = undefined;
+    this.#arena.bytes(this.fields[patchState.filter / 4] ?? 0, this.#filterBytes).fill(0);
+    this.fields[patchState.filterSet / 4] = 0;
+    for (const { unindexed, pageCount, shadowPages } of sources) {
+      unindexed.setRange(0, Math.min(pageCount, shadowPages));
+    }
   }
 
   /** Where the ring stands, for `rewind`. */

@@ -132,9 +132,9 @@ export const captureJob = {
 
 /** What the patch kernels keep between calls, u32 fields. A destination has the ring only. */
 export const patchState = {
-  /** The index: u32 table[slots], 0 where empty: a block number (address / 16, below 2^blockBits) and bits of its hash above; u64 filter[filterWords]. */
+  /** The index: u32 table[buckets][4], 0 where empty: a block number (address / 16, below 2^blockBits) and bits of its hash above; u64 filter[filterWords]. */
   table: 0,
-  slots: 4,
+  buckets: 4,
   filter: 8,
   filterWords: 12,
   blockBits: 16,
@@ -153,7 +153,9 @@ export const patchState = {
   /** Bytes that tries saved, less what tries cost; and how many pages are left alone before the next try. */
   credit: 48,
   rest: 52,
-  byteLength: 56,
+  /** Bits of the filter that are set. */
+  filterSet: 56,
+  byteLength: 64,
 } as const;
 
 /** The building of a patch run, u32 fields; `done` and `isOpen` are 0 before the first call. */

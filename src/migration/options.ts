@@ -24,7 +24,7 @@ export interface MigrateOptions {
   readonly baseCacheBytes?: number;
   /**
    * Whether a changed page may be said by what moved there from elsewhere, where the destination takes that and there is a shadow: `auto`
-   * (default) where the link is slow enough for it to save time, `always`, or `never`, which also saves its memory (0.19 of the shadow and 8 MiB).
+   * (default) where the link is slow enough for it to save time, `always`, or `never`, which also saves its memory (0.29 of the shadow and 8 MiB).
    * Over several `connections` there are none.
    */
   readonly patches?: 'auto' | 'always' | 'never';

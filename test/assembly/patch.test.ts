@@ -43,7 +43,7 @@ function damaged(random: Random, good: readonly Uint8Array[]): Uint8Array {
       const patch = model.slice();
       for (let edits = random.below(4); edits >= 0; edits--) {
         const at = random.below(random.below(2) === 0 ? Math.min(patch.length, 24) : patch.length);
-        patch[at] = [random.u32(), 0xff, 0x80, 0, 0xf3, (patch[at] ?? 0) + 1][random.below(6)] ?? 0;
+        patch[at] = [random.u32(), 0xff, 0x80, 0, 0xe3, (patch[at] ?? 0) + 1][random.below(6)] ?? 0;
       }
       return patch;
     }

@@ -57,8 +57,8 @@ export function naivePatch(
   while (at < patch.length) {
     const token = patch[at++] ?? 0;
     const from = token % 4;
-    let literals = Math.floor(token / 4) % 4;
-    if (literals === 3) {
+    let literals = Math.floor(token / 4) % 8;
+    if (literals === 7) {
       const more = readVarint();
       if (more < 0) return null;
       literals += more;
@@ -67,9 +67,9 @@ export function naivePatch(
     for (const byte of patch.subarray(at, at + literals)) result.push(byte);
     at += literals;
     const isEnd = at === patch.length;
-    if (isEnd && literals > 0 && from === 0 && token < 16) break;
-    let copied = Math.floor(token / 16) + 4;
-    if (copied === 19) {
+    if (isEnd && literals > 0 && from === 0 && token < 32) break;
+    let copied = Math.floor(token / 32) + 4;
+    if (copied === 11) {
       const more = readVarint();
       if (more < 0) return null;
       copied += more;
