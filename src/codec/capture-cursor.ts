@@ -16,13 +16,13 @@ export class CaptureCursor {
     this.#channels = channels;
   }
 
-  /** First page of the window it stands at. */
-  get first(): number {
+  /** The page it stands at. */
+  get page(): number {
     return this.#page;
   }
 
   /**
-   * Moves on to the next window with a dirty page, and gives its region; wraps to the start only between frames, whose pages
+   * Moves on to the next dirty page, and gives its region; wraps to the start only between frames, whose pages
    * ascend.
    */
   seek(sources: readonly SourceRegion[], mayWrap: boolean): SourceRegion | undefined {
@@ -32,7 +32,7 @@ export class CaptureCursor {
       if (source === undefined) break;
       const page = this.#nextDirty(source, this.#page);
       if (page < source.pageCount) {
-        this.#page = page - (page % WINDOW_PAGES);
+        this.#page = page;
         return source;
       }
     }
@@ -41,9 +41,9 @@ export class CaptureCursor {
     return mayWrap && !wrapped ? this.seek(sources, false) : undefined;
   }
 
-  /** The window was captured whole. */
-  pass(): void {
-    this.#page += WINDOW_PAGES;
+  /** The pages before `page` of the same region, were captured: dirty ones among them are dirty again, and have to wait for the next sweep. */
+  pass(page: number): void {
+    this.#page = page;
   }
 
   /** Whether the channel has a dirty page anywhere. */

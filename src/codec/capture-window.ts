@@ -6,8 +6,11 @@ import { PAGE_BYTES } from '../memory/pages.js';
 import { readPages } from '../memory/read-pages.js';
 import type { SourceRegion } from '../memory/source-region.js';
 
-/** Pages captured in one kernel call: 1 MiB, within the second-level cache, and half a leaf of the hash tree. */
+/** Pages of a window: half a leaf of the hash tree, and what a channel owns in one piece. */
 export const WINDOW_PAGES = 256;
+
+/** Dirty pages are taken by whole words of their bitmap, but for frames with little room. */
+const wordPages = 64;
 
 /** Two runs of dirty pages this close are read together from a file: a read costs more than a few pages. */
 const maxFileGapPages = 8;
@@ -19,17 +22,19 @@ export interface BaseCacheAreas {
 }
 
 /**
- * One window of one region on its way through the capture kernel. Dirty pages are copied into private scratch first: whoever writes
+ * Part of one window of a region on its way through the capture kernel. Dirty pages are copied into private scratch first: whoever writes
  * meanwhile cannot tear them, and comparison, delta, hash and shadow all see the same bytes.
  */
 export class CaptureWindow {
-  /** Dirty pages of the window, taken out of the region's bitmap: marks that arrive meanwhile are not lost with them. */
+  /** Dirty pages of the part, taken out of the region's bitmap: marks that arrive meanwhile are not lost with them. */
   readonly dirty: DirtyBitmap;
   readonly #arena: Arena;
   readonly #scratch: number;
   readonly #bytes: Uint8Array;
   readonly #job: number;
   readonly #fields: Uint32Array;
+  #first = 0;
+  #count = 0;
 
   /** Bytes of arena taken. */
   static readonly byteLength: number = (WINDOW_PAGES + 1) * PAGE_BYTES + 1024;
@@ -61,60 +66,97 @@ export class CaptureWindow {
     this.#fields[captureJob[field] / 4] = value;
   }
 
-  /** Takes the dirty pages of the window from page `first` (a multiple of 256) out of the region's bitmap. Returns how many. */
-  take(source: SourceRegion, first: number): number {
-    const words = Math.ceil(this.#countOf(source, first) / 64);
-    const from = source.dirty.address + first / 8;
-    return this.#arena.kernels.bitmapFetchClear(from, this.dirty.address, words) >>> 0;
+  /**
+   * Takes dirty pages of a part of the region out of its bitmap: those from page `from` on up to the end of its window, or up to about
+   * `most` pages further. Returns how many.
+   */
+  take(source: SourceRegion, from: number, most: number): number {
+    const first = from - (from % wordPages);
+    const windowEnd = from - (from % WINDOW_PAGES) + WINDOW_PAGES;
+    const end = Math.min(
+      windowEnd,
+      source.pageCount,
+      first + Math.ceil(most / wordPages) * wordPages,
+    );
+    this.#first = first;
+    this.#count = end - first;
+    let taken = this.#move(source.dirty.address + first / 8, this.dirty.address);
+    // What was marked again behind a sweep waits for the next one: pages of a frame ascend.
+    if (from > first) taken -= this.#giveBack(source, 0, from - first);
+    if (taken <= most || most >= wordPages) return taken;
+    let cut = 0;
+    for (let left = most; left > 0; left--) cut = this.dirty.next(cut, this.#count) + 1;
+    this.#giveBack(source, cut, this.#count);
+    this.#count = cut;
+    return most;
   }
 
-  /** Puts back what was taken and not captured. */
-  restore(source: SourceRegion, first: number): void {
-    const words = Math.ceil(this.#countOf(source, first) / 64);
-    const into = source.dirty.address + first / 8;
-    this.#arena.kernels.bitmapFetchClear(this.dirty.address, into, words);
+  /** Puts pages `begin` to `end` of the part back. Returns how many were taken. */
+  #giveBack(source: SourceRegion, begin: number, end: number): number {
+    let pages = 0;
+    for (let run = this.dirty.nextRun(begin, end); run !== undefined; ) {
+      source.dirty.setRange(this.#first + run.first, run.count);
+      this.dirty.clearRange(run.first, run.count);
+      pages += run.count;
+      run = this.dirty.nextRun(run.first + run.count, end);
+    }
+    return pages;
   }
 
-  #countOf(source: SourceRegion, first: number): number {
-    return Math.min(WINDOW_PAGES, source.pageCount - first);
+  /** Puts back what was taken and not captured. Returns how many pages. */
+  restore(source: SourceRegion): number {
+    return this.#move(this.dirty.address, source.dirty.address + this.#first / 8);
   }
 
-  /** Copies the dirty pages into the scratch. Only regions that are read asynchronously give a promise. */
-  load(source: SourceRegion, first: number): Promise<void> | undefined {
-    return source.region.memory === undefined
-      ? this.#loadFile(source, first)
-      : this.#loadMemory(source, first);
+  /** Moves the part's bits from one bitmap to another. Returns how many. */
+  #move(from: number, into: number): number {
+    const words = Math.ceil(this.#count / wordPages);
+    return this.#arena.kernels.bitmapFetchClear(from, into, words) >>> 0;
   }
 
-  #read(source: SourceRegion, first: number, run: { first: number; count: number }) {
+  /** First page of the part, and how many there are: dirty ones and others. */
+  get first(): number {
+    return this.#first;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Copies the pages taken into the scratch. Only regions that are read asynchronously give a promise. */
+  load(source: SourceRegion): Promise<void> | undefined {
+    return source.region.memory === undefined ? this.#loadFile(source) : this.#loadMemory(source);
+  }
+
+  #read(source: SourceRegion, run: { first: number; count: number }) {
     const { region, byteLength } = source;
-    const stretch = { region, byteLength, first: first + run.first, count: run.count };
+    const stretch = { region, byteLength, first: this.#first + run.first, count: run.count };
     const into = this.#bytes.subarray(run.first * PAGE_BYTES, (run.first + run.count) * PAGE_BYTES);
     return readPages(stretch, into, 'ERR_SOURCE_CHANGED');
   }
 
-  #loadMemory(source: SourceRegion, first: number): undefined {
-    for (const run of this.dirty.runs(this.#countOf(source, first))) this.#read(source, first, run);
+  #loadMemory(source: SourceRegion): undefined {
+    for (const run of this.dirty.runs(this.#count)) this.#read(source, run);
   }
 
-  async #loadFile(source: SourceRegion, first: number): Promise<void> {
+  async #loadFile(source: SourceRegion): Promise<void> {
     let pending: { first: number; count: number } | undefined;
-    for (const run of this.dirty.runs(this.#countOf(source, first))) {
+    for (const run of this.dirty.runs(this.#count)) {
       if (pending !== undefined && run.first - pending.first - pending.count <= maxFileGapPages) {
         pending.count = run.first + run.count - pending.first;
         continue;
       }
-      if (pending !== undefined) await this.#read(source, first, pending);
+      if (pending !== undefined) await this.#read(source, pending);
       pending = { ...run };
     }
-    if (pending !== undefined) await this.#read(source, first, pending);
+    if (pending !== undefined) await this.#read(source, pending);
   }
 
-  /** Captures the loaded pages into the frame whose state is at `frame`. False if the frame is full and pages are left. */
-  capture(source: SourceRegion, first: number, frame: number): boolean {
-    const count = this.#countOf(source, first);
+  /** Captures the loaded pages, as many as there is room for, into the frame whose state is at `frame`. */
+  capture(source: SourceRegion, frame: number): void {
+    const first = this.#first;
     this.#put('firstPage', first);
-    this.#put('pageCount', count);
+    this.#put('pageCount', this.#count);
     this.#put('baseKnown', source.baseKnown.address + first / 8);
     this.#put('shadow', first < source.shadowPages ? source.shadow + first * PAGE_BYTES : 0);
     this.#put('hashes', source.hashes.address + first * 8);
@@ -125,8 +167,7 @@ export class CaptureWindow {
     this.#put('regionShadowPages', Math.min(source.pageCount, source.shadowPages));
     this.#put('regionBaseKnown', source.baseKnown.address);
     this.#put('regionHashes', source.hashes.address);
-    const consumed = this.#arena.kernels.capture(this.#job);
-    source.hashes.touch(first, count);
-    return consumed === count;
+    this.#arena.kernels.capture(this.#job);
+    source.hashes.touch(first, this.#count);
   }
 }

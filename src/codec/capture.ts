@@ -38,12 +38,15 @@ export interface CaptureOptions {
   readonly maxPayloadBytes?: number;
 }
 
+/** A part is no smaller, however little room the frame has: a call costs as much as a few pages. */
+const leastPartPages = 16;
+
 export interface CaptureBudget {
   /** Whose pages are looked at: see `CaptureCursor`. Default 0. */
   readonly channel?: number;
   /** Payload bytes of the frame; at least one page is taken whatever this says. */
   readonly maxPayloadBytes: number;
-  /** Pages to look at; up to 255 more to finish a window. */
+  /** Pages to look at. */
   readonly maxPages: number;
 }
 
@@ -200,15 +203,18 @@ export class CaptureEngine {
     this.#pushesBefore = this.#patches?.pushes ?? 0;
     let examinedPages = 0;
     try {
-      while (examinedPages < budget.maxPages) {
+      while (examinedPages < budget.maxPages && frame.roomPages() > 0) {
         const source = cursor.seek(this.#regions.list, frame.pageCount() === 0);
         if (source === undefined) break;
-        const { first } = cursor;
-        const taken = this.#window.take(source, first);
-        examinedPages += taken;
-        const isFull = await this.#captureWindow(source, first, frame);
-        if (isFull) break;
-        cursor.pass();
+        // No more than the frame is sure to have room for, or little more: what it has not is copied again for the next one.
+        const fitting = Math.max(frame.roomPages(), leastPartPages);
+        const most = Math.min(fitting, budget.maxPages - examinedPages);
+        const taken = this.#window.take(source, cursor.page, most);
+        const capturing = this.#capturePart(source, frame);
+        const left = typeof capturing === 'number' ? capturing : await capturing;
+        examinedPages += taken - left;
+        if (left > 0) break;
+        cursor.pass(this.#window.first + this.#window.count);
       }
     } catch (error) {
       const begun = frame.seal();
@@ -218,18 +224,34 @@ export class CaptureEngine {
     return { frame: frame.seal(), examinedPages, exhausted: !cursor.hasDirty(this.#regions.list) };
   }
 
-  /** The window at the cursor, whose dirty pages were taken. True if the frame is full before all of them. */
-  async #captureWindow(source: SourceRegion, first: number, frame: OpenFrame): Promise<boolean> {
+  /** Captures the part that was taken. Gives the pages for which there was no room, in a promise only where they are read asynchronously. */
+  #capturePart(source: SourceRegion, frame: OpenFrame): number | Promise<number> {
     const window = this.#window;
     try {
-      const unchanged = this.#inPlace?.dropUnchanged(source, first, window.dirty) ?? false;
-      if (unchanged) return false;
-      const loading = window.load(source, first);
-      if (loading !== undefined) await loading;
-      return !window.capture(source, first, frame.state);
-    } finally {
-      window.restore(source, first);
+      if (this.#inPlace?.dropUnchanged(source, window.first, window.count, window.dirty)) return 0;
+      const loading = window.load(source);
+      if (loading !== undefined) return this.#captureRead(source, frame, loading);
+      window.capture(source, frame.state);
+      return window.restore(source);
+    } catch (error) {
+      window.restore(source);
+      throw error;
     }
+  }
+
+  async #captureRead(
+    source: SourceRegion,
+    frame: OpenFrame,
+    loading: Promise<void>,
+  ): Promise<number> {
+    try {
+      await loading;
+      this.#window.capture(source, frame.state);
+    } catch (error) {
+      this.#window.restore(source);
+      throw error;
+    }
+    return this.#window.restore(source);
   }
 
   /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */

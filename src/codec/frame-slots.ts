@@ -45,6 +45,8 @@ export interface OpenFrame {
   readonly state: number;
   /** Pages it holds so far. */
   pageCount(): number;
+  /** Pages it has room for whatever their kind, so long as its table is not full. */
+  roomPages(): number;
   /** The finished frame; undefined, and the slot is free again, if it holds no page. */
   seal(): CapturedFrame | undefined;
 }
@@ -105,6 +107,7 @@ export class FrameSlots {
     return {
       state: slot.state,
       pageCount: () => fields[frameState.pages / 4] ?? 0,
+      roomPages: () => roomPages(fields),
       seal: () => this.#seal(slot),
     };
   }
@@ -135,6 +138,13 @@ export class FrameSlots {
       },
     };
   }
+}
+
+function roomPages(fields: Uint32Array): number {
+  const { payloadLimit, payloadEnd, maxPages, pages } = frameState;
+  const left = (most: number, used: number) => (fields[most / 4] ?? 0) - (fields[used / 4] ?? 0);
+  const fitting = Math.floor(left(payloadLimit, payloadEnd) / MIN_PAYLOAD_BYTES);
+  return Math.min(fitting, left(maxPages, pages));
 }
 
 function byKind(fields: Uint32Array, offset: number): ByKind {

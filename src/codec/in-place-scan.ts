@@ -3,7 +3,6 @@ import type { LinearMemory } from '../core/linear-memory.js';
 import type { DirtyBitmap } from '../memory/bitmap.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import type { SourceRegion } from '../memory/source-region.js';
-import { WINDOW_PAGES } from './capture-window.js';
 
 /**
  * Finds what really changed in a region that is a WebAssembly.Memory where it lies, so that only changed pages are copied. What the
@@ -29,17 +28,16 @@ export class InPlaceScan {
   }
 
   /**
-   * Clears from `dirty`, the bits of the window from page `first` on, the pages that are as they were captured and whose base is known.
+   * Clears from `dirty`, the bits of `count` pages from page `first` on, those that are as they were captured and whose base is known.
    * Returns whether none is left. Does nothing where the region cannot be looked at in place.
    */
-  dropUnchanged(source: SourceRegion, first: number, dirty: DirtyBitmap): boolean {
+  dropUnchanged(source: SourceRegion, first: number, count: number, dirty: DirtyBitmap): boolean {
     const hasher = this.#hasherOf(source);
     if (hasher === undefined) return false;
     const hashes = source.hashes.words;
     // What follows a partial last page in the memory is not the region's: that page is copied and padded.
     const wholePages = Math.floor(source.byteLength / PAGE_BYTES);
-    const count = Math.max(0, Math.min(WINDOW_PAGES, wholePages - first));
-    for (const run of dirty.runs(count)) {
+    for (const run of dirty.runs(Math.max(0, Math.min(count, wholePages - first)))) {
       const end = first + run.first + run.count;
       let known = source.baseKnown.nextRun(first + run.first, end);
       while (known !== undefined) {
@@ -52,7 +50,6 @@ export class InPlaceScan {
         known = source.baseKnown.nextRun(knownEnd, end);
       }
     }
-    const limit = Math.min(WINDOW_PAGES, source.pageCount - first);
-    return dirty.next(0, limit) === limit;
+    return dirty.next(0, count) === count;
   }
 }

@@ -19,8 +19,8 @@ import { type Expected, WireSizes } from './wire-sizes.js';
 
 /** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
 const stepPages = 64;
-/** Where no guest shares the thread: whole windows, so that files are read a mebibyte at a time. */
-const copiedStepPages = 256;
+/** Where most of them did not change, or where no guest shares the thread and files are read a mebibyte at a time. */
+const largeStepPages = 256;
 /** Looked at in one go while paused: a deadline that passes meanwhile is noticed within milliseconds. Most scanned pages did not change. */
 const lastStepPages = 1024;
 const lastScanPages = 4096;
@@ -91,7 +91,7 @@ export class Pump {
       // Of what is only copied the pause is over at COMMIT.
       roundTrips: deps.guest.handsOver === false ? 1 : 2,
     });
-    this.#stepPages = deps.guest.handsOver === false ? copiedStepPages : stepPages;
+    this.#stepPages = exact && deps.guest.handsOver !== false ? stepPages : largeStepPages;
   }
 
   /** See `Lanes.finalSeqs`. */

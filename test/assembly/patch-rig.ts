@@ -64,11 +64,11 @@ export class PatchRig {
     const bodies: NaiveBody[] = [];
     for (let first = 0; first < source.pageCount; first += WINDOW_PAGES) {
       for (;;) {
-        this.#window.take(source, first);
-        this.#window.load(source, first);
+        this.#window.take(source, first, WINDOW_PAGES);
+        this.#window.load(source);
         const open = this.#slots.open(512 << 10, WINDOW_PAGES);
-        const whole = this.#window.capture(source, first, open.state);
-        this.#window.restore(source, first);
+        this.#window.capture(source, open.state);
+        const whole = this.#window.restore(source) === 0;
         const frame = open.seal();
         if (frame !== undefined) {
           bodies.push({ body: frame.bytes.slice(40), tableBytes: frame.tableBytes });

@@ -199,7 +199,7 @@ describe('frames', () => {
     expect(rest).toHaveLength(205);
   });
 
-  test('stop at the page budget, to the window', async () => {
+  test('stop at the page budget', async () => {
     const region = testRegion(new Uint8Array(1000 * 4096));
     const capture = newCapture([region], new HashTracker());
     capture.setBase(0, 'zero');
@@ -207,7 +207,50 @@ describe('frames', () => {
       maxPayloadBytes: MIB,
       maxPages: 300,
     });
-    expect([examinedPages, exhausted]).toEqual([512, false]);
+    expect([examinedPages, exhausted]).toEqual([300, false]);
+  });
+
+  test.each(['memory', 'file'] as const)(
+    'of any size: each page of a %s is counted once, and hardly any read twice',
+    async (as) => {
+      for (const maxPayloadBytes of [16 << 10, 100 << 10, 512 << 10]) {
+        const region = testRegion(noise(1000), { as });
+        let readBytes = 0;
+        const { read } = region;
+        region.read = (offset, into) => {
+          readBytes += into.length;
+          return read(offset, into);
+        };
+        const capture = newCapture([region], new HashTracker());
+        const framePages = Math.floor(maxPayloadBytes / 4098);
+        const counts: number[] = [];
+        for (let exhausted = false; !exhausted; ) {
+          const step = await capture.capture({ maxPayloadBytes, maxPages: 10_000 });
+          counts.push(step.examinedPages);
+          step.frame?.release();
+          exhausted = step.exhausted;
+        }
+        expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1000);
+        expect(Math.max(...counts)).toBe(framePages);
+        if (as === 'file') {
+          expect(readBytes / 4096 / 1000).toBeLessThan(Math.max(1.3, 16 / framePages));
+        }
+      }
+    },
+  );
+
+  test('go on behind what they took, whatever is repaired meanwhile', async () => {
+    const region = testRegion(noise(300), { as: 'file' });
+    const capture = newCapture([region], new HashTracker());
+    const { read } = region;
+    region.read = (offset, into) => {
+      if (offset >= 100 * 4096) capture.repair(0, [3]);
+      return read(offset, into);
+    };
+    const frames = await captureAll(capture, { maxPayloadBytes: 130 * 4098, maxPages: 1000 });
+    const pages = frames.flatMap((frame) => frame.pages.map(({ page }) => page));
+    expect(pages.filter((page) => page === 3).length).toBeGreaterThan(1);
+    expect(new Set(pages).size).toBe(300);
   });
 
   test('hold at most 32,768 pages', async () => {
