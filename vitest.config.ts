@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { EvidenceReporter } from './test/evidence/reporter.js';
 
@@ -21,6 +22,8 @@ export default defineConfig({
     globalSetup: ['test/build-once.ts'],
     setupFiles: ['test/evidence/property-seed.ts'],
     testTimeout: 30_000,
+    // Tests of real processes wait more than they compute: on two cores one file at a time would leave both idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Real processes on a shared machine can be starved for seconds; what fails three times is broken.
     retry: process.env['CI'] === 'true' ? 2 : 0,
     coverage: {
