@@ -95,10 +95,9 @@ export class Meter {
     return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product / this.#channels.length));
   }
 
-  /** Whether another frame may leave on `channel`. */
+  /** Whether another frame may leave on `channel`: the last one may reach beyond the window's end, so that a window of four frames holds four. */
   hasRoom(channel: number): boolean {
-    const { inFlight } = this.#of(channel);
-    return inFlight === 0 || inFlight + this.frameBytes <= this.windowBytes;
+    return this.#of(channel).inFlight < this.windowBytes;
   }
 
   /** Notes a frame that was handed over to `channel` at `at`, or a moment later, with the pages it holds. */
