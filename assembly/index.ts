@@ -13,6 +13,7 @@ export {
 } from './bitmap';
 export { capture } from './capture';
 export { captureSeal } from './frame';
+export { lz4Compress, lz4Decompress } from './lz4';
 export { patchBuild } from './patch-build';
 export { patchIndex } from './patch-index';
 export { scanPages } from './scan';

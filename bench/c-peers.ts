@@ -99,3 +99,34 @@ export function loadXxhashPeers(): XxhashPeers | undefined {
     };
   });
 }
+
+/** Debian's liblz4 as functions. */
+export interface Lz4Peer {
+  LZ4_compress_default(
+    source: Uint8Array,
+    target: Uint8Array,
+    bytes: number,
+    capacity: number,
+  ): number;
+  LZ4_decompress_safe(
+    source: Uint8Array,
+    target: Uint8Array,
+    bytes: number,
+    capacity: number,
+  ): number;
+}
+
+/** liblz4.so.1, with the options Debian compiled it with; undefined, and a word why, where it or koffi is not installed. */
+export function loadLz4Peer(): Lz4Peer | undefined {
+  return ifInstalled(`liblz4 (${c}, and Debian's liblz4-1)`, () => {
+    const library = koffi().load('liblz4.so.1');
+    return {
+      LZ4_compress_default: library.func(
+        'int LZ4_compress_default(const uint8_t *source, uint8_t *target, int bytes, int capacity)',
+      ),
+      LZ4_decompress_safe: library.func(
+        'int LZ4_decompress_safe(const uint8_t *source, uint8_t *target, int bytes, int capacity)',
+      ),
+    };
+  });
+}

@@ -48,6 +48,18 @@ export interface KernelExports {
    */
   xbzrleDecode(delta: number, deltaBytes: number, page: number, bytes: number): number;
 
+  /**
+   * Compresses `bytes` bytes (below 16 MiB) at `source` to one LZ4 block of at most `limit` bytes at `target`. Returns its length, 0 if it does
+   * not fit. `table`: 16 KiB of scratch. Up to 16 bytes behind `source` may be read, and behind the limit overwritten.
+   */
+  lz4Compress(source: number, bytes: number, target: number, limit: number, table: number): number;
+  /**
+   * Decompresses the LZ4 block of `bytes` bytes (below 16 MiB) at `source` to exactly `rawBytes` bytes at `target`. Returns 1; 0 if it is malformed
+   * or becomes more or less: what is at `target` then means nothing. Up to 32 bytes behind the block may be read, and behind `rawBytes`
+   * overwritten.
+   */
+  lz4Decompress(source: number, bytes: number, target: number, rawBytes: number): number;
+
   /** Adds `pages` pages from `address` (4096-aligned) on to the index of the patch state at `state`, see `patchState`. */
   patchIndex(state: number, address: number, pages: number): void;
 
