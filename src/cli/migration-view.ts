@@ -104,9 +104,16 @@ function dirtyRate({ dirtyPages, durationMs }: Round): number {
 export function sentSummary(report: {
   readonly pagesSent: number;
   readonly bytesSent: number;
+  readonly compressed: {
+    readonly frames: number;
+    readonly rawBytes: number;
+    readonly bytes: number;
+  };
   readonly rounds: number;
   readonly totalMs: number;
 }): string {
-  const { pagesSent, bytesSent, rounds, totalMs } = report;
-  return `${plural(pagesSent, 'page')} as ${formatBytes(bytesSent)} in ${plural(rounds, 'round')} and ${formatMs(totalMs)}`;
+  const { pagesSent, bytesSent, compressed, rounds, totalMs } = report;
+  const { frames, rawBytes, bytes } = compressed;
+  const spared = frames > 0 ? ` (LZ4 spared ${formatBytes(rawBytes - bytes)})` : '';
+  return `${plural(pagesSent, 'page')} as ${formatBytes(bytesSent)}${spared} in ${plural(rounds, 'round')} and ${formatMs(totalMs)}`;
 }

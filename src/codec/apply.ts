@@ -18,11 +18,15 @@ export interface ApplyOptions {
   readonly secret: Uint8Array;
   /** The source may send patches. Default false: they are refused. */
   readonly patches?: boolean;
+  /** It may send bodies as LZ4 blocks. Default false: they are refused. */
+  readonly lz4?: boolean;
   /** Channels that frames may arrive on, each with a receive area of its own. Default 1. */
   readonly channels?: number;
 }
 
 const receiveAreaBytes = 1_310_720;
+/** Kernels may write this much behind what they decompress. */
+const slack = 64;
 const rereadPagesAtOnce = 256;
 const maxRegions = 65_536;
 /** Set aside for regions that appear later. Untouched arena memory costs address space only. */
@@ -60,6 +64,8 @@ export class ApplyEngine {
   readonly #key: HashKey;
   /** Bodies from elsewhere are copied here. */
   readonly #bodyArea: number;
+  /** Compressed bodies become what they say here; undefined: there are none. */
+  readonly #rawArea: number | undefined;
   readonly #regionRecords: number;
   readonly #runs: RunRecords;
   readonly #rereadScratch: PageScratch;
@@ -77,8 +83,10 @@ export class ApplyEngine {
     const areaBytes = regions.reduce((sum, { maxByteLength }) => {
       return sum + areaClass(DestinationRegion.byteLength(pageCountOf(maxByteLength)));
     }, 0);
-    const { channels = 1 } = options;
-    const needed = fixedBytes + channels * receiveAreaBytes + areaBytes + reserveBytes;
+    const { channels = 1, lz4 = false } = options;
+    const rawAreaBytes = lz4 ? receiveAreaBytes + slack : 0;
+    const needed =
+      fixedBytes + rawAreaBytes + channels * receiveAreaBytes + areaBytes + reserveBytes;
     if (needed > maxArenaBytes) {
       throw new FerryError('ERR_NO_CAPACITY', `${regions.length} regions need ${needed} bytes`);
     }
@@ -90,6 +98,7 @@ export class ApplyEngine {
       arena.bytes(arena.alloc(receiveAreaBytes), receiveAreaBytes),
     );
     this.#bodyArea = arena.alloc(receiveAreaBytes);
+    this.#rawArea = lz4 ? arena.alloc(rawAreaBytes) : undefined;
     this.#regionRecords = arena.alloc(maxRegions * 8);
     this.#runs = new RunRecords(arena);
     this.#rereadScratch = new PageScratch(arena, rereadPagesAtOnce);
@@ -137,11 +146,18 @@ export class ApplyEngine {
   }
 
   /**
-   * Carries out the body of a PAGES frame, whose first `tableBytes` are its run table. It is checked whole before anything is written:
-   * ERR_FRAME_CORRUPT, ERR_OUT_OF_RANGE, ERR_FRAME_TOO_LARGE leave all regions as they were.
+   * Carries out the body of a PAGES frame, whose first `tableBytes` are its run table; where it is shorter than `rawBytes`, it is an LZ4 block
+   * that becomes this. It is checked whole before anything is written: ERR_FRAME_CORRUPT, ERR_OUT_OF_RANGE, ERR_FRAME_TOO_LARGE and
+   * ERR_UNSUPPORTED leave all regions as they were.
    */
-  async apply(body: Uint8Array, tableBytes: number): Promise<Applied> {
-    const runCount = this.#check(this.#place(body), tableBytes, body.byteLength);
+  async apply(
+    body: Uint8Array,
+    tableBytes: number,
+    rawBytes: number = body.byteLength,
+  ): Promise<Applied> {
+    const placed = this.#place(body);
+    const raw = rawBytes > body.byteLength ? this.#decompress(placed, body, rawBytes) : placed;
+    const runCount = this.#check(raw, tableBytes, rawBytes);
     this.#isApplying = true;
     try {
       return await this.#writer.write(this.#targets, runCount);
@@ -164,6 +180,21 @@ export class ApplyEngine {
     }
     this.#arena.bytes(this.#bodyArea, body.byteLength).set(body);
     return this.#bodyArea;
+  }
+
+  /** Address of what the block at `block` becomes. */
+  #decompress(block: number, { byteLength }: Uint8Array, rawBytes: number): number {
+    const to = this.#rawArea;
+    if (to === undefined) {
+      throw new FerryError('ERR_UNSUPPORTED', 'a compressed frame, which was not agreed on');
+    }
+    if (rawBytes > receiveAreaBytes) {
+      throw new FerryError('ERR_FRAME_TOO_LARGE', `frame body of ${rawBytes} bytes`);
+    }
+    if (this.#arena.kernels.lz4Decompress(block, byteLength, to, rawBytes) === 0) {
+      throw new FerryError('ERR_FRAME_CORRUPT', 'frame refused: malformed LZ4 block');
+    }
+    return to;
   }
 
   #check(body: number, tableBytes: number, bodyBytes: number): number {

@@ -9,6 +9,7 @@ import { Audit } from './audit.js';
 import { baseCacheBytesOf, placeBaseCache } from './base-cache.js';
 import { CaptureCursor } from './capture-cursor.js';
 import { CaptureWindow } from './capture-window.js';
+import { FrameCompressor } from './frame-compressor.js';
 import {
   type CapturedFrame,
   FrameSlots,
@@ -30,6 +31,8 @@ export interface CaptureOptions {
   readonly baseCacheBytes: number;
   /** The destination takes patches; they are made where there is a shadow. Default false. */
   readonly patches?: boolean;
+  /** The destination takes LZ4: room for `compress`. Default false. */
+  readonly lz4?: boolean;
   /** Channels that carry pages, each its own: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
   readonly channels?: number;
   /** Frames that may exist at once. Default 8 for each channel. */
@@ -79,6 +82,7 @@ export class CaptureEngine {
   readonly #audit: Audit;
   readonly #regions: SourceRegions;
   readonly #patches: PatchIndex | undefined;
+  readonly #compressor: FrameCompressor | undefined;
   /** One for each channel. */
   readonly #cursors: readonly CaptureCursor[];
   /** Where the ring stood before the last frame. */
@@ -89,7 +93,7 @@ export class CaptureEngine {
    * does not fit an arena.
    */
   constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
-    const { channels = 1, patches = false } = options;
+    const { channels = 1, patches = false, lz4 = false } = options;
     if (!Number.isInteger(channels) || channels < 1) throw new RangeError(`channels: ${channels}`);
     // What a patch refers to must be there when it is applied: only one channel has an order.
     if (patches && channels > 1) throw new RangeError('patches travel on one channel only');
@@ -103,6 +107,7 @@ export class CaptureEngine {
       CaptureWindow.byteLength +
       Audit.byteLength +
       baseCacheBytesOf(options.baseCacheBytes) +
+      (lz4 ? FrameCompressor.byteLength(maxPayloadBytes) : 0) +
       4 * PAGE_BYTES;
     const plan = planSourceArena(regions, fixedBytes, options.shadowBytes, patches);
     const { arena, indexedPages } = plan;
@@ -111,6 +116,7 @@ export class CaptureEngine {
     this.#arena = arena;
     this.#key = key;
     this.#slots = new FrameSlots(arena, slots, maxPayloadBytes);
+    this.#compressor = lz4 ? new FrameCompressor(arena, maxPayloadBytes) : undefined;
     this.#patches = indexedPages > 0 ? new PatchIndex(arena, indexedPages) : undefined;
     const cache = placeBaseCache(arena, options.baseCacheBytes);
     this.#window = new CaptureWindow(arena, key, cache, this.#patches?.state ?? 0);
@@ -252,6 +258,24 @@ export class CaptureEngine {
       throw error;
     }
     return this.#window.restore(source);
+  }
+
+  /**
+   * `frame` compressed in its place, which is the same frame from then on; `frame` itself where that makes it no smaller than by a sixteenth, or the
+   * destination does not take it.
+   */
+  compress(frame: CapturedFrame): CapturedFrame {
+    return this.#compressor?.compress(frame) ?? frame;
+  }
+
+  /** What the beginning of `frame` would become: so many bytes of it so many. */
+  tryCompress(frame: CapturedFrame): Pick<CapturedFrame, 'rawBytes' | 'bodyBytes'> {
+    return this.#compressor?.try(frame) ?? frame;
+  }
+
+  /** Whether frames may be compressed. */
+  get canCompress(): boolean {
+    return this.#compressor !== undefined;
   }
 
   /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */

@@ -27,13 +27,16 @@ export interface ByKind {
 export interface CapturedFrame {
   /** 40 bytes of room for the frame header, then the body: run table and payload. */
   readonly bytes: Uint8Array;
+  /** Of the body before compression. */
   readonly tableBytes: number;
   /** Table and payload, without the header room. */
   readonly bodyBytes: number;
+  /** Bytes of the body before compression: where it has fewer, it is one LZ4 block. */
+  readonly rawBytes: number;
   readonly pageCount: number;
   readonly pages: ByKind;
   readonly payloadBytes: ByKind;
-  /** A copy of the run table, for `CaptureEngine.forget` should the frame be lost. */
+  /** A copy of the run table as it was before compression, for `CaptureEngine.forget` should the frame be lost. */
   copyTable(): Uint8Array;
   /** The bytes were sent, or never will be: the slot may be used again. Idempotent. */
   release(): void;
@@ -127,6 +130,7 @@ export class FrameSlots {
       bytes,
       tableBytes,
       bodyBytes,
+      rawBytes: bodyBytes,
       pageCount: fields[frameState.pages / 4] ?? 0,
       pages: byKind(fields, frameState.pagesByKind),
       payloadBytes: byKind(fields, frameState.bytesByKind),

@@ -5,11 +5,14 @@ import type { SourcePlan } from './source-states.js';
 import { Transfer, type TransferDeps } from './transfer.js';
 
 /**
- * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, which takes `patches` or does
- * not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
+ * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, which takes `patches` and `lz4` or
+ * does not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
  */
 export function beginTransfer(
-  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & { readonly patches: boolean },
+  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & {
+    readonly patches: boolean;
+    readonly lz4: boolean;
+  },
   plan: SourcePlan,
   offered: readonly Region[],
   bases: readonly ('zero' | 'unknown')[],
@@ -24,6 +27,7 @@ export function beginTransfer(
     shadowBytes: keepsBases ? options.shadowBytes : 0,
     baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
     patches: deps.patches,
+    lz4: deps.lz4,
     channels: options.connections,
   });
   for (const [at, region] of offered.entries()) {

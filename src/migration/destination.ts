@@ -16,7 +16,7 @@ import type { Link } from './link.js';
 
 /** @internal */
 export interface DestinationDeps
-  extends Omit<GuestHostDeps, 'patches' | 'channels' | 'rehearsals'> {
+  extends Omit<GuestHostDeps, 'patches' | 'lz4' | 'channels' | 'rehearsals'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
@@ -215,9 +215,10 @@ export class DestinationDriver {
     try {
       const { capabilities } = this.#connections;
       const patches = (capabilities & capability.patches) !== 0;
+      const lz4 = (capabilities & capability.lz4) !== 0;
       const rehearsals = (capabilities & capability.rehearsals) !== 0;
       const channels = this.#connections.takesPages ? this.#maxConnections : 1;
-      const deps = { ...this.#deps, patches, channels, rehearsals };
+      const deps = { ...this.#deps, patches, lz4, channels, rehearsals };
       host = await GuestHost.admit(deps, offer, () => this.#deps.accept(offer, this.#id));
     } catch (error) {
       this.#dispatch({ type: 'refused', error: asFerryError(error, 'ERR_NO_CAPACITY') });

@@ -55,6 +55,13 @@ export interface Prediction {
   readonly medianScore: number | null;
 }
 
+/** Frames that left compressed, and what their bodies were before and after. */
+export interface Compressed {
+  readonly frames: number;
+  readonly rawBytes: number;
+  readonly bytes: number;
+}
+
 /** What a finished migration says of itself. */
 export interface MigrationReport {
   /** `memory`: all source memory was hashed while paused or audited; `stream`: the destination equals what was captured. */
@@ -64,7 +71,9 @@ export interface MigrationReport {
   readonly pagesSent: number;
   readonly bytesSent: number;
   readonly pagesByKind: ByKind;
+  /** Payload, before compression. */
   readonly bytesByKind: ByKind;
+  readonly compressed: Compressed;
   readonly lastRoundPages: number;
   readonly totalPages: number;
   readonly totalMs: number;

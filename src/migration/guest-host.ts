@@ -12,6 +12,8 @@ export interface GuestHostDeps {
   readonly journal?: Journal | undefined;
   /** The source may send patches. */
   readonly patches: boolean;
+  /** It may compress frames. */
+  readonly lz4: boolean;
   /** Channels that pages may arrive on. */
   readonly channels: number;
   /** It may say states by how they differ from rehearsed ones. */

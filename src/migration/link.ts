@@ -17,7 +17,8 @@ export interface LinkHandlers {
 export interface PagesFrame {
   readonly bytes: Uint8Array;
   readonly tableBytes: number;
-  readonly bodyBytes: number;
+  /** Bytes of the body before compression. */
+  readonly rawBytes: number;
   release(): void;
 }
 
@@ -123,7 +124,7 @@ export class Link {
   /** Sends captured pages; the frame's bytes belong to the link until it calls `release`. Returns the seq. */
   sendPages(frame: PagesFrame, round: number): number {
     const seq = this.#nextSeq();
-    const { tableBytes, bodyBytes: rawBytes } = frame;
+    const { tableBytes, rawBytes } = frame;
     const { attempt } = this;
     sealFrame(
       frame.bytes,

@@ -28,6 +28,11 @@ export interface MigrateOptions {
    * Over several `connections` there are none.
    */
   readonly patches?: 'auto' | 'always' | 'never';
+  /**
+   * Whether frames leave compressed with LZ4, where the destination takes that: `auto` (default) where the link is slow enough for it to save time,
+   * decided for each frame, `always` where it makes them smaller, or `never`.
+   */
+  readonly compression?: 'auto' | 'always' | 'never';
   /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
   readonly cpuShare?: number;
   /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
@@ -67,6 +72,7 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     shadowBytes: wholeBytes('shadowBytes', options.shadowBytes ?? 256 * MiB),
     baseCacheBytes: wholeBytes('baseCacheBytes', options.baseCacheBytes ?? 32 * MiB),
     patches: oneOf('patches', options.patches ?? 'auto', ['auto', 'always', 'never']),
+    compression: oneOf('compression', options.compression ?? 'auto', ['auto', 'always', 'never']),
     cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
     outcomeTimeoutMs: milliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
   });

@@ -3,6 +3,7 @@ import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
+import { Compression } from './compression.js';
 import type { RoundOutcome } from './convergence.js';
 import { Forecast, shortestRoundMs } from './forecast.js';
 import type { GuestCosts } from './guest-costs.js';
@@ -53,6 +54,7 @@ export class Pump {
   readonly #meter: Meter;
   readonly #pace: Pace;
   readonly #patches: PatchPolicy;
+  readonly #compression: Compression;
   readonly #slices: Slices;
   readonly #stepPages: number;
   readonly #lastStepPages: number;
@@ -81,6 +83,7 @@ export class Pump {
     this.#pace = new Pace(deps.options, deps.clock);
     this.#patches = new PatchPolicy(deps.options, deps.meter);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
+    this.#compression = new Compression({ ...deps, share: () => this.#slices.got });
     const { exact } = deps.guest.tracker;
     this.#lastStepPages = exact ? lastStepPages : lastScanPages;
     this.forecast = new Forecast({
@@ -133,12 +136,14 @@ export class Pump {
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
-        maxPayloadBytes: this.#pace.frameBytes(this.#meter.frameBytes),
+        maxPayloadBytes: this.#compression.payloadBytes(
+          this.#pace.frameBytes(this.#meter.frameBytes),
+        ),
         maxPages: this.#stepPages,
       });
+      const frame = this.#packed(step.frame, from, false);
       watch.captured(from, step.examinedPages);
       if (step.exhausted) channels.delete(channel);
-      const { frame } = step;
       if (frame !== undefined && !(await this.#sendPaced(channel, frame, live, watch)))
         return undefined;
       if (this.#engine.auditPagesLeft > 0 && this.#round > 1)
@@ -177,13 +182,15 @@ export class Pump {
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live);
       if (channel === undefined) return false;
+      const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
         maxPayloadBytes: lastFrameBytes,
         maxPages: this.#lastStepPages,
       });
       if (step.exhausted) channels.delete(channel);
-      if (step.frame !== undefined) this.#send(channel, step.frame);
+      const frame = this.#packed(step.frame, from, true);
+      if (frame !== undefined) this.#send(channel, frame);
     }
     return true;
   }
@@ -235,6 +242,15 @@ export class Pump {
     }
     this.#engine.takeBack(frame);
     return false;
+  }
+
+  /** The frame as it should leave; its capture began at `from`. */
+  #packed(
+    frame: CapturedFrame | undefined,
+    from: number,
+    paused: boolean,
+  ): CapturedFrame | undefined {
+    return frame && this.#compression.pack(frame, this.#clock.now() - from, paused);
   }
 
   #send(channel: number, frame: CapturedFrame): void {

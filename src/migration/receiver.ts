@@ -47,6 +47,8 @@ export class Receiver {
     readonly limits: AdmissionLimits;
     /** The source may send patches. */
     readonly patches: boolean;
+    /** It may compress frames. */
+    readonly lz4: boolean;
     /** Channels that pages may arrive on. */
     readonly channels: number;
     /** It may say states by how they differ from rehearsed ones. */
@@ -62,6 +64,7 @@ export class Receiver {
     this.engine = new ApplyEngine(deps.guest.regions, {
       secret: deps.offer.secret,
       patches: deps.patches,
+      lz4: deps.lz4,
       channels: deps.channels,
     });
   }
@@ -72,9 +75,10 @@ export class Receiver {
 
   applyPages(message: Pages, seq: number, channel: number): Promise<void> {
     return this.#queue(async () => {
-      const applied = await this.engine.apply(message.body, message.tableBytes);
+      const { body, tableBytes, rawBytes } = message;
+      const applied = await this.engine.apply(body, tableBytes, rawBytes);
       this.appliedPages += applied.pages;
-      this.channels.note(channel, seq, message.body.byteLength);
+      this.channels.note(channel, seq, body.byteLength);
     });
   }
 

@@ -1,3 +1,4 @@
+import { decompressLz4 } from '../codec/lz4.js';
 import { runsOfTable } from '../codec/run-table.js';
 import type { Message, MessageName, Offer } from '../protocol/messages.js';
 import type { RecordedItem } from './recording-reader.js';
@@ -41,7 +42,7 @@ const kindNames: Readonly<Record<number, string>> = {
 };
 const fixedBytes: Readonly<Record<number, number>> = { 0: 0, 1: 8, 5: 4096 };
 
-/** Adds a recording up. RangeError for a run table that is cut off. */
+/** Adds a recording up. RangeError for a run table that is cut off, ERR_FRAME_CORRUPT for pages that do not decompress. */
 export function summarize(items: Iterable<RecordedItem>): RecordingSummary {
   const connections = new Set<number>();
   const sessions = new Set<string>();
@@ -92,9 +93,12 @@ export function summarize(items: Iterable<RecordedItem>): RecordingSummary {
 
 /** Adds the pages of one frame to `pages`; returns how many there are. */
 function addPages(
-  { body, tableBytes }: Extract<Message, { type: 'PAGES' }>,
+  message: Extract<Message, { type: 'PAGES' }>,
   pages: Record<string, Count>,
 ): number {
+  const { tableBytes, rawBytes } = message;
+  const body =
+    rawBytes > message.body.length ? decompressLz4(message.body, rawBytes) : message.body;
   let total = 0;
   let at = tableBytes;
   for (const { count, kind } of runsOfTable(body.subarray(0, tableBytes))) {

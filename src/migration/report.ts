@@ -21,6 +21,7 @@ export function makeReport(facts: {
     bytesSent: summary.tally.bytes,
     pagesByKind: summary.tally.pagesByKind,
     bytesByKind: summary.tally.bytesByKind,
+    compressed: summary.tally.compressed,
     lastRoundPages: summary.lastRoundPages,
     totalPages: summary.totalPages,
     totalMs: facts.totalMs,

@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 /** The longest the engine keeps the thread before it lets others have a turn, milliseconds. */
 const longestSliceMs = 2;
 const shortestSliceMs = 0.2;
+const smoothing = 0.1;
 
 /**
  * Shares one thread between the engine and everybody else on it. The engine works in slices; while others use the thread, its
@@ -13,6 +14,7 @@ export class Slices {
   readonly #share: number;
   #allowanceMs = longestSliceMs;
   #givenMs = 0;
+  #got = 1;
   #startedAt: number;
 
   constructor(clock: Clock, share: number) {
@@ -24,6 +26,11 @@ export class Slices {
   /** Milliseconds that others had so far. */
   get givenMs(): number {
     return this.#givenMs;
+  }
+
+  /** Of the time of the last slices and what was given between them, what the engine got: above 0, at most 1. */
+  get got(): number {
+    return this.#got;
   }
 
   /** Gives way if this slice is used up. Call between small pieces of work. */
@@ -44,6 +51,7 @@ export class Slices {
       othersMs += lastMs;
     }
     this.#givenMs += othersMs;
+    this.#got += smoothing * (workedMs / (workedMs + othersMs) - this.#got);
     const fairMs = this.#share >= 1 ? longestSliceMs : (othersMs * this.#share) / (1 - this.#share);
     const busy = othersMs > shortestSliceMs;
     this.#allowanceMs = busy

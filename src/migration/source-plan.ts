@@ -53,9 +53,12 @@ export function makePlan(
 }
 
 /** What a source with these options says it can do, as bits of `capability`. */
-export function capabilitiesOf({ patches, connections }: ResolvedOptions): number {
+export function capabilitiesOf(options: ResolvedOptions): number {
+  const { patches, compression, connections } = options;
   const canPatch = patches !== 'never' && connections === 1;
-  return canPatch ? ourCapabilities : ourCapabilities & ~capability.patches;
+  const without =
+    (canPatch ? 0 : capability.patches) | (compression === 'never' ? capability.lz4 : 0);
+  return ourCapabilities & ~without;
 }
 
 /**

@@ -251,6 +251,7 @@ export class SourceDriver {
           meter: this.#meter,
           session: this.session,
           patches: (this.#capabilities & capability.patches) !== 0,
+          lz4: (this.#capabilities & capability.lz4) !== 0,
           rehearsals: (this.#capabilities & capability.rehearsals) !== 0,
           feed: (event) => this.#dispatch(event),
         },

@@ -1,4 +1,4 @@
-import type { ByKind } from './events.js';
+import type { ByKind, Compressed } from './events.js';
 
 const none: ByKind = { zero: 0, fill: 0, delta: 0, patch: 0, raw: 0 };
 
@@ -8,10 +8,13 @@ export class Tally {
   bytes = 0;
   pagesByKind: ByKind = none;
   bytesByKind: ByKind = none;
+  compressed: Compressed = { frames: 0, rawBytes: 0, bytes: 0 };
 
   add(frame: {
     readonly pageCount: number;
     readonly bytes: Uint8Array;
+    readonly bodyBytes: number;
+    readonly rawBytes: number;
     readonly pages: ByKind;
     readonly payloadBytes: ByKind;
   }): void {
@@ -19,6 +22,14 @@ export class Tally {
     this.bytes += frame.bytes.byteLength;
     this.pagesByKind = sum(this.pagesByKind, frame.pages);
     this.bytesByKind = sum(this.bytesByKind, frame.payloadBytes);
+    if (frame.rawBytes > frame.bodyBytes) {
+      const { frames, rawBytes, bytes } = this.compressed;
+      this.compressed = {
+        frames: frames + 1,
+        rawBytes: rawBytes + frame.rawBytes,
+        bytes: bytes + frame.bodyBytes,
+      };
+    }
   }
 }
 

@@ -51,7 +51,8 @@ export function decodeMessage(frame: Uint8Array, checksumOf?: Checksum): Decoded
   }
   checkBody(header, body, checksumOf);
   if (header.type === 'PAGES') {
-    return { header, message: { type: 'PAGES', tableBytes: header.tableBytes, body } };
+    const { tableBytes, rawBytes } = header;
+    return { header, message: { type: 'PAGES', tableBytes, rawBytes, body } };
   }
   const input = new BodyReader(body);
   const message = readBody(header.type, input);

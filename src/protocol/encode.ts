@@ -34,8 +34,8 @@ export function encodeMessage(message: Message, order: FrameOrder): Uint8Array {
   const frame = new Uint8Array(headerBytes + counter.byteLength);
   writeBody(message, new BodyWriter(frame.subarray(headerBytes)));
   const { seq, round, attempt } = order;
-  const tableBytes = message.type === 'PAGES' ? message.tableBytes : 0;
-  sealFrame(frame, { type: message.type, tableBytes, seq, round, attempt });
+  const { tableBytes = 0, rawBytes = counter.byteLength } = message.type === 'PAGES' ? message : {};
+  sealFrame(frame, { type: message.type, tableBytes, rawBytes, seq, round, attempt });
   return frame;
 }
 

@@ -30,6 +30,8 @@ const at = {
 export const frameFlag = {
   /** The body carries no checksum: something below (TLS) already has one. */
   noChecksum: 1,
+  /** The body, of PAGES only, is one LZ4 block that becomes `rawBytes` bytes. */
+  lz4: 2,
 } as const;
 
 /** XXH3-64 with the default secret. Replaceable where the bytes already lie in a kernel's memory. */
@@ -45,11 +47,11 @@ export interface FrameOrder {
 
 export interface FrameFields extends FrameOrder {
   readonly type: MessageName;
-  /** See `frameFlag`; default 0. */
+  /** See `frameFlag`; default: lz4 where the body was longer before, else none. */
   readonly flags?: number;
-  /** Bytes of the run table at the start of a PAGES body; default 0. */
+  /** Bytes of the run table at the start of a PAGES body, before compression; default 0. */
   readonly tableBytes?: number;
-  /** Bytes of the body before compression; default: its bytes, the only value version 1 knows. */
+  /** Bytes of the body before compression; default: its bytes, the only value for a body that is not compressed. */
   readonly rawBytes?: number;
 }
 
@@ -70,7 +72,8 @@ export function sealFrame(
   checksumOf: Checksum = checksum,
 ): void {
   const bodyBytes = frame.length - headerBytes;
-  const { type, flags = 0, tableBytes = 0, rawBytes = bodyBytes } = fields;
+  const { type, tableBytes = 0, rawBytes = bodyBytes } = fields;
+  const { flags = rawBytes > bodyBytes ? frameFlag.lz4 : 0 } = fields;
   const fault = faultOf({ type, flags, tableBytes, rawBytes, bodyBytes });
   if (fault !== undefined) throw new RangeError(fault.what);
   for (const value of [fields.seq, fields.round, fields.attempt]) {
@@ -195,14 +198,18 @@ function faultOf({ type, flags, tableBytes, rawBytes, bodyBytes }: Shape): Fault
     return { code: 'ERR_FRAME_TOO_LARGE', what };
   }
   if (bodyBytes < min) return corrupt(`${type} body of ${bodyBytes} bytes is too short`);
-  if (flags !== 0 && flags !== frameFlag.noChecksum) {
+  if ((flags & ~(frameFlag.noChecksum | frameFlag.lz4)) !== 0) {
     return { code: 'ERR_UNSUPPORTED', what: `flags ${flags} are not known in this version` };
   }
-  if (rawBytes !== bodyBytes) return corrupt(`rawBytes ${rawBytes} of an uncompressed body`);
-  const maxTable = type === 'PAGES' ? Math.min(bodyBytes, maxTableBytes) : 0;
+  if ((flags & frameFlag.lz4) === 0) {
+    if (rawBytes !== bodyBytes) return corrupt(`rawBytes ${rawBytes} of an uncompressed body`);
+  } else if (type !== 'PAGES' || !(rawBytes > bodyBytes && rawBytes <= max)) {
+    return corrupt(`${type} body of ${rawBytes} bytes compressed to ${bodyBytes}`);
+  }
+  const maxTable = type === 'PAGES' ? Math.min(rawBytes, maxTableBytes) : 0;
   const minTable = type === 'PAGES' ? 1 : 0;
   if (!(tableBytes >= minTable && tableBytes <= maxTable)) {
-    return corrupt(`run table of ${tableBytes} bytes in a ${type} body of ${bodyBytes}`);
+    return corrupt(`run table of ${tableBytes} bytes in a ${type} body of ${rawBytes}`);
   }
   return undefined;
 }

@@ -105,7 +105,10 @@ export interface Reject {
 /** Its body is a run table and a payload (docs/protocol.md section 4); it is not decoded here. */
 export interface Pages {
   readonly type: 'PAGES';
+  /** Of the body before compression. */
   readonly tableBytes: number;
+  /** Bytes of the body before compression: where it has fewer, it is one LZ4 block. */
+  readonly rawBytes: number;
   /** The body in the channel's buffer: valid only while the frame is handled. */
   readonly body: Uint8Array;
 }

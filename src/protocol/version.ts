@@ -12,11 +12,13 @@ export const capability = {
   channels: 2,
   /** A state may be rehearsed, and said by how it differs from the one rehearsed last. */
   rehearsals: 4,
+  /** The body of PAGES may be an LZ4 block. */
+  lz4: 8,
 } as const;
 
 /** What this build can do. */
 export const ourCapabilities: number =
-  capability.patches | capability.channels | capability.rehearsals;
+  capability.patches | capability.channels | capability.rehearsals | capability.lz4;
 
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks

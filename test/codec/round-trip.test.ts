@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ApplyEngine } from '../../src/codec/apply.js';
 import { CaptureEngine, type CaptureOptions } from '../../src/codec/capture.js';
+import type { CapturedFrame } from '../../src/codec/frame-slots.js';
+import type { Applied } from '../../src/codec/frame-writer.js';
 import { MarksTracker } from '../../src/memory/marks.js';
 import { PAGE_BYTES } from '../../src/memory/pages.js';
 import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
@@ -10,6 +12,8 @@ import { naiveApply } from '../reference/run-table.js';
 
 const secret: Uint8Array = new Random(77).bytes(192);
 const budget = { maxPayloadBytes: 64 << 10, maxPages: 1000 };
+
+let packs = 0;
 
 interface Ends {
   readonly source: TestRegion[];
@@ -28,12 +32,23 @@ async function flush({ capture, apply, twin }: Ends): Promise<void> {
       const body = frame.bytes.slice(40);
       expect(body.length).toBe(frame.bodyBytes);
       naiveApply(twin, { body, tableBytes: frame.tableBytes });
-      const applied = await apply.apply(body, frame.tableBytes);
+      const applied = await applyPacked(capture, apply, frame);
       expect(applied.pages).toBe(frame.pageCount);
       frame.release();
     }
     if (exhausted) return;
   }
+}
+
+/** Every second frame travels compressed. */
+async function applyPacked(
+  capture: CaptureEngine,
+  apply: ApplyEngine,
+  frame: CapturedFrame,
+): Promise<Applied> {
+  packs += 1;
+  const { bytes, tableBytes, rawBytes } = packs % 2 === 0 ? frame : capture.compress(frame);
+  return apply.apply(bytes.slice(40), tableBytes, rawBytes);
 }
 
 function expectEqual({ source, destination, capture, apply, twin }: Ends): void {
@@ -84,9 +99,10 @@ describe.each(cases)('$tracker of $as regions $mode', ({ options, tracker, as })
       secret,
       shadowBytes: 0,
       baseCacheBytes: 0,
+      lz4: true,
       ...options,
     });
-    const apply = new ApplyEngine(destination, { secret });
+    const apply = new ApplyEngine(destination, { secret, lz4: true });
     expect(apply.bases()).toEqual(sizes.map(() => base));
     for (const { id } of sizes) capture.setBase(id, base);
     const twin = new Map(destination.map(({ id, bytes }) => [id, bytes.slice()]));

@@ -40,7 +40,7 @@ const plan: SourcePlan = {
   generation: () => 1,
 };
 
-const somePages: Pages = { type: 'PAGES', tableBytes: 0, body: new Uint8Array() };
+const somePages: Pages = { type: 'PAGES', tableBytes: 0, rawBytes: 0, body: new Uint8Array() };
 const messages: readonly Message[] = [
   { type: 'HELLO_ACK', version: 1, standing: 'new', capabilities: 0, lastAppliedSeq: 0 },
   { type: 'HELLO_ACK', version: 1, standing: 'ready', capabilities: 0, lastAppliedSeq: 0 },

@@ -10,7 +10,7 @@ const noState: Message = { type: 'STATE', totalBytes: 0, offset: 0, bytes: new U
 /** Page 0, filled with `byte`. */
 function filled(byte: number): Message {
   const body = Uint8Array.of(0, ...run(1, kinds.fill), 0, ...Array<number>(8).fill(byte));
-  return { type: 'PAGES', tableBytes: 3, body };
+  return { type: 'PAGES', tableBytes: 3, rawBytes: body.length, body };
 }
 
 /** A receiver and a source that got to ACCEPT. */

@@ -23,12 +23,36 @@ function meant(edit: (header: DataView) => void): Uint8Array {
   return frame;
 }
 
+/** Sets fields of the header. */
+function lies(fields: { type?: number; flags?: number; body?: number; raw?: number }) {
+  return (header: DataView): void => {
+    const { type, flags, body, raw } = fields;
+    if (type !== undefined) header.setUint8(3, type);
+    if (type !== undefined) header.setUint16(6, 0, true);
+    if (flags !== undefined) header.setUint16(4, flags, true);
+    if (body !== undefined) header.setUint32(8, body, true);
+    if (raw !== undefined) header.setUint32(12, raw, true);
+  };
+}
+
 describe('the header', () => {
   it('is read as it was sealed', () => {
     const frame = new Uint8Array(headerBytes + 100);
     const fields = { type: 'PAGES', flags: 1, tableBytes: 9, rawBytes: 100, ...order } as const;
     sealFrame(frame, fields);
     expect(readHeader(frame)).toEqual({ version: 1, bodyBytes: 100, checksum: 0n, ...fields });
+  });
+
+  it('of a compressed body says what it becomes', () => {
+    const frame = new Uint8Array(headerBytes + 100);
+    sealFrame(frame, { type: 'PAGES', tableBytes: 120, rawBytes: 5000, ...order });
+    const { flags, tableBytes, rawBytes, bodyBytes } = readHeader(frame);
+    expect({ flags, tableBytes, rawBytes, bodyBytes }).toEqual({
+      flags: 2,
+      tableBytes: 120,
+      rawBytes: 5000,
+      bodyBytes: 100,
+    });
   });
 
   it('is sealed in place, wherever the frame lies', () => {
@@ -44,10 +68,13 @@ describe('the header', () => {
   it.each<[string, string, (header: DataView) => void]>([
     ['a type nobody knows', 'ERR_UNEXPECTED_MESSAGE', (header) => header.setUint8(3, 200)],
     ['type 0', 'ERR_UNEXPECTED_MESSAGE', (header) => header.setUint8(3, 0)],
-    ['a flag nobody knows', 'ERR_UNSUPPORTED', (header) => header.setUint16(4, 2, true)],
+    ['a flag nobody knows', 'ERR_UNSUPPORTED', (header) => header.setUint16(4, 4, true)],
     ['a body over its limit', 'ERR_FRAME_TOO_LARGE', (header) => header.setUint32(8, ~0, true)],
     ['a body under its limit', 'ERR_FRAME_CORRUPT', (header) => header.setUint32(8, 2, true)],
-    ['a compressed body', 'ERR_FRAME_CORRUPT', (header) => header.setUint32(12, 99, true)],
+    ['more before compression, where there is none', 'ERR_FRAME_CORRUPT', lies({ raw: 99 })],
+    ['a compressed body that is no smaller', 'ERR_FRAME_CORRUPT', lies({ flags: 2 })],
+    ['a compressed body of too much', 'ERR_FRAME_CORRUPT', lies({ flags: 2, raw: 593_920 })],
+    ['a compressed PING', 'ERR_FRAME_CORRUPT', lies({ type: 12, flags: 2, body: 4, raw: 5 })],
     ['a run table of no bytes', 'ERR_FRAME_CORRUPT', (header) => header.setUint16(6, 0, true)],
     ['a table beyond the body', 'ERR_FRAME_CORRUPT', (header) => header.setUint16(6, 14, true)],
     ['the version after this', 'ERR_VERSION', (header) => header.setUint8(2, 2)],
@@ -73,8 +100,11 @@ describe('the header', () => {
     expect(seal(700_000, {})).toThrow(RangeError);
     expect(seal(60, { tableBytes: 0 })).toThrow(RangeError);
     expect(seal(60, { tableBytes: 21 })).toThrow(RangeError);
+    expect(seal(60, { flags: 4 })).toThrow(RangeError);
     expect(seal(60, { flags: 2 })).toThrow(RangeError);
-    expect(seal(60, { rawBytes: 21 })).toThrow(RangeError);
+    expect(seal(60, { flags: 1, rawBytes: 21 })).toThrow(RangeError);
+    expect(seal(60, { rawBytes: 19 })).toThrow(RangeError);
+    expect(seal(60, { rawBytes: 21 })).not.toThrow();
     expect(seal(60, { seq: -1 })).toThrow(RangeError);
     expect(seal(60, { round: 2 ** 32 })).toThrow(RangeError);
     expect(seal(60, { attempt: 0.5 })).toThrow(RangeError);

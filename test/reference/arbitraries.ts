@@ -96,6 +96,7 @@ const pages = fc.uint8Array({ minLength: 3, maxLength: 300 }).chain((body) =>
   fc.record({
     type: fc.constant('PAGES' as const),
     tableBytes: fc.integer({ min: 1, max: body.length }),
+    rawBytes: fc.oneof(fc.constant(body.length), fc.integer({ min: body.length, max: 593_919 })),
     body: fc.constant(body),
   }),
 );

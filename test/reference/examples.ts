@@ -44,6 +44,7 @@ export const examples: {
   PAGES: {
     type: 'PAGES',
     tableBytes: 5,
+    rawBytes: 13,
     // Region 0: pages 2 to 4 zero (gap 2, 3 pages); then after a gap of 1, page 6 filled with 8 bytes.
     body: Uint8Array.of(0x02, 0x38, 0x00, 0x01, 0x11, ...counting(8, 0xa0)),
   },

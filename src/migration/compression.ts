@@ -1,0 +1,115 @@
+import type { CaptureEngine } from '../codec/capture.js';
+import type { CapturedFrame } from '../codec/frame-slots.js';
+import type { Clock } from './clock.js';
+import type { Meter } from './meter.js';
+import type { ResolvedOptions } from './options.js';
+
+/** What is new in a measurement counts so much. */
+const smoothing = 0.25;
+/** While frames go as they are, the beginning of every so many-th is tried: some 1 % of the time of a link as fast as memory. */
+const framesBetweenTries = 16;
+/** The first ones are all tried: new code is slow, and one number is none. */
+const firstTries = 4;
+/** Must become so much faster: near the point where it makes no difference frames go as they are. */
+const worthwhile = 0.95;
+/** The receiver decompresses some three times as fast as the sender compresses. While nobody runs that is waited for. */
+const decompressing = 1 / 3;
+const largestFrameBytes = 512 * 1024;
+
+/**
+ * Decides for each frame whether LZ4 makes it arrive earlier: from the link's measured rate, what capturing and compressing a byte take on this
+ * machine, and what became of the bytes compressed last.
+ */
+export class Compression {
+  readonly #mode: ResolvedOptions['compression'];
+  readonly #budget: number;
+  readonly #engine: CaptureEngine;
+  readonly #meter: Meter;
+  readonly #clock: Clock;
+  /** Of the thread, what the engine gets. */
+  readonly #share: () => number;
+  /** Milliseconds for a byte. */
+  readonly #captureMs = new Average();
+  readonly #compressMs = new Average();
+  /** Compressed by uncompressed bytes. */
+  readonly #ratio = new Average();
+  #tries = 0;
+  #untried = 0;
+
+  constructor(deps: {
+    readonly options: ResolvedOptions;
+    readonly engine: CaptureEngine;
+    readonly meter: Meter;
+    readonly clock: Clock;
+    readonly share: () => number;
+  }) {
+    this.#mode = deps.options.compression;
+    this.#budget = deps.options.bytesPerSecond;
+    this.#engine = deps.engine;
+    this.#meter = deps.meter;
+    this.#clock = deps.clock;
+    this.#share = deps.share;
+  }
+
+  /** Payload of a frame that is to be `wireBytes` on the link. */
+  payloadBytes(wireBytes: number): number {
+    const ratio = this.#pays(false) ? (this.#ratio.value ?? 1) : 1;
+    return Math.min(Math.max(wireBytes, largestFrameBytes), Math.ceil(wireBytes / ratio));
+  }
+
+  /** The frame as it should leave. `capturedMs`: what capturing it took. `paused`: nobody else wants the thread, and no budget binds. */
+  pack(frame: CapturedFrame, capturedMs: number, paused: boolean): CapturedFrame {
+    if (this.#mode === 'never' || !this.#engine.canCompress) return frame;
+    this.#captureMs.add(capturedMs / frame.rawBytes);
+    if (this.#pays(paused)) return this.#compress(frame);
+    this.#try(frame);
+    return frame;
+  }
+
+  #pays(paused: boolean): boolean {
+    if (this.#mode !== 'auto') return this.#mode === 'always';
+    const [capture, compress, ratio] = [this.#captureMs, this.#compressMs, this.#ratio].map(
+      ({ value }) => value,
+    );
+    const rate = this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY;
+    const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#budget));
+    if (capture === undefined || compress === undefined || ratio === undefined) return false;
+    if (paused) return compress * (1 + decompressing) + ratio * linkMs < worthwhile * linkMs;
+    // One byte is captured and compressed while another is on the link: the slower of the two counts.
+    const share = this.#share();
+    const plainMs = Math.max(capture / share, linkMs);
+    return Math.max((capture + compress) / share, ratio * linkMs) < worthwhile * plainMs;
+  }
+
+  #compress(frame: CapturedFrame): CapturedFrame {
+    const from = this.#clock.now();
+    const packed = this.#engine.compress(frame);
+    this.#learn(frame.rawBytes, packed.bodyBytes, from);
+    return packed;
+  }
+
+  #try(frame: CapturedFrame): void {
+    this.#untried += 1;
+    if (this.#untried < framesBetweenTries && this.#tries >= firstTries) return;
+    this.#untried = 0;
+    this.#tries += 1;
+    const from = this.#clock.now();
+    const { rawBytes, bodyBytes } = this.#engine.tryCompress(frame);
+    this.#learn(rawBytes, bodyBytes, from);
+  }
+
+  #learn(rawBytes: number, bodyBytes: number, from: number): void {
+    this.#compressMs.add((this.#clock.now() - from) / rawBytes);
+    this.#ratio.add(bodyBytes / rawBytes);
+  }
+}
+
+/** Of what was measured lately. */
+class Average {
+  value: number | undefined;
+
+  add(measured: number): void {
+    this.value =
+      this.value === undefined ? measured : this.value + smoothing * (measured - this.value);
+  }
+}
