@@ -88,18 +88,14 @@ function nextBit(bitmap: usize, bits: u32, from: u32, flip: u64): u32 {
   return min<u32>(bits, at + <u32>ctz(word));
 }
 
-let runLength: u32 = 0;
-
-/** First set bit at or after `from`, or `bits`. `bitmapRunLength` then says how many consecutive bits are set from there. */
-export function bitmapNextRun(bitmap: usize, bits: u32, from: u32): u32 {
-  const start = nextBit(bitmap, bits, from, 0);
-  runLength = nextBit(bitmap, bits, start, u64.MAX_VALUE) - start;
-  return start;
+/** First set bit at or after `from`, or `bits`. */
+export function bitmapNextSet(bitmap: usize, bits: u32, from: u32): u32 {
+  return nextBit(bitmap, bits, from, 0);
 }
 
-/** Length in bits of the run that `bitmapNextRun` found last; 0 if it found none. */
-export function bitmapRunLength(): u32 {
-  return runLength;
+/** First clear bit at or after `from`, or `bits`. */
+export function bitmapNextClear(bitmap: usize, bits: u32, from: u32): u32 {
+  return nextBit(bitmap, bits, from, u64.MAX_VALUE);
 }
 
 /**

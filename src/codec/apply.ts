@@ -224,7 +224,7 @@ export class ApplyEngine {
     const target = this.#targets.find(({ id }) => id === region.id);
     if (target === undefined) {
       const added = this.#add(region);
-      if (!added.wasFresh) added.unread.setRange(0, added.pageCount);
+      if (!added.wasFresh) added.unread.add(0, added.pageCount);
     } else {
       const { byteLength } = region;
       if (byteLength < target.byteLength || pageCountOf(byteLength) > target.capacityPages) {
@@ -257,9 +257,9 @@ export class ApplyEngine {
     const isStale = () => this.#isApplying || this.#changes !== changes;
     let left = maxPages;
     for (const target of [...this.#targets]) {
-      let run = target.unread.nextRun(0, target.pageCount);
+      let run = target.unread.nextRun(0, target.pageCount, rereadPagesAtOnce);
       while (run !== undefined && left > 0 && !isStale()) {
-        const count = Math.min(run.count, rereadPagesAtOnce, left);
+        const count = Math.min(run.count, left);
         const found = await rereadPages(
           target,
           run.first,
@@ -271,7 +271,7 @@ export class ApplyEngine {
         if (found === undefined) return mismatches;
         mismatches.push(...found);
         left -= count;
-        run = target.unread.nextRun(run.first + count, target.pageCount);
+        run = target.unread.nextRun(run.first + count, target.pageCount, rereadPagesAtOnce);
       }
     }
     return mismatches;
@@ -279,7 +279,7 @@ export class ApplyEngine {
 
   /** Pages written that were never read back. */
   get rereadPagesLeft(): number {
-    return this.#targets.reduce((sum, { unread, pageCount }) => sum + unread.count(pageCount), 0);
+    return this.#targets.reduce((sum, { unread }) => sum + unread.size, 0);
   }
 
   /** Hash over each region as it was applied, ascending by id. */

@@ -25,6 +25,8 @@ export class Audit {
   readonly #found: number;
   /** The hashes found, as halves. */
   readonly #hashWords: Uint32Array;
+  /** Where the next look begins. Pages that are always dirty would else be met again and again. */
+  #at: { source: SourceRegion | undefined; page: number } = { source: undefined, page: 0 };
   #suspects: Suspect[] = [];
   #missed: Suspect | undefined;
 
@@ -40,26 +42,46 @@ export class Audit {
     this.#hashWords = arena.u32(this.#found, 2 * chunkPages);
   }
 
-  /** Looks at up to about `maxPages` pages that were not looked at yet. Dirty ones are left for later. Throws what `settled` found. */
+  /**
+   * Looks at up to about `maxPages` pages that were not looked at yet, going on where it ended last and once around at most. Dirty ones
+   * are left for later. Throws what `settled` found.
+   */
   async look(sources: readonly SourceRegion[], maxPages: number): Promise<void> {
     this.#throwIfMissed();
+    const { source: last, page } = this.#at;
+    const begin = last === undefined ? -1 : sources.indexOf(last);
+    const [before, after] = [sources.slice(0, Math.max(0, begin)), sources.slice(begin + 1)];
     let left = maxPages;
-    for (const source of sources) {
-      const { unaudited, pageCount } = source;
-      let run = unaudited.nextRun(0, pageCount);
-      while (run !== undefined) {
-        if (left <= 0) return;
-        const { first } = run;
-        const count = Math.min(run.count, chunkPages);
-        const { region, byteLength } = source;
-        const stretch = { region, byteLength, first, count };
-        const reading = readPages(stretch, this.#bytes, 'ERR_SOURCE_CHANGED');
-        if (reading !== undefined) await reading;
-        this.#compare(source, first, count);
-        left -= count;
-        run = unaudited.nextRun(first + count, pageCount);
-      }
+    if (last !== undefined && begin >= 0) {
+      left = await this.#lookIn(last, page, last.pageCount, left);
     }
+    for (const source of [...after, ...before]) {
+      left = await this.#lookIn(source, 0, source.pageCount, left);
+    }
+    if (last !== undefined && begin >= 0) await this.#lookIn(last, 0, page, left);
+  }
+
+  /** Looks at up to about `maxPages` of the waiting pages from `from` on and below `end`. Returns how many may still be looked at. */
+  async #lookIn(
+    source: SourceRegion,
+    from: number,
+    end: number,
+    maxPages: number,
+  ): Promise<number> {
+    let left = maxPages;
+    let run = left > 0 ? source.unaudited.nextRun(from, end, chunkPages) : undefined;
+    while (run !== undefined && left > 0) {
+      const { first, count } = run;
+      const { region, byteLength } = source;
+      const stretch = { region, byteLength, first, count };
+      const reading = readPages(stretch, this.#bytes, 'ERR_SOURCE_CHANGED');
+      if (reading !== undefined) await reading;
+      this.#compare(source, first, count);
+      left -= count;
+      this.#at = { source, page: first + count };
+      run = source.unaudited.nextRun(first + count, end, chunkPages);
+    }
+    return left;
   }
 
   /** The pages were just read. Bits are looked at a stretch at a time: whatever is done for each page is most of the work. */
@@ -67,9 +89,9 @@ export class Audit {
     const { dirty, unaudited, hashes } = source;
     const end = first + count;
     this.#arena.kernels.hashPages(this.#scratch, count, this.#found, this.#key.secret);
-    unaudited.clearRange(first, count);
+    unaudited.remove(first, count);
     for (let page = dirty.next(first, end); page < end; page = dirty.next(page + 1, end)) {
-      unaudited.set(page);
+      unaudited.add(page, 1);
     }
     for (let page = first; page < end; page++) {
       if (hashes.isSame(page, this.#hashWords, page - first) || dirty.test(page)) continue;
@@ -111,5 +133,6 @@ export class Audit {
   drop(source: SourceRegion): void {
     this.#suspects = this.#suspects.filter((suspect) => suspect.source !== source);
     if (this.#missed?.source === source) this.#missed = undefined;
+    if (this.#at.source === source) this.#at = { source: undefined, page: 0 };
   }
 }

@@ -48,6 +48,9 @@ export class CaptureCursor {
 
   /** Whether the channel has a dirty page anywhere. */
   hasDirty(sources: readonly SourceRegion[]): boolean {
+    const at = sources[this.#source];
+    // Most often what is next is near: only the end of a sweep looks everywhere.
+    if (at !== undefined && this.#nextDirty(at, this.#page) < at.pageCount) return true;
     return sources.some((source) => this.#nextDirty(source, 0) < source.pageCount);
   }
 

@@ -329,10 +329,7 @@ export class CaptureEngine {
   /** Pages no audit has looked at yet; 0 where the tracker is not exact. */
   get auditPagesLeft(): number {
     if (!this.#tracker.exact) return 0;
-    return this.#regions.list.reduce(
-      (sum, { unaudited, pageCount }) => sum + unaudited.count(pageCount),
-      0,
-    );
+    return this.#regions.list.reduce((sum, { unaudited }) => sum + unaudited.size, 0);
   }
 
   /** With the guest paused, after `takeDirty`: audits what is left. ERR_MISSED_WRITE for any unmarked page that changed. */

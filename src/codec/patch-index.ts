@@ -57,13 +57,13 @@ export class PatchIndex extends PatchRing {
   indexPages(sources: readonly SourceRegion[], maxPages: number): number {
     let left = maxPages;
     for (const { unindexed, shadow, shadowPages } of sources) {
-      let run = unindexed.nextRun(0, shadowPages);
+      let run = unindexed.nextRun(0, shadowPages, left);
       while (run !== undefined && left > 0) {
-        const count = Math.min(run.count, left);
-        this.#arena.kernels.patchIndex(this.state, shadow + run.first * PAGE_BYTES, count);
-        unindexed.clearRange(run.first, count);
+        const { first, count } = run;
+        this.#arena.kernels.patchIndex(this.state, shadow + first * PAGE_BYTES, count);
+        unindexed.clearRange(first, count);
         left -= count;
-        run = unindexed.nextRun(run.first + count, shadowPages);
+        run = unindexed.nextRun(first + count, shadowPages, left);
       }
     }
     if (left === maxPages) this.#renewFilter(sources);

@@ -36,6 +36,6 @@ export async function rereadPages(
     hashes.set(page, hash);
     mismatches.push({ region: id, page, hash });
   }
-  target.unread.clearRange(first, count);
+  target.unread.remove(first, count);
   return mismatches;
 }

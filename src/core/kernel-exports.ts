@@ -13,9 +13,10 @@ export interface KernelExports {
   bitmapClearRange(bitmap: number, first: number, count: number): void;
   /** Number of set bits among the first `bits`. */
   bitmapCount(bitmap: number, bits: number): number;
-  /** First set bit at or after `from`, or `bits`. `bitmapRunLength` then says how many consecutive bits are set from there. */
-  bitmapNextRun(bitmap: number, bits: number, from: number): number;
-  bitmapRunLength(): number;
+  /** First set bit at or after `from`, or `bits`. */
+  bitmapNextSet(bitmap: number, bits: number, from: number): number;
+  /** First clear bit at or after `from`, or `bits`. */
+  bitmapNextClear(bitmap: number, bits: number, from: number): number;
   /** into |= from; from = 0, each word fetched and cleared in one step (atomic exchange in the shared build). Returns bits moved. */
   bitmapFetchClear(from: number, into: number, words: number): number;
 

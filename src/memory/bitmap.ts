@@ -103,14 +103,16 @@ export class DirtyBitmap {
   /** The first set bit at or after `from`, or `limit` if there is none below it. */
   next(from: number, limit: number = this.bits): number {
     this.#checkRange(0, limit);
-    return this.#kernels.bitmapNextRun(this.address, limit, from) >>> 0;
+    return this.#kernels.bitmapNextSet(this.address, limit, from) >>> 0;
   }
 
-  /** The first run of set bits at or after `from` and below `limit`. */
-  nextRun(from: number, limit: number = this.bits): BitRun | undefined {
+  /** The first run of set bits at or after `from` and below `limit`, or the first `most` of them: what is behind is not looked at. */
+  nextRun(from: number, limit: number = this.bits, most: number = limit): BitRun | undefined {
     const first = this.next(from, limit);
     if (first >= limit) return undefined;
-    return { first, count: this.#kernels.bitmapRunLength() >>> 0 };
+    const mostEnd = Math.min(limit, first + most);
+    const end = this.#kernels.bitmapNextClear(this.address, mostEnd, first) >>> 0;
+    return { first, count: end - first };
   }
 
   /** All runs of set bits below `limit`, ascending. Bits changed meanwhile may or may not be seen. */

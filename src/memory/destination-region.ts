@@ -1,6 +1,7 @@
 import type { Arena } from '../core/arena.js';
 import type { AreaPool } from './area-pool.js';
 import { DirtyBitmap } from './bitmap.js';
+import { PageBacklog } from './page-backlog.js';
 import { type HashKey, PageHashes } from './page-hashes.js';
 import { pageCountOf } from './pages.js';
 import type { Region } from './region.js';
@@ -16,7 +17,7 @@ export class DestinationRegion {
   /** Pages written at least once. */
   readonly written: DirtyBitmap;
   /** Pages whose content was never read back to see that it hashes as it should. */
-  readonly unread: DirtyBitmap;
+  readonly unread: PageBacklog;
   readonly #pool: AreaPool;
   readonly #address: number;
   #byteLength = 0;
@@ -40,7 +41,7 @@ export class DestinationRegion {
     at += PageHashes.byteLength(capacityPages);
     this.written = new DirtyBitmap(arena, capacityPages, at);
     at += DirtyBitmap.byteLength(capacityPages);
-    this.unread = new DirtyBitmap(arena, capacityPages, at);
+    this.unread = new PageBacklog(arena, capacityPages, at);
     this.grow(region.byteLength);
   }
 
@@ -67,9 +68,13 @@ export class DestinationRegion {
   /** These pages and their hashes were written. Each page has to be read back once. */
   noteWritten(first: number, count: number): void {
     this.hashes.touch(first, count);
-    for (let page = first; page < first + count; page++) {
-      if (!this.written.set(page)) this.unread.set(page);
+    const end = first + count;
+    for (let at = first; at < end; ) {
+      const before = this.written.nextRun(at, end) ?? { first: end, count: 0 };
+      this.unread.add(at, before.first - at);
+      at = before.first + before.count;
     }
+    this.written.setRange(first, count);
   }
 
   /** Gives its areas back; it must not be used again. */

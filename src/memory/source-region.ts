@@ -1,6 +1,7 @@
 import type { Arena } from '../core/arena.js';
 import type { AreaPool } from './area-pool.js';
 import { DirtyBitmap } from './bitmap.js';
+import { PageBacklog } from './page-backlog.js';
 import { type HashKey, PageHashes } from './page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from './pages.js';
 import type { Region } from './region.js';
@@ -17,7 +18,7 @@ export class SourceRegion {
   /** Pages of which the destination holds, or will hold in order, what the hash and the shadow say. */
   readonly baseKnown: DirtyBitmap;
   /** Pages that no audit has looked at yet. */
-  readonly unaudited: DirtyBitmap;
+  readonly unaudited: PageBacklog;
   /** Pages whose content is to be indexed for patches. */
   readonly unindexed: DirtyBitmap;
   /** Address of the shadow of page 0, and how many pages from there have one. */
@@ -49,7 +50,7 @@ export class SourceRegion {
     at += bitmapBytes;
     this.baseKnown = new DirtyBitmap(arena, capacityPages, at);
     at += bitmapBytes;
-    this.unaudited = new DirtyBitmap(arena, capacityPages, at);
+    this.unaudited = new PageBacklog(arena, capacityPages, at);
     at += bitmapBytes;
     this.unindexed = new DirtyBitmap(arena, capacityPages, at);
     this.shadowPages = shadowPages;
@@ -79,7 +80,7 @@ export class SourceRegion {
     this.hashes.resize(pageCount);
     this.dirty.setRange(before, pageCount - before);
     this.baseKnown.setRange(before, pageCount - before);
-    this.unaudited.setRange(before, pageCount - before);
+    this.unaudited.add(before, pageCount - before);
     this.#byteLength = byteLength;
     this.#pageCount = pageCount;
   }

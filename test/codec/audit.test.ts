@@ -98,3 +98,43 @@ test('there is nothing to audit where the tracker is not exact', async () => {
   await capture.settleAudit();
   expect(capture.auditPagesLeft).toBe(0);
 });
+
+test('a page that is always dirty is not read again by each look', async () => {
+  const region = testRegion(new Random(9).bytes(300 * 4096), { as: 'calls' });
+  const marks = new MarksTracker([region]);
+  const capture = newCapture([region], marks);
+  await captureAll(capture);
+  marks.mark(0, 0, 1);
+  capture.takeDirty();
+  let readBytes = 0;
+  const { read } = region;
+  Object.assign(region, {
+    read: (offset: number, into: Uint8Array) => {
+      readBytes += into.byteLength;
+      return read(offset, into);
+    },
+  });
+  for (let look = 0; look < 5; look++) await capture.audit(60);
+  expect(capture.auditPagesLeft).toBe(1);
+  expect(readBytes).toBeLessThanOrEqual(301 * 4096);
+  await captureAll(capture);
+  await capture.audit(60);
+  expect(capture.auditPagesLeft).toBe(0);
+});
+
+test('looks go on from region to region, and around to what was dirty at first', async () => {
+  const regions = [5, 70, 3].map((pages, id) =>
+    testRegion(new Random(id).bytes(pages * 4096), { id, as: 'calls' }),
+  );
+  const marks = new MarksTracker(regions);
+  const capture = newCapture(regions, marks);
+  await captureAll(capture);
+  marks.mark(0, 4 * 4096, 1);
+  marks.mark(2, 0, 1);
+  capture.takeDirty();
+  for (let look = 0; look < 20; look++) await capture.audit(7);
+  expect(capture.auditPagesLeft).toBe(2);
+  await captureAll(capture);
+  await capture.audit(7);
+  expect(capture.auditPagesLeft).toBe(0);
+});

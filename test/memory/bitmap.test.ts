@@ -98,6 +98,15 @@ describe('a bitmap', () => {
     expect(() => DirtyBitmap.create(2 ** 32)).toThrow(RangeError);
   });
 
+  test('gives no more of a run than is asked for', () => {
+    const bitmap = DirtyBitmap.create(300);
+    bitmap.setRange(60, 200);
+    expect(bitmap.nextRun(0, 300, 64)).toEqual({ first: 60, count: 64 });
+    expect(bitmap.nextRun(250, 300, 64)).toEqual({ first: 250, count: 10 });
+    expect(bitmap.nextRun(70, 100, 64)).toEqual({ first: 70, count: 30 });
+    expect(bitmap.nextRun(0, 300)).toEqual({ first: 60, count: 200 });
+  });
+
   test('of no bits is empty', () => {
     const bitmap = DirtyBitmap.create(0);
     expect(bitmap.count()).toBe(0);
