@@ -26,7 +26,8 @@ export class Audit {
   /** The hashes found, as halves. */
   readonly #hashWords: Uint32Array;
   /** Where the next look begins. Pages that are always dirty would else be met again and again. */
-  #at: { source: SourceRegion | undefined; page: number } = { source: undefined, page: 0 };
+  #source: SourceRegion | undefined;
+  #page = 0;
   #suspects: Suspect[] = [];
   #missed: Suspect | undefined;
 
@@ -48,17 +49,15 @@ export class Audit {
    */
   async look(sources: readonly SourceRegion[], maxPages: number): Promise<void> {
     this.#throwIfMissed();
-    const { source: last, page } = this.#at;
-    const begin = last === undefined ? -1 : sources.indexOf(last);
-    const [before, after] = [sources.slice(0, Math.max(0, begin)), sources.slice(begin + 1)];
+    const last = this.#source === undefined ? -1 : sources.indexOf(this.#source);
+    const from = last < 0 ? 0 : this.#page;
     let left = maxPages;
-    if (last !== undefined && begin >= 0) {
-      left = await this.#lookIn(last, page, last.pageCount, left);
+    for (let step = 0; step <= sources.length && left > 0; step++) {
+      const source = sources[(Math.max(0, last) + step) % sources.length];
+      if (source === undefined || source.unaudited.size === 0) continue;
+      const end = step === sources.length ? from : source.pageCount;
+      left = await this.#lookIn(source, step === 0 ? from : 0, end, left);
     }
-    for (const source of [...after, ...before]) {
-      left = await this.#lookIn(source, 0, source.pageCount, left);
-    }
-    if (last !== undefined && begin >= 0) await this.#lookIn(last, 0, page, left);
   }
 
   /** Looks at up to about `maxPages` of the waiting pages from `from` on and below `end`. Returns how many may still be looked at. */
@@ -69,7 +68,7 @@ export class Audit {
     maxPages: number,
   ): Promise<number> {
     let left = maxPages;
-    let run = left > 0 ? source.unaudited.nextRun(from, end, chunkPages) : undefined;
+    let run = source.unaudited.nextRun(from, end, chunkPages);
     while (run !== undefined && left > 0) {
       const { first, count } = run;
       const { region, byteLength } = source;
@@ -78,7 +77,6 @@ export class Audit {
       if (reading !== undefined) await reading;
       this.#compare(source, first, count);
       left -= count;
-      this.#at = { source, page: first + count };
       run = source.unaudited.nextRun(first + count, end, chunkPages);
     }
     return left;
@@ -88,6 +86,8 @@ export class Audit {
   #compare(source: SourceRegion, first: number, count: number): void {
     const { dirty, unaudited, hashes } = source;
     const end = first + count;
+    this.#source = source;
+    this.#page = end;
     this.#arena.kernels.hashPages(this.#scratch, count, this.#found, this.#key.secret);
     unaudited.remove(first, count);
     for (let page = dirty.next(first, end); page < end; page = dirty.next(page + 1, end)) {
@@ -133,6 +133,6 @@ export class Audit {
   drop(source: SourceRegion): void {
     this.#suspects = this.#suspects.filter((suspect) => suspect.source !== source);
     if (this.#missed?.source === source) this.#missed = undefined;
-    if (this.#at.source === source) this.#at = { source: undefined, page: 0 };
+    if (this.#source === source) this.#source = undefined;
   }
 }

@@ -136,7 +136,11 @@ export class CaptureWindow {
   }
 
   #loadMemory(source: SourceRegion): undefined {
-    for (const run of this.dirty.runs(this.#count)) this.#read(source, run);
+    // Not by the generator: this is once a frame and more, and leaves the less behind.
+    for (let run = this.dirty.nextRun(0, this.#count); run !== undefined; ) {
+      this.#read(source, run);
+      run = this.dirty.nextRun(run.first + run.count, this.#count);
+    }
   }
 
   async #loadFile(source: SourceRegion): Promise<void> {
