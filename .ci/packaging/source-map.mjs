@@ -9,11 +9,15 @@ const silent = new Set(['ImportDeclaration', 'TSInterfaceDeclaration', 'TSTypeAl
 
 /**
  * A source map (version 3) cut down to what stack traces and breakpoints need: it maps wherever the source's line changes, has no
- * names, and of every source the code, each line at its number. Null if nothing that was written by hand is left of it.
+ * names, and of every source the code, each line at its number, with half its indent. Null if nothing that was written by hand is left of it.
  */
 export function slimMap(map) {
   if (map === null) return null;
   const used = new Map();
+  const codes = map.sources.map((path, source) =>
+    generated.test(path) ? '' : codeOf(path, map.sourcesContent[source]),
+  );
+  const indents = codes.map((code) => code.split('\n').map(indentOf));
   const mappings = decode(map.mappings).map((line) => {
     const kept = [];
     let last = '';
@@ -22,7 +26,8 @@ export function slimMap(map) {
       if (last === `${source}:${sourceLine}`) continue;
       last = `${source}:${sourceLine}`;
       if (!used.has(source)) used.set(source, used.size);
-      kept.push([column, used.get(source), sourceLine, sourceColumn]);
+      const moved = halved(indents[source][sourceLine], sourceColumn);
+      kept.push([column, used.get(source), sourceLine, moved]);
     }
     return kept;
   });
@@ -31,10 +36,26 @@ export function slimMap(map) {
   return {
     version: 3,
     sources: indexes.map((index) => map.sources[index]),
-    sourcesContent: indexes.map((index) => codeOf(map.sources[index], map.sourcesContent[index])),
+    sourcesContent: indexes.map((index) => outdent(codes[index])),
     names: [],
     mappings: encode(mappings),
   };
+}
+
+/** Spaces that `line` begins with. */
+function indentOf(line) {
+  return line.length - line.trimStart().length;
+}
+
+/** Where `column` of a line indented by so many spaces is once two of them are one. */
+function halved(indent, column) {
+  const before = Math.min(indent, column);
+  return column - before + Math.ceil(before / 2);
+}
+
+/** `code` with half its indent. */
+function outdent(code) {
+  return code.replace(/^ +/gm, (spaces) => ' '.repeat(halved(spaces.length, spaces.length)));
 }
 
 /** `text` without comments, imports and types; what stays keeps its line and column. */

@@ -129,7 +129,11 @@ describe('its source maps', () => {
         if (!('originalSource' in entry)) throw new Error(`${name}:${index + 1} is not mapped`);
         const source = map.sources.indexOf(entry.originalSource);
         expect(sources[source]?.[entry.originalLine]).toContain('throw');
-        expect(map.sourcesContent[source]?.split('\n')[entry.originalLine]).toContain('throw');
+        const content = map.sourcesContent[source]?.split('\n')[entry.originalLine] ?? '';
+        expect(content).toContain('throw');
+        // A word begins there.
+        expect(content.slice(entry.originalColumn)).toMatch(/^\w/);
+        expect(content.slice(0, entry.originalColumn)).toMatch(/(^|\W)$/);
       }
     });
   });
