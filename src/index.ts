@@ -31,3 +31,11 @@ export {
   migrate,
 } from './migration/migrate.js';
 export type { MigrateOptions } from './migration/options.js';
+export { type PredictOptions, predict } from './migration/predict.js';
+export type {
+  AssumedLink,
+  LinkBasis,
+  Outlook,
+  Prospect,
+  RoundOutlook,
+} from './migration/prospect.js';

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addDemo } from './demo.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
+import { addPredict } from './predict.js';
 import { addReceive } from './receive.js';
 import { addReplay } from './replay.js';
 import { addResolve } from './resolve.js';
@@ -22,6 +23,7 @@ function main(): Promise<void> {
   addDemo(program);
   addReceive(program);
   addSend(program);
+  addPredict(program);
   addInspect(program);
   addReplay(program);
   addResolve(program);

@@ -29,7 +29,7 @@ export interface RoundFacts {
 
 export interface ForecastDeps {
   readonly meter: Meter;
-  readonly sizes: WireSizes;
+  readonly sizes: Pick<WireSizes, 'fade' | 'ofCount'>;
   readonly costs: GuestCosts;
   /** The guest's tracker knows which pages are dirty. */
   readonly exact: boolean;
@@ -51,7 +51,7 @@ const leastScale = 0.8;
 const mostScale = 3;
 const mostCaution = 8;
 /** What a destination reads again, pages a millisecond; nobody tells. */
-const rereadPagesPerMs = 3000;
+export const rereadPagesPerMs = 3000;
 /** SHA-256 over transcripts, promises kept, timers set: what a switchover of nothing takes beside its round trips. */
 const ceremonyMs = 1;
 

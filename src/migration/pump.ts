@@ -13,19 +13,12 @@ import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { Pace } from './pace.js';
 import { PatchPolicy } from './patch-policy.js';
+import { lastFrameBytes, portionsOf, stepPages } from './portions.js';
 import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { Slices } from './slices.js';
 import { Tally } from './tally.js';
 import { type Expected, WireSizes } from './wire-sizes.js';
 
-/** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
-const stepPages = 64;
-/** Where most of them did not change, or where no guest shares the thread and files are read a mebibyte at a time. */
-const largeStepPages = 256;
-/** Looked at in one go while paused: a deadline that passes meanwhile is noticed within milliseconds. Most scanned pages did not change. */
-const lastStepPages = 1024;
-const lastScanPages = 4096;
-const lastFrameBytes: number = 512 * 1024;
 const controlChannel: ReadonlySet<number> = new Set([0]);
 /**
  * Pages the destination may still have to re-read when the guest stops: what the last rounds brought is re-read while paused, at
@@ -85,7 +78,9 @@ export class Pump {
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     this.#compression = new Compression({ ...deps, share: () => this.#slices.got });
     const { exact } = deps.guest.tracker;
-    this.#lastStepPages = exact ? lastStepPages : lastScanPages;
+    const portions = portionsOf(exact, deps.guest.handsOver ?? true);
+    this.#stepPages = portions.live;
+    this.#lastStepPages = portions.last;
     this.forecast = new Forecast({
       ...deps,
       sizes: this.#sizes,
@@ -94,7 +89,6 @@ export class Pump {
       // Of what is only copied the pause is over at COMMIT.
       roundTrips: deps.guest.handsOver === false ? 1 : 2,
     });
-    this.#stepPages = exact && deps.guest.handsOver !== false ? stepPages : largeStepPages;
   }
 
   /** See `Lanes.finalSeqs`. */

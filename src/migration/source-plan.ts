@@ -3,6 +3,7 @@ import type { Region } from '../memory/region.js';
 import { maxFeatures, maxNameBytes, maxRegions } from '../protocol/limits.js';
 import type { Offer, RegionChange } from '../protocol/messages.js';
 import { capability, ourCapabilities } from '../protocol/version.js';
+import type { ConvergenceLimits } from './convergence.js';
 import type { ResolvedOptions } from './options.js';
 import type { SourcePlan } from './source-states.js';
 
@@ -39,17 +40,27 @@ export function makePlan(
         maxByteLength,
       })),
     },
-    limits: {
-      motion: guest.motion ?? 'pausable',
-      maxDowntimeMs: options.maxDowntimeMs,
-      settle: options.settle,
-      onStall: options.onStall,
-      stallRounds,
-      stallMs,
-      maxRetreats: 3,
-    },
+    limits: makeLimits(guest, options),
     generation,
   };
+}
+
+/** When a migration of `guest` switches over, or is given up. */
+export function makeLimits(guest: Guest, options: ResolvedOptions): ConvergenceLimits {
+  return {
+    motion: guest.motion ?? 'pausable',
+    maxDowntimeMs: options.maxDowntimeMs,
+    settle: options.settle,
+    onStall: options.onStall,
+    stallRounds,
+    stallMs,
+    maxRetreats: 3,
+  };
+}
+
+/** Share of the thread the engine takes, 0.01 to 1: nobody waits for what is only copied, but others use the thread of a guest that runs on it. */
+export function cpuShareOf(guest: Guest, { cpuShare }: ResolvedOptions): number {
+  return cpuShare ?? (guest.handsOver === false ? 1 : 0.3);
 }
 
 /** What a source with these options says it can do, as bits of `capability`. */

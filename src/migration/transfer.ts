@@ -14,6 +14,7 @@ import type { ResolvedOptions } from './options.js';
 import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
 import { Repair } from './repair.js';
+import { cpuShareOf } from './source-plan.js';
 import type { SourceEvent } from './source-states.js';
 import { StateSender } from './state-sender.js';
 
@@ -82,7 +83,7 @@ export class Transfer {
     this.#deadline = new PauseDeadline(deps.clock);
     this.#pump = new Pump({
       ...deps,
-      cpuShare: deps.options.cpuShare ?? (deps.guest.handsOver === false ? 1 : 0.3),
+      cpuShare: cpuShareOf(deps.guest, deps.options),
       costs: this.#costs,
     });
     this.#states = new StateSender({

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folder, run } from './command.js';
 
-const commands = ['demo', 'receive', 'send', 'inspect', 'replay', 'resolve'];
+const commands = ['demo', 'receive', 'send', 'predict', 'inspect', 'replay', 'resolve'];
 
 describe('help', () => {
   it('names every command, and none that does not work yet', async () => {
     const { exit, stdout } = await run('--help');
     expect(exit).toBe(0);
     for (const name of commands) expect(stdout).toContain(`  ${name} `);
-    for (const name of ['predict', 'keys', 'snapshot', 'protect', 'instrument']) {
+    for (const name of ['keys', 'snapshot', 'protect', 'instrument']) {
       expect(stdout).not.toContain(name);
     }
   });
@@ -50,6 +50,8 @@ const wrong: readonly (readonly [what: string, args: readonly string[]])[] = [
   ['an unknown guest', ['demo', '--guest', 'doom']],
   ['a ledger beyond its largest size', ['demo', '--size', '5000']],
   ['SQLite below its smallest size', ['demo', '--guest', 'sqlite', '--size', '1']],
+  ['no time to watch', ['predict', 'a.img', '--seconds', '0']],
+  ['more time to watch than a day', ['predict', 'a.img', '--seconds', '86401']],
   ['a session that is none', ['resolve', 'abc', 'resume']],
   ['an unknown verdict', ['resolve', '0'.repeat(32), 'perhaps']],
 ];
