@@ -15,7 +15,13 @@ export { CompareTracker, HashTracker } from './memory/scan-trackers.js';
 export type { DirtyTracker } from './memory/tracker.js';
 export { type ByteBudget, sharedBudget } from './migration/byte-budget.js';
 export type { Arrival } from './migration/destination.js';
-export type { ByKind, Downtime, MigrationEvent, MigrationReport } from './migration/events.js';
+export type {
+  ByKind,
+  Downtime,
+  MigrationEvent,
+  MigrationReport,
+  SourcePhase,
+} from './migration/events.js';
 export {
   type IncomingOffer,
   type ListenAddress,

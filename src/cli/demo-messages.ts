@@ -1,6 +1,6 @@
 import type { FerryErrorCode } from '../errors.js';
-import type { StallPolicy } from '../migration/convergence.js';
 import type { MigrationEvent } from '../migration/events.js';
+import type { StallPolicy } from '../migration/options.js';
 import type { FailedEvent } from './failure.js';
 
 /** What runs in the demo, the same at both ends. */

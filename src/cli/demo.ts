@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { FerryError } from '../errors.js';
-import type { StallPolicy } from '../migration/convergence.js';
+import type { StallPolicy } from '../migration/options.js';
 import { resolveOptions } from '../migration/options.js';
 import { conduct, type Stage } from './conduct.js';
 import { DemoCoordinator } from './demo-coordinator.js';

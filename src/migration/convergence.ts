@@ -1,3 +1,5 @@
+import type { StallPolicy } from './options.js';
+
 /** What a live round told us. */
 export interface RoundOutcome {
   /** Counts from 1. */
@@ -12,9 +14,6 @@ export interface RoundOutcome {
   /** False while the audit or the destination's full re-read has pages left to look at. */
   readonly settled: boolean;
 }
-
-/** `throttle` slows the guest step by step, `force` switches over whatever it takes, `cancel` gives up. */
-export type StallPolicy = 'throttle' | 'force' | 'cancel';
 
 /**
  * How the guest's bytes move: `pausable` guests are stopped for the last pages; `unpausable` things are followed until a whole pass

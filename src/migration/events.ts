@@ -1,5 +1,20 @@
 import type { FerryErrorCode } from '../errors.js';
 
+/** Where a migration stands, as its source sees it (docs/design.md, "The conversation"). */
+export type SourcePhase =
+  | 'greeting'
+  | 'offering'
+  | 'pre-copy'
+  | 'pausing'
+  | 'stop-and-copy'
+  | 'preparing'
+  | 'retreating'
+  | 'committed'
+  | 'in-doubt'
+  | 'aborting'
+  | 'completed'
+  | 'failed';
+
 /** Pages or bytes by page kind. */
 export interface ByKind {
   readonly zero: number;

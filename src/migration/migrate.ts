@@ -3,7 +3,7 @@ import type { Guest } from '../guests/guest.js';
 import { connectTcp, isLoopbackHost } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { EventStream } from './event-stream.js';
-import type { MigrationEvent, MigrationReport } from './events.js';
+import type { MigrationEvent, MigrationReport, SourcePhase } from './events.js';
 import type { OpenTap } from './link.js';
 import { type MigrateOptions, resolveOptions } from './options.js';
 import { rehearse } from './rehearsal.js';
@@ -40,7 +40,7 @@ export interface Migration extends AsyncIterable<MigrationEvent> {
   readonly session: string;
   /** The report; rejects with a FerryError, and the guest then runs on here (unless its code is ERR_OUTCOME_UNKNOWN). */
   readonly done: Promise<MigrationReport>;
-  readonly phase: SourceState['phase'];
+  readonly phase: SourcePhase;
   /** The operator's word on a switchover in doubt: `resume` the guest here, or `abandon` it here for good. No effect before COMMIT. */
   resolve(verdict: 'resume' | 'abandon'): void;
 }
@@ -68,7 +68,7 @@ export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): 
     return { host, port };
   });
   const events = new EventStream<MigrationEvent>();
-  let lastPhase: SourceState['phase'] = 'greeting';
+  let lastPhase: SourcePhase = 'greeting';
   const driver = new SourceDriver({
     guest,
     connect: async (nth) => {
@@ -121,7 +121,7 @@ export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): 
   return {
     session: Buffer.from(driver.session).toString('hex'),
     done,
-    get phase() {
+    get phase(): SourcePhase {
       return driver.phase;
     },
     resolve: (verdict) => driver.resolve(verdict),

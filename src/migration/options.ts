@@ -1,6 +1,8 @@
 import { maxChannels } from '../protocol/limits.js';
 import { ByteBudget } from './byte-budget.js';
-import type { StallPolicy } from './convergence.js';
+
+/** `throttle` slows the guest step by step, `force` switches over whatever it takes, `cancel` gives up. */
+export type StallPolicy = 'throttle' | 'force' | 'cancel';
 
 /** How a migration behaves. All optional; everything is checked once, here. */
 export interface MigrateOptions {
