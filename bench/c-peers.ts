@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { benchRequire, ifInstalled } from './bench-packages.js';
 
 /** bench/peers.c as functions. Views of any memory are passed as the pointers they are. */
 export interface CPeers {
@@ -43,17 +43,6 @@ const root = new URL('../../', import.meta.url);
 
 const c = 'needs gcc and npm install --prefix bench --no-package-lock';
 
-/** What `load` gives; undefined, and a word why, where something is not installed. */
-function ifInstalled<T>(what: string, load: () => T): T | undefined {
-  try {
-    return load();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : error;
-    console.error(`  skipped: ${what}: ${reason}`);
-    return undefined;
-  }
-}
-
 /** Compiles bench/peers.c. */
 function compile(): ReturnType<Koffi['load']> {
   const library = fileURLToPath(new URL('build/peers.so', root));
@@ -65,7 +54,7 @@ function compile(): ReturnType<Koffi['load']> {
 }
 
 function koffi(): Koffi {
-  return createRequire(new URL('bench/package.json', root))('koffi');
+  return benchRequire('koffi');
 }
 
 /** The rivals in C, compiled now; undefined, and a word why, where there is no gcc or koffi is not installed. */

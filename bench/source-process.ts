@@ -2,7 +2,7 @@
 import { bufferGuest, fileGuest, type Guest, MarksTracker, memoryRegion } from '../src/index.js';
 import { makeImage } from './image.js';
 import { peakBytes } from './memory-peak.js';
-import type { SourceJob } from './source.js';
+import { type SourceJob, zeroShare } from './source.js';
 import { transfer } from './transfer.js';
 
 const stretchPages = 16;
@@ -15,7 +15,7 @@ process.send?.({ ...done, peakBytes: peakBytes() }, () => process.exit(0));
 
 function idleMemory(count: number, regionBytes: number): Guest {
   const regions = Array.from({ length: count }, (_, id) => {
-    const bytes = makeImage(regionBytes, 0.4, stretchPages);
+    const bytes = makeImage(regionBytes, zeroShare, stretchPages);
     return memoryRegion({ id, name: `memory ${id}`, bytes: () => bytes });
   });
   return {

@@ -4,10 +4,13 @@ import type { MigrateOptions } from '../src/index.js';
 import type { Launcher } from './destination.js';
 import type { Transfer, TransferTo } from './transfer.js';
 
+/** Of the pages of its memory. */
+export const zeroShare = 0.4;
+
 /** What bench/source-process.ts is to move, once. */
 export interface SourceJob {
   readonly to: TransferTo;
-  readonly from: /** Memory that nobody writes: regions, each of so many bytes, 40 % of them zero. */
+  readonly from: /** Memory that nobody writes: regions, each of so many bytes. */
     | { readonly kind: 'memory'; readonly regions: number; readonly regionBytes: number }
     | { readonly kind: 'file'; readonly path: string };
   readonly options: Omit<MigrateOptions, 'signal'>;
