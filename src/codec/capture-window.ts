@@ -81,6 +81,8 @@ export class CaptureWindow {
     this.#first = first;
     this.#count = end - first;
     let taken = this.#move(source.dirty.address + first / 8, this.dirty.address);
+    // A tracker may know of growth that nobody has followed yet: such pages do not exist here.
+    if (end === source.pageCount) taken -= this.#giveBack(source, this.#count, WINDOW_PAGES);
     // What was marked again behind a sweep waits for the next one: pages of a frame ascend.
     if (from > first) taken -= this.#giveBack(source, 0, from - first);
     if (taken <= most || most >= wordPages) return taken;

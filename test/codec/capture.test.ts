@@ -271,6 +271,22 @@ describe('frames', () => {
 });
 
 describe('regions', () => {
+  test('that grew unnoticed show nothing of it, though their tracker knows, until they are followed', async () => {
+    const region = testRegion(noise(3), { maxByteLength: 10 * 4096 });
+    const marks = new MarksTracker([region]);
+    const capture = newCapture([region], marks);
+    await captureAll(capture);
+    region.grow(6 * 4096);
+    region.bytes.set(noise(4), 2 * 4096);
+    marks.mark(0, 2 * 4096, 4 * 4096);
+    capture.takeDirty();
+    // Fewer at a time than the tracker knows.
+    const budget = { maxPayloadBytes: MIB, maxPages: 2 };
+    expect(sent(await captureAll(capture, budget))).toEqual(['0:2 raw']);
+    expect(capture.syncRegions([region])).toHaveLength(1);
+    expect(sent(await captureAll(capture))).toEqual(['0:3 raw', '0:4 raw', '0:5 raw']);
+  });
+
   test('that grow, appear and vanish are reported, and what is new is dirty', async () => {
     const grown = testRegion(noise(1).subarray(0, 100), { id: 1, maxByteLength: 100_000 });
     const gone = testRegion(noise(1), { id: 2 });
