@@ -1,16 +1,15 @@
 import { randomFillSync } from 'node:crypto';
-import initSqlJs from 'sql.js';
 import { Arena } from '../src/core/arena.js';
 import { loadLz4Wasm } from '../test/reference/lz4-wasm.js';
 import { loadLz4Peer } from './c-peers.js';
 import { type Suite, throughput } from './harness.js';
+import { rowPages } from './rows.js';
 
 const blockBytes = 65536;
 const slack = 64;
 
 /** 64 KiB of what frames are made of. */
 async function contents(): Promise<Record<string, Uint8Array>> {
-  const database = await sqliteRows();
   const words = new TextEncoder().encode(
     JSON.stringify(Object.entries(process.report.getReport())).repeat(8),
   );
@@ -20,27 +19,11 @@ async function contents(): Promise<Record<string, Uint8Array>> {
     all[index] = 0x7f12_3400_0000n + BigInt(places[index] ?? 0) * 16n;
   });
   return {
-    sqlite: database,
+    sqlite: await rowPages(blockBytes),
     json: words.subarray(0, blockBytes),
     pointers: numbers,
     random: randomFillSync(new Uint8Array(blockBytes)),
   };
-}
-
-/** Pages in the middle of a database of rows that are half text, half random. */
-async function sqliteRows(): Promise<Uint8Array> {
-  const sql = await initSqlJs();
-  const database = new sql.Database();
-  database.run('CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, balance REAL, data BLOB)');
-  const insert = database.prepare('INSERT INTO items VALUES (?, ?, ?, ?)');
-  for (let id = 0; id < 4000; id++) {
-    const data = randomFillSync(new Uint8Array(40));
-    insert.run([id, `item number ${id} of the warehouse in the north`, id * 1.25, data]);
-  }
-  insert.free();
-  const bytes = database.export();
-  database.close();
-  return bytes.subarray(4 * blockBytes, 5 * blockBytes);
 }
 
 export const suite: Suite = {

@@ -7,7 +7,17 @@ import type { Result, Suite } from './harness.js';
 import { formatLine, formatTable } from './report.js';
 
 /** Every suite there is: NAME stands for bench/NAME.bench.ts. */
-const names = ['scan', 'hash', 'xbzrle', 'capture', 'lz4', 'pipeline', 'downtime', 'link'];
+const names = [
+  'scan',
+  'hash',
+  'xbzrle',
+  'capture',
+  'lz4',
+  'pipeline',
+  'downtime',
+  'link',
+  'adaptive',
+];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

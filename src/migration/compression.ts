@@ -71,9 +71,11 @@ export class Compression {
     const [capture, compress, ratio] = [this.#captureMs, this.#compressMs, this.#ratio].map(
       ({ value }) => value,
     );
-    const rate = this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY;
+    const rate = this.#meter.bytesPerSecond;
+    // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
+    if (rate === undefined) return true;
+    if (capture === undefined || compress === undefined || ratio === undefined) return true;
     const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#budget));
-    if (capture === undefined || compress === undefined || ratio === undefined) return false;
     if (paused) return compress * (1 + decompressing) + ratio * linkMs < worthwhile * linkMs;
     // One byte is captured and compressed while another is on the link: the slower of the two counts.
     const share = this.#share();

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import { Samples } from './samples.js';
+import { Startup } from './startup.js';
 
 export interface LeavingFrame {
   readonly seq: number;
@@ -17,6 +18,11 @@ interface Sent extends LeavingFrame {
 
 /** Frames this small say something about delay, not about rate. */
 const bulkBytes = 32 * 1024;
+/** Payload of frames before the link is known: enough to measure it, and soon over where it is slow. */
+const firstFrameBytes: number = bulkBytes;
+/** In flight may be so many times what the link is known to carry in a round trip; and while it was not seen full yet. */
+const gain = 1.25;
+const startupGain = 2.5;
 /** A frame of fewer pages says little about what one costs. */
 const manyPages = 16;
 const smoothing = 0.2;
@@ -44,6 +50,7 @@ export class Meter {
   #rate: number | undefined;
   #appliedMsPerPage = 0;
   #minRttMs = Number.POSITIVE_INFINITY;
+  readonly #startup = new Startup();
 
   constructor(clock: Clock, channels = 1) {
     this.#clock = clock;
@@ -85,13 +92,15 @@ export class Meter {
   /** Payload of the next frame: 2 ms worth of the link, 16 to 512 KiB. */
   get frameBytes(): number {
     const rate = this.bytesPerSecond;
-    const worth = rate === undefined ? 256 * 1024 : rate * 0.002;
+    const worth = rate === undefined ? firstFrameBytes : rate * 0.002;
     return Math.min(512 * 1024, Math.max(16 * 1024, Math.floor(worth)));
   }
 
-  /** Bytes of one channel that may be unacknowledged: its part of 1.25 x rate x RTT, at least four frames, at most 8 MiB. */
+  /** Bytes of one channel that may be unacknowledged: its part of 1.25 x rate x RTT, of 2.5 x the highest rate yet until the link was seen full; at least four frames, at most 8 MiB. */
   get windowBytes(): number {
-    const product = ((this.bytesPerSecond ?? 0) * this.rttMs * 1.25) / 1000;
+    const isOver = this.#startup.isOver;
+    const rate = isOver ? (this.bytesPerSecond ?? 0) : this.#startup.peak;
+    const product = (rate * this.rttMs * (isOver ? gain : startupGain)) / 1000;
     return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product / this.#channels.length));
   }
 
@@ -141,7 +150,9 @@ export class Meter {
       this.#appliedMsPerPage += smoothing * (measured - this.#appliedMsPerPage);
     }
     if (carried >= bulkBytes && tookMs > 0) {
-      this.#rates.add((carried / tookMs) * 1000);
+      const rate = (carried / tookMs) * 1000;
+      this.#rates.add(rate);
+      this.#startup.measured(rate, last.ackedBefore, this.#ackedBytes);
       this.#rate = this.#rates.quantile(0.75);
     }
     this.#ackedAt = now;

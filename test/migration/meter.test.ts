@@ -35,9 +35,48 @@ describe('the window of a link', () => {
   });
 
   it('opens on a long link until it holds what the link would carry, and no more than 8 MiB and a frame', () => {
-    const trips = framesInFlight(400);
+    const trips = framesInFlight(12);
     const most = Math.max(...trips.map(({ bytes }) => bytes));
     expect(most).toBeGreaterThan(8 * 2 ** 20 - 512 * 1024);
     expect(most).toBeLessThanOrEqual(8 * 2 ** 20 + 512 * 1024 + overheadBytes);
   });
+
+  /** Frames through a link that carries `rate` bytes a second one after the other, each acknowledged a round trip after it passed. */
+  function throughLink(rate: number, frames: number): { meter: Meter; fullAfterMs: number } {
+    let now = 0;
+    const clock: Clock = { now: () => now, turn: () => Promise.resolve(), after: () => () => {} };
+    const meter = new Meter(clock);
+    const acks: { at: number; seq: number }[] = [];
+    let freeAt = 0;
+    let fullAfterMs = Number.POSITIVE_INFINITY;
+    for (let seq = 1; seq <= frames; ) {
+      if (meter.hasRoom(0)) {
+        const bytes = meter.frameBytes + overheadBytes;
+        meter.left({ seq, bytes, pages: 4, at: now });
+        freeAt = Math.max(freeAt, now) + (bytes / rate) * 1000;
+        acks.push({ at: freeAt + rttMs, seq });
+        seq += 1;
+        continue;
+      }
+      if (meter.inFlightBytes > (rate * rttMs) / 1000) fullAfterMs = Math.min(fullAfterMs, now);
+      const next = acks.shift();
+      if (next === undefined) break;
+      now = next.at;
+      meter.acknowledged(next.seq);
+    }
+    return { meter, fullAfterMs };
+  }
+
+  it.each([1.25e6, 12.5e6, 125e6])(
+    'is full within ten round trips on a link of %d bytes a second, and no more than that for long',
+    (rate) => {
+      const { meter, fullAfterMs } = throughLink(rate, 2000);
+      expect(fullAfterMs).toBeLessThan(10 * rttMs + (4 * 32_768 * 1000) / rate);
+      expect(meter.bytesPerSecond).toBeGreaterThan(0.9 * rate);
+      expect(meter.bytesPerSecond).toBeLessThan(1.1 * rate);
+      const needed = (rate * rttMs) / 1000;
+      expect(meter.windowBytes).toBeGreaterThan(Math.min(8 * 2 ** 20, needed));
+      expect(meter.windowBytes).toBeLessThan(1.5 * needed + 4 * meter.frameBytes + 1);
+    },
+  );
 });
