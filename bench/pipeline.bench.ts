@@ -19,9 +19,15 @@ const options: MigrateOptions = { settle: 'first', cpuShare: 1 };
 
 /**
  * `cold`: to a process that never held anything; `warm`: over what the last migration brought; without the memory for deltas, which an idle
- * guest has no use for; `file`: from file to file, as the others do it.
+ * guest has no use for, with a checksum of every frame and without; `file`: from file to file, as the others do it.
  */
-const contestants = ['cold', 'warm', 'warm-without-shadow', 'file'] as const;
+const contestants = [
+  'cold',
+  'warm',
+  'warm-without-shadow',
+  'warm-without-checksum',
+  'file',
+] as const;
 
 export const suite: Suite = {
   question:
@@ -48,6 +54,8 @@ async function* race(bytes: Uint8Array, image: string, copy: string): AsyncGener
     cold: () => toFreshPlace({ kind: 'memory' }, (port) => transfer(memory(), { port }, options)),
     warm: () => transfer(memory(), warmPlace, options),
     'warm-without-shadow': () => transfer(memory(), warmPlace, { ...options, shadowBytes: 0 }),
+    'warm-without-checksum': () =>
+      transfer(memory(), warmPlace, { ...options, shadowBytes: 0, checksum: 'never' }),
     file: () => toFreshPlace({ kind: 'file', path: copy }, (port) => sendFile(image, port)),
   };
   const rivals = rivalsOf(image, copy);

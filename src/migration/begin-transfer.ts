@@ -35,6 +35,7 @@ export function beginTransfer(
   }
   guest.tracker.start();
   link.checksumOf = (bytes) => engine.checksum(bytes);
+  link.sumsPages = options.checksum !== 'never';
   return new Transfer({
     ...deps,
     engine,

@@ -1,7 +1,7 @@
 import { asFerryError, FerryError } from '../errors.js';
 import { decodeMessage } from '../protocol/decode.js';
 import { encodeMessage } from '../protocol/encode.js';
-import { sealFrame } from '../protocol/header.js';
+import { frameFlag, sealFrame } from '../protocol/header.js';
 import type { Message } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
@@ -58,6 +58,8 @@ export class Link {
   onSign: () => void = () => {};
   /** Hashes frame bodies; one that knows where they stand need not copy them. */
   checksumOf: ((bytes: Uint8Array) => bigint) | undefined;
+  /** Whether frames of pages get a checksum. */
+  sumsPages = true;
 
   /** `attempt`: ours where we are the source; undefined: taken from the first frame that arrives. */
   constructor(
@@ -126,9 +128,10 @@ export class Link {
     const seq = this.#nextSeq();
     const { tableBytes, rawBytes } = frame;
     const { attempt } = this;
+    const flags = this.sumsPages ? 0 : frameFlag.noChecksum;
     sealFrame(
       frame.bytes,
-      { type: 'PAGES', tableBytes, rawBytes, seq, round, attempt },
+      { type: 'PAGES', flags, tableBytes, rawBytes, seq, round, attempt },
       this.checksumOf,
     );
     this.#heldFrames += 1;

@@ -35,6 +35,11 @@ export interface MigrateOptions {
    * decided for each frame, `always` where it makes them smaller, or `never`.
    */
   readonly compression?: 'auto' | 'always' | 'never';
+  /**
+   * Whether frames of pages carry a checksum: `auto` (default) where nothing below the protocol has one, `always`, or `never`: damage on the way is then found
+   * when the digests are compared, and its pages are sent again.
+   */
+  readonly checksum?: 'auto' | 'always' | 'never';
   /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
   readonly cpuShare?: number;
   /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
@@ -75,6 +80,7 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     baseCacheBytes: wholeBytes('baseCacheBytes', options.baseCacheBytes ?? 32 * MiB),
     patches: oneOf('patches', options.patches ?? 'auto', ['auto', 'always', 'never']),
     compression: oneOf('compression', options.compression ?? 'auto', ['auto', 'always', 'never']),
+    checksum: oneOf('checksum', options.checksum ?? 'auto', ['auto', 'always', 'never']),
     cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
     outcomeTimeoutMs: milliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
   });

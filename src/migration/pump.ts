@@ -49,6 +49,7 @@ export class Pump {
   readonly #patches: PatchPolicy;
   readonly #compression: Compression;
   readonly #slices: Slices;
+  readonly #sumsPages: boolean;
   readonly #stepPages: number;
   readonly #lastStepPages: number;
   readonly #sizes = new WireSizes();
@@ -77,6 +78,7 @@ export class Pump {
     this.#patches = new PatchPolicy(deps.options, deps.meter);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     this.#compression = new Compression({ ...deps, share: () => this.#slices.got });
+    this.#sumsPages = deps.options.checksum !== 'never';
     const { exact } = deps.guest.tracker;
     const portions = portionsOf(exact, deps.guest.handsOver ?? true);
     this.#stepPages = portions.live;
@@ -99,6 +101,7 @@ export class Pump {
   /** The connection of `channel` is there: its pages may leave. */
   open(channel: number, link: Link): void {
     link.checksumOf = (bytes) => this.#engine.checksum(bytes);
+    link.sumsPages = this.#sumsPages;
     this.#lanes.open(channel, link);
   }
 

@@ -47,7 +47,7 @@ export interface FrameOrder {
 
 export interface FrameFields extends FrameOrder {
   readonly type: MessageName;
-  /** See `frameFlag`; default: lz4 where the body was longer before, else none. */
+  /** See `frameFlag`; lz4 besides, where the body was longer before. Default none. */
   readonly flags?: number;
   /** Bytes of the run table at the start of a PAGES body, before compression; default 0. */
   readonly tableBytes?: number;
@@ -73,7 +73,7 @@ export function sealFrame(
 ): void {
   const bodyBytes = frame.length - headerBytes;
   const { type, tableBytes = 0, rawBytes = bodyBytes } = fields;
-  const { flags = rawBytes > bodyBytes ? frameFlag.lz4 : 0 } = fields;
+  const flags = (fields.flags ?? 0) | (rawBytes > bodyBytes ? frameFlag.lz4 : 0);
   const fault = faultOf({ type, flags, tableBytes, rawBytes, bodyBytes });
   if (fault !== undefined) throw new RangeError(fault.what);
   for (const value of [fields.seq, fields.round, fields.attempt]) {

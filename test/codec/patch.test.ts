@@ -8,7 +8,7 @@ import { NaiveRing } from '../reference/patch.js';
 import { Random } from '../reference/random.js';
 import { type TestRegion, testRegion } from '../reference/regions.js';
 import { type NaiveBody, naiveApply, naiveBody, varint } from '../reference/run-table.js';
-import { captureAll, MIB, newCapture, type PlainFrame, secret, sent } from './ends.js';
+import { captureAll, copyFrame, MIB, newCapture, type PlainFrame, secret, sent } from './ends.js';
 
 const budget = { maxPayloadBytes: 64 << 10, maxPages: 1000 };
 
@@ -68,6 +68,27 @@ async function pair(bytes: Uint8Array, options: Partial<CaptureOptions> = {}) {
   await flush();
   return { region, capture, destination, flush };
 }
+
+test('say pages that are there twice as copies, in the first pass too', async () => {
+  const half = new Random(12).bytes(100 * 4096);
+  const region = testRegion(Uint8Array.from([...half, ...half]));
+  const capture = newCapture([region], new HashTracker(), { patches: true });
+  capture.setBase(0, 'zero');
+  const frames: PlainFrame[] = [];
+  for (let isExhausted = false; !isExhausted; ) {
+    const { frame, exhausted } = await capture.capture({ maxPayloadBytes: MIB, maxPages: 64 });
+    if (frame !== undefined) frames.push(copyFrame(frame));
+    frame?.release();
+    capture.indexPages(64);
+    isExhausted = exhausted;
+  }
+  expect(patchesIn(frames)).toBeGreaterThan(90);
+  const bytes = frames.reduce((sum, { body }) => sum + body.length, 0);
+  expect(bytes).toBeLessThan(110 * 4096);
+  const target = new Destination([testRegion(new Uint8Array(200 * 4096), { fresh: true })]);
+  await target.apply(frames);
+  expect(Buffer.compare(target.regions[0]?.bytes ?? new Uint8Array(), region.bytes)).toBe(0);
+});
 
 const modes: [string, Partial<CaptureOptions>][] = [
   ['a full shadow', { shadowBytes: 16 * MIB }],

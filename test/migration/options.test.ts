@@ -12,11 +12,11 @@ describe('the options of a migration', () => {
     expect(switchoverTimeoutMs).toBe(1_000_000_000);
   });
 
-  it('know three ways with patches', () => {
-    expect(resolveOptions().patches).toBe('auto');
-    for (const patches of ['auto', 'always', 'never'] as const) {
-      expect(resolveOptions({ patches }).patches).toBe(patches);
+  it.each(['patches', 'compression', 'checksum'] as const)('know three ways with %s', (name) => {
+    expect(resolveOptions()[name]).toBe('auto');
+    for (const way of ['auto', 'always', 'never'] as const) {
+      expect(resolveOptions({ [name]: way })[name]).toBe(way);
     }
-    expect(() => resolveOptions(JSON.parse('{"patches":"sometimes"}'))).toThrow(RangeError);
+    expect(() => resolveOptions(JSON.parse(`{"${name}":"sometimes"}`))).toThrow(RangeError);
   });
 });

@@ -149,6 +149,35 @@ describe('a migration whose link is cut', () => {
   );
 });
 
+describe('pages without a checksum', () => {
+  it('are sent so where that is asked for, and arrive whole', async () => {
+    const checksums: bigint[] = [];
+    const scenario: Scenario = {
+      ...dense,
+      options: { checksum: 'never' },
+      forge: (frame) => {
+        checksums.push(readHeader(frame).checksum);
+        return frame;
+      },
+    };
+    const outcome = await simulate(scenario);
+    expect(outcome).toMatchObject({ completed: true, violations: [] });
+    expect(checksums).toEqual([0n]);
+  });
+
+  it('are never run with a flipped bit: it is repaired, or ends the migration', async () => {
+    const scenario: Scenario = { ...dense, options: { checksum: 'never' } };
+    const whole = await simulate(scenario);
+    let repaired = 0;
+    for (let byte = 400; byte < whole.deliveredBytes; byte += 97 * everyByte) {
+      const outcome = await simulate({ ...scenario, flip: { from: 'source', byte } });
+      expect(outcome.violations).toEqual([]);
+      repaired += outcome.report?.repaired ?? 0;
+    }
+    expect(repaired).toBeGreaterThan(0);
+  }, 600_000);
+});
+
 describe('a switchover in doubt', () => {
   /** Cuts `small` for good where the source ends in doubt and the destination is ready: COMMIT is lost. */
   async function lostCommit(): Promise<number> {
