@@ -1,9 +1,7 @@
 import type { CaptureEngine } from '../codec/capture.js';
-import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
-import { Compression } from './compression.js';
 import type { RoundOutcome } from './convergence.js';
 import { Forecast, shortestRoundMs } from './forecast.js';
 import type { GuestCosts } from './guest-costs.js';
@@ -11,12 +9,12 @@ import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
-import { Pace } from './pace.js';
+import { PageSender } from './page-sender.js';
 import { PatchPolicy } from './patch-policy.js';
 import { lastFrameBytes, portionsOf, stepPages } from './portions.js';
 import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { Slices } from './slices.js';
-import { Tally } from './tally.js';
+import type { Tally } from './tally.js';
 import { type Expected, WireSizes } from './wire-sizes.js';
 
 const controlChannel: ReadonlySet<number> = new Set([0]);
@@ -45,15 +43,13 @@ export class Pump {
   readonly #lanes: Lanes;
   readonly #clock: Clock;
   readonly #meter: Meter;
-  readonly #pace: Pace;
+  readonly #sender: PageSender;
   readonly #patches: PatchPolicy;
-  readonly #compression: Compression;
   readonly #slices: Slices;
   readonly #sumsPages: boolean;
   readonly #stepPages: number;
   readonly #lastStepPages: number;
   readonly #sizes = new WireSizes();
-  readonly tally: Tally = new Tally();
   readonly forecast: Forecast;
   #round = 0;
   #rereadPages = 0;
@@ -74,10 +70,13 @@ export class Pump {
     this.#lanes = new Lanes(deps.link, deps.options.connections, deps.meter, deps.clock);
     this.#clock = deps.clock;
     this.#meter = deps.meter;
-    this.#pace = new Pace(deps.options, deps.clock);
     this.#patches = new PatchPolicy(deps.options, deps.meter);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
-    this.#compression = new Compression({ ...deps, share: () => this.#slices.got });
+    this.#sender = new PageSender({
+      ...deps,
+      lanes: this.#lanes,
+      share: () => this.#slices.got,
+    });
     this.#sumsPages = deps.options.checksum !== 'never';
     const { exact } = deps.guest.tracker;
     const portions = portionsOf(exact, deps.guest.handsOver ?? true);
@@ -91,6 +90,10 @@ export class Pump {
       // Of what is only copied the pause is over at COMMIT.
       roundTrips: deps.guest.handsOver === false ? 1 : 2,
     });
+  }
+
+  get tally(): Tally {
+    return this.#sender.tally;
   }
 
   /** See `Lanes.finalSeqs`. */
@@ -133,16 +136,17 @@ export class Pump {
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
-        maxPayloadBytes: this.#compression.payloadBytes(
-          this.#pace.frameBytes(this.#meter.frameBytes),
-        ),
+        maxPayloadBytes: this.#sender.frameBytes,
         maxPages: this.#stepPages,
       });
-      const frame = this.#packed(step.frame, from, false);
+      const frame = step.frame && this.#sender.packed(step.frame, from, false);
       watch.captured(from, step.examinedPages);
       if (step.exhausted) channels.delete(channel);
-      if (frame !== undefined && !(await this.#sendPaced(channel, frame, live, watch)))
-        return undefined;
+      if (frame !== undefined) {
+        if (!(await watch.idle(this.#sender.mayLeave(frame, live)))) return undefined;
+        this.#sender.send(channel, frame, this.#round);
+        if (this.#round > 1) this.#sizes.note(frame);
+      }
       if (this.#engine.auditPagesLeft > 0 && this.#round > 1)
         await watch.idle(this.#engine.audit(stepPages));
       onStep();
@@ -186,8 +190,8 @@ export class Pump {
         maxPages: this.#lastStepPages,
       });
       if (step.exhausted) channels.delete(channel);
-      const frame = this.#packed(step.frame, from, true);
-      if (frame !== undefined) this.#send(channel, frame);
+      if (step.frame === undefined) continue;
+      this.#sender.send(channel, this.#sender.packed(step.frame, from, true), this.#round);
     }
     return true;
   }
@@ -223,36 +227,6 @@ export class Pump {
     const changes = this.#engine.syncRegions(this.#guest.regions);
     for (const change of changes) this.announce({ type: 'REGION', ...change });
     return isAlone || changes.length === 0 || this.#lanes.quiet(live);
-  }
-
-  /** Sends once the byte budget allows it. False, and the frame was dropped, if there is no point any more. */
-  async #sendPaced(
-    channel: number,
-    frame: CapturedFrame,
-    live: () => boolean,
-    watch: RoundWatch,
-  ): Promise<boolean> {
-    if (await watch.idle(this.#pace.take(frame.bytes.byteLength, live))) {
-      this.#send(channel, frame);
-      if (this.#round > 1) this.#sizes.note(frame);
-      return true;
-    }
-    this.#engine.takeBack(frame);
-    return false;
-  }
-
-  /** The frame as it should leave; its capture began at `from`. */
-  #packed(
-    frame: CapturedFrame | undefined,
-    from: number,
-    paused: boolean,
-  ): CapturedFrame | undefined {
-    return frame && this.#compression.pack(frame, this.#clock.now() - from, paused);
-  }
-
-  #send(channel: number, frame: CapturedFrame): void {
-    this.tally.add(frame);
-    this.#lanes.sendPages(channel, frame, frame.pageCount, this.#round);
   }
 
   /** Uses a moment in which the link is waited for. Returns how many pages there were to index. */

@@ -1,7 +1,23 @@
 import type { Guest } from '../guests/guest.js';
-import type { MigrationReport } from './events.js';
+import type { Downtime, MigrationReport, Prediction } from './events.js';
 import type { Meter } from './meter.js';
-import type { TransferSummary } from './transfer.js';
+import type { Tally } from './tally.js';
+
+/** What the transfer knows of itself once the guest runs over there. */
+export interface TransferSummary {
+  /** Live passes. */
+  readonly rounds: number;
+  readonly retreats: number;
+  readonly totalPages: number;
+  readonly tally: Tally;
+  readonly lastRoundPages: number;
+  /** Null where nothing was paused, as are the next two. */
+  readonly downtime: Downtime | null;
+  readonly predictedDowntimeMs: number | null;
+  readonly prediction: Prediction | null;
+  readonly repaired: number;
+  readonly digest: Uint8Array;
+}
 
 /** Puts the finished migration's numbers together. */
 export function makeReport(facts: {

@@ -5,7 +5,7 @@ import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
-import type { Downtime, MigrationEvent, Prediction } from './events.js';
+import type { MigrationEvent, Prediction } from './events.js';
 import type { GuestControl } from './guest-control.js';
 import { GuestCosts } from './guest-costs.js';
 import type { Link } from './link.js';
@@ -14,6 +14,8 @@ import type { ResolvedOptions } from './options.js';
 import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
 import { Repair } from './repair.js';
+import type { TransferSummary } from './report.js';
+import { SerialWork } from './serial-work.js';
 import { cpuShareOf } from './source-plan.js';
 import type { SourceEvent } from './source-states.js';
 import { StateSender } from './state-sender.js';
@@ -37,21 +39,6 @@ export interface TransferDeps {
   readonly emit: (event: MigrationEvent) => void;
 }
 
-export interface TransferSummary {
-  /** Live passes. */
-  readonly rounds: number;
-  readonly retreats: number;
-  readonly totalPages: number;
-  readonly tally: Pump['tally'];
-  readonly lastRoundPages: number;
-  /** Null where nothing was paused, as are the next two. */
-  readonly downtime: Downtime | null;
-  readonly predictedDowntimeMs: number | null;
-  readonly prediction: Prediction | null;
-  readonly repaired: number;
-  readonly digest: Uint8Array;
-}
-
 const progressEveryMs = 100;
 
 /**
@@ -63,8 +50,7 @@ export class Transfer {
   readonly #pump: Pump;
   readonly #repair: Repair;
   readonly #states: StateSender;
-  #work: Promise<void> = Promise.resolve();
-  #epoch = 0;
+  readonly #work: SerialWork;
   #generation = 0;
   #timer: PauseTimer | undefined;
   #running: Running | undefined;
@@ -81,6 +67,9 @@ export class Transfer {
   constructor(deps: TransferDeps) {
     this.#deps = deps;
     this.#deadline = new PauseDeadline(deps.clock);
+    this.#work = new SerialWork((error) => {
+      deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+    });
     this.#pump = new Pump({
       ...deps,
       cpuShare: cpuShareOf(deps.guest, deps.options),
@@ -124,12 +113,12 @@ export class Transfer {
 
   /** Ends what is under way between two frames. */
   stop(): void {
-    this.#epoch += 1;
+    this.#work.stop();
     this.#deadline.cancel();
   }
 
   round(): void {
-    this.#run(async (live) => {
+    this.#work.run(async (live) => {
       const outcome = await this.#pump.round(
         live,
         () => this.#progress(),
@@ -159,7 +148,7 @@ export class Transfer {
     const { guest, control, clock, options } = this.#deps;
     this.#generation += 1;
     this.#repair.begin();
-    this.#run(async (live) => {
+    this.#work.run(async (live) => {
       this.#deps.emit({
         type: 'switchover',
         predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
@@ -189,7 +178,7 @@ export class Transfer {
 
   lastCopy(): void {
     const { control } = this.#deps;
-    this.#run(async (live) => {
+    this.#work.run(async (live) => {
       if (this.#pausable) {
         await control.release();
         const inTime = (): boolean => {
@@ -222,7 +211,7 @@ export class Transfer {
       }
       return;
     }
-    this.#run(async (live) => {
+    this.#work.run(async (live) => {
       const found = this.#repair.compare(message);
       if (found === 'asked') return;
       if (found === 'equal') {
@@ -318,19 +307,6 @@ export class Transfer {
       sentBytes: this.#pump.tally.bytes,
       examinedPages: engine.totalPages - engine.dirtyPages,
       totalPages: engine.totalPages,
-    });
-  }
-
-  #run(work: (live: () => boolean) => Promise<void>): void {
-    const epoch = this.#epoch;
-    const live = (): boolean => this.#epoch === epoch;
-    this.#work = this.#work.then(async () => {
-      if (!live()) return;
-      try {
-        await work(live);
-      } catch (error) {
-        this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-      }
     });
   }
 }
