@@ -12,7 +12,8 @@ import {
   leadsTo,
   settledFingerprintOf,
 } from './file-fingerprint.js';
-import { fileError, readAt } from './file-io.js';
+import { fileError } from './file-io.js';
+import { FileReader } from './file-reader.js';
 import { commandWriter, type FileWriter, processWriter } from './file-writer.js';
 import type { Guest, GuestIdentity } from './guest.js';
 
@@ -49,7 +50,9 @@ export async function fileGuest(path: string, options: FileGuestOptions = {}): P
     if (!(await handle.stat()).isFile()) {
       throw new FerryError('ERR_IO', `cannot send ${path}: it is not a regular file`);
     }
-    return new FileGuest(path, handle, await settledFingerprintOf(handle.fd), writer, options);
+    const fingerprint = await settledFingerprintOf(handle.fd);
+    const reader = await FileReader.of(handle, options.live ?? false);
+    return new FileGuest({ path, handle, fingerprint, reader }, writer, options);
   } catch (error) {
     await handle.close();
     throw fileError(error, `cannot open ${path}`);
@@ -73,6 +76,13 @@ function findWriter(options: FileGuestOptions): FileWriter | undefined {
   return commandWriter(pauseCommand, resumeCommand);
 }
 
+interface OpenedFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly fingerprint: FileFingerprint;
+  readonly reader: FileReader;
+}
+
 /** A file as the source of a copy: the region is named as the file, there is no state, and it goes on here whatever happens. */
 export class FileGuest implements Guest {
   readonly kind = 'file';
@@ -82,6 +92,7 @@ export class FileGuest implements Guest {
   readonly motion: 'pausable' | 'still' | 'unpausable';
   readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #reader: FileReader;
   readonly #opened: FileFingerprint;
   readonly #live: boolean;
   readonly #writer: FileWriter | undefined;
@@ -91,26 +102,20 @@ export class FileGuest implements Guest {
   #closed = false;
   readonly #atExit = (): void => this.#writer?.resumeAtExit();
 
-  constructor(
-    path: string,
-    handle: FileHandle,
-    opened: FileFingerprint,
-    writer: FileWriter | undefined,
-    options: FileGuestOptions,
-  ) {
-    this.#path = resolve(path);
-    this.#handle = handle;
-    this.#opened = opened;
+  constructor(opened: OpenedFile, writer: FileWriter | undefined, options: FileGuestOptions) {
+    this.#path = resolve(opened.path);
+    this.#handle = opened.handle;
+    this.#reader = opened.reader;
+    this.#opened = opened.fingerprint;
     this.#live = options.live ?? false;
     this.#writer = writer;
     const liveMotion = writer === undefined ? 'unpausable' : 'pausable';
     this.motion = this.#live ? liveMotion : 'still';
-    this.#byteLength = opened.byteLength;
+    const { byteLength } = opened.fingerprint;
+    this.#byteLength = byteLength;
     this.tracker = this.#live ? new HashTracker() : stillTracker;
-    const maximum = options.maxByteLength ?? Math.max(2 * opened.byteLength, minLiveMaximum);
-    this.#region = this.#makeRegion(
-      this.#live ? Math.max(maximum, opened.byteLength) : opened.byteLength,
-    );
+    const maximum = options.maxByteLength ?? Math.max(2 * byteLength, minLiveMaximum);
+    this.#region = this.#makeRegion(this.#live ? Math.max(maximum, byteLength) : byteLength);
   }
 
   /** Reading this of a live file looks how long it has become. */
@@ -161,6 +166,7 @@ export class FileGuest implements Guest {
     try {
       await this.resume();
     } finally {
+      await this.#reader.close();
       await this.#handle.close();
     }
   }
@@ -191,7 +197,7 @@ export class FileGuest implements Guest {
   async #read(offset: number, into: Uint8Array): Promise<number> {
     const wanted = Math.max(0, Math.min(into.byteLength, this.#byteLength - offset));
     try {
-      const done = await readAt(this.#handle, offset, into.subarray(0, wanted));
+      const done = await this.#reader.read(offset, into.subarray(0, wanted));
       if (done < wanted) throw this.#changed(`it ended at ${offset + done}`);
       if (!this.#live) this.#checkUnchanged();
       return done;
