@@ -5,6 +5,7 @@ import { dirname, join, posix, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { reachedDeclarations } from './declarations.mjs';
+import { flatten, indentsOf } from './indents.mjs';
 import { slimMap } from './source-map.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -78,13 +79,15 @@ async function build(directory) {
     await write(directory, name, await readFile(join(types, name)));
   }
   for (const { name, fileName, code, map } of await bundle()) {
-    const slim = mapped.has(name) ? slimMap(map) : null;
+    const indents = indentsOf(fileName, code);
+    const flat = flatten(code, indents);
+    const slim = mapped.has(name) ? slimMap(map, indents) : null;
     if (slim === null) {
-      await write(directory, fileName, code);
+      await write(directory, fileName, flat);
     } else {
       await write(directory, `${fileName}.map`, JSON.stringify(slim));
       const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
-      await write(directory, fileName, `${code}${link}`);
+      await write(directory, fileName, `${flat}${link}`);
     }
   }
   // npm makes a command executable when it is installed, which for a checkout is before the next build.

@@ -9,16 +9,17 @@ const silent = new Set(['ImportDeclaration', 'TSInterfaceDeclaration', 'TSTypeAl
 
 /**
  * A source map (version 3) cut down to what stack traces and breakpoints need: it maps wherever the source's line changes, has no
- * names, and of every source the code, each line at its number, with half its indent. Null if nothing that was written by hand is left of it.
+ * names, and of every source the code, each line at its number, with half its indent. `cut`: how much less each line of the output is indented
+ * than the map says. Null if nothing that was written by hand is left of it.
  */
-export function slimMap(map) {
+export function slimMap(map, cut) {
   if (map === null) return null;
   const used = new Map();
   const codes = map.sources.map((path, source) =>
     generated.test(path) ? '' : codeOf(path, map.sourcesContent[source]),
   );
   const indents = codes.map((code) => code.split('\n').map(indentOf));
-  const mappings = decode(map.mappings).map((line) => {
+  const mappings = decode(map.mappings).map((line, number) => {
     const kept = [];
     let last = '';
     for (const [column, source, sourceLine, sourceColumn] of line) {
@@ -27,7 +28,7 @@ export function slimMap(map) {
       last = `${source}:${sourceLine}`;
       if (!used.has(source)) used.set(source, used.size);
       const moved = halved(indents[source][sourceLine], sourceColumn);
-      kept.push([column, used.get(source), sourceLine, moved]);
+      kept.push([Math.max(0, column - (cut[number] ?? 0)), used.get(source), sourceLine, moved]);
     }
     return kept;
   });

@@ -67,6 +67,17 @@ describe('the package', () => {
     expect(started.filter((path) => !existsSync(path))).toEqual([]);
   });
 
+  it('has no indents, but those within a text', async () => {
+    const { flatten, indentsOf } = await import(resolve('.ci/packaging/indents.mjs'));
+    const code = `function f() {\n\t\treturn \`a\n\tb \${[\n\t1\n\t]}\n\tc\`;\n}`;
+    const flat = `function f() {\nreturn \`a\n\tb \${[\n1\n]}\n\tc\`;\n}`;
+    expect(flatten(code, indentsOf('f.js', code))).toBe(flat);
+    const layers = files.filter((name) => name.startsWith('layers/') && name.endsWith('.js'));
+    for (const name of layers) {
+      expect(readFileSync(join('dist', name), 'utf8')).not.toMatch(/^\t+(?:return|const|let)\b/m);
+    }
+  });
+
   it('keeps the names of its classes', async () => {
     const { DirtyBitmap, PageHasher } = await import(resolve('dist/codec/index.js'));
     expect([DirtyBitmap.name, PageHasher.name]).toEqual(['DirtyBitmap', 'PageHasher']);
