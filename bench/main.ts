@@ -1,27 +1,39 @@
-// npm run bench [-- NAME...] [--json FILE] [--table]: runs the named suites, or all of them.
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+// npm run bench [-- NAME...] [--json FILE] [--from FILE] [--table] [--docs]: runs the named suites, or all of them.
+// --json: keeps the results. --from, once or more: takes what --json wrote instead of measuring. --table: prints README's table.
+// --docs: keeps the results in docs/performance.json, and makes the pictures and tables of the pages from them.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { keep, rendered } from './documents.js';
 import type { Result, Suite } from './harness.js';
-import { formatLine, formatTable } from './report.js';
+import { formatLine, joined, type Report, reportOf } from './report.js';
+import { formatTable } from './tables.js';
 
 /** Every suite there is: NAME stands for bench/NAME.bench.ts. */
 const names = [
+  'limits',
   'scan',
   'hash',
   'xbzrle',
   'capture',
   'lz4',
+  'delta-bytes',
+  'bytes',
   'pipeline',
   'downtime',
+  'busy',
   'link',
   'adaptive',
+  'size',
 ];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, table: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'string' },
+    from: { type: 'string', multiple: true },
+    table: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
+  },
 });
 
 for (const name of positionals) {
@@ -31,36 +43,36 @@ for (const name of positionals) {
   }
 }
 
-const results: Result[] = [];
-for (const name of positionals.length > 0 ? positionals : names) {
-  const { suite }: { suite: Suite } = await import(`./${name}.bench.js`);
-  console.error(`\n${name}: ${suite.question}`);
-  for await (const result of suite.run()) {
-    console.error(formatLine(result));
-    results.push(result);
+const report: Report =
+  options.from === undefined ? await measure() : joined(options.from.map(read));
+keepIn(options.json, report);
+if (options.table) console.log(formatTable(report.results));
+if (options.docs) {
+  // From build/bench, where the compiled benches are.
+  const root = new URL('../../', import.meta.url);
+  const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+  for (const [path, text] of rendered(report, read)) writeFileSync(new URL(path, root), text);
+}
+
+async function measure(): Promise<Report> {
+  const results: Result[] = [];
+  for (const name of positionals.length > 0 ? positionals : names) {
+    const { suite }: { suite: Suite } = await import(`./${name}.bench.js`);
+    console.error(`\n${name}: ${suite.question}`);
+    for await (const result of suite.run()) {
+      console.error(formatLine(result));
+      results.push(result);
+      // A long run that is cut short has not been for nothing.
+      keepIn(options.json, reportOf(results));
+    }
   }
+  return reportOf(results);
 }
 
-if (options.table) console.log(formatTable(results));
-if (options.json !== undefined) {
-  const report = { machine: machine(), node: process.version, commit: commit(), results };
-  writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+function keepIn(file: string | undefined, report: Report): void {
+  if (file !== undefined) writeFileSync(file, keep(report));
 }
 
-function machine(): string {
-  const all = cpus();
-  const gib = Math.round(totalmem() / 2 ** 30);
-  return `${all.length} x ${all[0]?.model.trim()}, ${gib} GiB, ${process.platform} ${process.arch}`;
-}
-
-/** The commit measured, "-dirty" where the tree differs from it; "unknown" outside a checkout. */
-function commit(): string {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  } catch {
-    return 'unknown';
-  }
+function read(file: string): Report {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }

@@ -1,0 +1,55 @@
+import type { Goal } from './goals.js';
+import type { Result } from './harness.js';
+import { figure } from './report.js';
+
+/** How one result stands to one goal. */
+export interface Standing {
+  readonly goal: Goal;
+  readonly result: Result;
+  /** What was to be reached, and what was, in the same terms. */
+  readonly wanted: string;
+  readonly reached: string;
+  readonly met: boolean;
+}
+
+/** The goal with each result that it says something about, in the order of the results. */
+export function standings(goal: Goal, results: readonly Result[]): readonly Standing[] {
+  return results
+    .filter(({ name }) => goal.name.test(name))
+    .flatMap((result) => standing(goal, result, results) ?? []);
+}
+
+function standing(goal: Goal, result: Result, results: readonly Result[]): Standing | undefined {
+  const { limit } = goal;
+  if ('ratio' in limit) {
+    const ratio = result.versus.find(({ peer }) => peer === limit.to)?.ratio;
+    if (ratio === undefined) return undefined;
+    return {
+      goal,
+      result,
+      wanted: `at least ${figure(limit.ratio)} x ${limit.to}`,
+      reached: `${figure(ratio)} x`,
+      met: ratio >= limit.ratio,
+    };
+  }
+  if ('times' in limit) {
+    const peer = result.versus.find((each) => each.peer === limit.of);
+    const other = peer ?? results.find(({ name }) => name === limit.of);
+    if (other === undefined || other === result) return undefined;
+    const times = peer === undefined ? result.value / other.value : 1 / peer.ratio;
+    return {
+      goal,
+      result,
+      wanted: `at most ${figure(limit.times)} x ${limit.of}`,
+      reached: `${figure(times)} x`,
+      met: times <= limit.times,
+    };
+  }
+  return {
+    goal,
+    result,
+    wanted: `at most ${figure(limit.atMost)} ${result.unit}`,
+    reached: `${figure(result.value)} ${result.unit}`,
+    met: result.value <= limit.atMost,
+  };
+}

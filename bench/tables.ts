@@ -1,0 +1,71 @@
+// The tables that pages have of results: Markdown.
+import { byteGoals, type Goal, kernelGoals, migrationGoals } from './goals.js';
+import type { Result } from './harness.js';
+import { figure, type Report } from './report.js';
+import { standings } from './standings.js';
+
+/** README's table: the results that have a goal and a peer. */
+export function formatTable(results: readonly Result[]): string {
+  const goals = [...kernelGoals, ...byteGoals, ...migrationGoals];
+  const rows = results
+    .filter(({ name, versus }) => versus.length > 0 && goals.some((goal) => goal.name.test(name)))
+    .map(({ name, value, unit, versus }) => {
+      const peers = versus.map((v) => `${v.peer} ${figure(v.value)} (**${figure(v.ratio)}x**)`);
+      return `| ${name} | ${figure(value)} ${unit} | ${peers.join(', ')} |`;
+    });
+  return [
+    '| what | pageferry | others (ratio above 1: pageferry is better) |',
+    '|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** Where and of what these results are. */
+export function provenance({ machine, node, commit }: Report): string {
+  return `Measured at commit \`${commit}\`, Node ${node.replace(/^v/, '')}, ${machine}. A shared machine: trust the ratios.`;
+}
+
+/** Each goal beside what was measured and, where it was missed, what eats the rest. Goals without results say so. */
+export function goalTable(goals: readonly Goal[], results: readonly Result[]): string {
+  const rows = goals.flatMap((goal) => {
+    const found = standings(goal, results);
+    if (found.length === 0) return [`| ${goal.what} | | not measured | | ${goal.rest} |`];
+    return found.map(({ result, wanted, reached, met }) => {
+      const measured = `${result.name}: ${figure(result.value)} ${result.unit}`;
+      const outcome = met ? `${reached}` : `**${reached}**`;
+      return `| ${goal.what} | ${wanted} | ${measured} | ${outcome} | ${goal.rest} |`;
+    });
+  });
+  return [
+    '| what | goal | measured | reached (**bold**: missed) | what eats the rest |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+/** What the machine can do at best: of memory and of a socket. */
+export function limitTable(results: readonly Result[]): string {
+  const rows = results
+    .filter(({ name }) => name.startsWith('limits/'))
+    .map(
+      ({ name, value, unit }) => `| ${name.replace('limits/', '')} | ${figure(value)} ${unit} |`,
+    );
+  return ['| what | |', '|---|---|', ...rows].join('\n');
+}
+
+/** What large things took, in time and in memory beside their data. */
+export function sizeTable(results: readonly Result[]): string {
+  const sizes = results.filter(({ name }) => /^size\/[a-z]+-\d+GiB$/.test(name));
+  const rows = sizes.map(({ name, value, unit }) => {
+    const beside = ['source', 'destination'].map((end) => {
+      const found = results.find((result) => result.name === `${name}-memory-${end}`);
+      return found === undefined ? '' : `${figure(found.value)} ${found.unit}`;
+    });
+    return `| ${name.replace('size/', '')} | ${figure(value)} ${unit} | ${beside.join(' | ')} |`;
+  });
+  return [
+    '| what | time for its data | at the source | at the destination |',
+    '|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
