@@ -89,11 +89,9 @@ export async function deltaRound(
     destination.map(({ region }) => region),
     { secret, patches: true, lz4 },
   );
-  const send = async (): Promise<Round> => {
-    const round = await captureRound(capture);
-    for (const frame of round.frames) await applyFrame(apply, frame);
-    while (capture.indexPages(indexAtOnce) > 0);
-    return round;
+  const send = async (): Promise<void> => {
+    const { frames } = await captureRound(capture, () => indexAll(capture));
+    for (const frame of frames) await applyFrame(apply, frame);
   };
 
   memory.bytes.set(before);
@@ -126,6 +124,11 @@ export async function deltaRound(
   };
 }
 
+/** As a migration does while a frame is on a slow link. A call that finds nothing left may have emptied the index, to have it made anew. */
+function indexAll(capture: CaptureEngine): void {
+  for (let idle = 0; idle < 2; ) idle = capture.indexPages(indexAtOnce) > 0 ? 0 : idle + 1;
+}
+
 interface Round {
   readonly frames: readonly Frame[];
   readonly pages: number;
@@ -140,7 +143,7 @@ function cpuMsSince(from: NodeJS.CpuUsage): number {
 }
 
 /** Everything that is dirty, as frames of their own memory; the times without making those copies. */
-async function captureRound(capture: CaptureEngine): Promise<Round> {
+async function captureRound(capture: CaptureEngine, onFrame = () => {}): Promise<Round> {
   const frames: Frame[] = [];
   let pages = 0;
   let ms = 0;
@@ -159,6 +162,7 @@ async function captureRound(capture: CaptureEngine): Promise<Round> {
     pages += pageCount;
     frames.push({ body: bytes.slice(headerBytes), tableBytes, rawBytes });
     frame.release();
+    onFrame();
   }
   return { frames, pages, ms, cpuMs };
 }

@@ -26,8 +26,8 @@ export const memoryPairs: Readonly<Record<string, () => Pairs>> = {
   },
   async *sqlite() {
     const text = (random: Random) => note(random, 20 + random.below(180));
-    yield ['sqlite-lengths', await sqlite(1500, 'note = ?', text)];
-    yield ['sqlite-in-place', await sqlite(1000, 'amount = ?', amount)];
+    yield ['sqlite-lengths', await sqlite(1500, 'note = ?', (random) => [text(random)])];
+    yield ['sqlite-in-place', await sqlite(1000, 'amount = ?, code = ?', fixedLengths)];
   },
   async *pglite() {
     yield ['pglite', await pglite()];
@@ -101,23 +101,23 @@ function note(random: Random, length: number): string {
   return text.slice(0, length);
 }
 
-const rows = 20_000;
+const rows = 12_000;
 
-/** SQLite with 20,000 rows, before and after one transaction of so many updates of rows here and there. */
+/** SQLite with 12,000 rows, before and after one transaction of so many updates of rows here and there. */
 async function sqlite(
   updates: number,
   set: string,
-  newValue: (random: Random) => string | number,
+  newValues: (random: Random) => readonly (string | number)[],
 ): Promise<MemoryPair> {
   const random = new Random(3);
   const { db, memory } = await bootSqlite(32 * mebibyte);
   // The rows of `main` would be in a file system of JavaScript's; these are in WebAssembly memory.
   db.run("ATTACH ':memory:' AS live");
-  db.run('CREATE TABLE live.item (id INTEGER PRIMARY KEY, amount INTEGER, note TEXT)');
-  const insert = db.prepare('INSERT INTO live.item VALUES (?, ?, ?)');
+  db.run('CREATE TABLE live.item (id INTEGER PRIMARY KEY, amount INTEGER, code TEXT, note TEXT)');
+  const insert = db.prepare('INSERT INTO live.item VALUES (?, ?, ?, ?)');
   db.run('BEGIN');
   for (let id = 1; id <= rows; id++) {
-    insert.bind([id, amount(random), note(random, 20 + random.below(180))]);
+    insert.bind([id, ...fixedLengths(random), note(random, 20 + random.below(180))]);
     insert.step();
     insert.reset();
   }
@@ -126,7 +126,7 @@ async function sqlite(
   const update = db.prepare(`UPDATE live.item SET ${set} WHERE id = ?`);
   db.run('BEGIN');
   for (let count = 0; count < updates; count++) {
-    update.bind([newValue(random), 1 + random.below(rows)]);
+    update.bind([...newValues(random), 1 + random.below(rows)]);
     update.step();
     update.reset();
   }
@@ -134,9 +134,10 @@ async function sqlite(
   return sameLength(before, new Uint8Array(memory.buffer));
 }
 
-/** Each is as long as the others in SQLite's records. */
-function amount(random: Random): number {
-  return 2 ** 24 + random.below(2 ** 30);
+/** An amount and a code, as long as all others in SQLite's records. */
+function fixedLengths(random: Random): readonly [number, string] {
+  const code = Array.from({ length: 16 }, () => random.below(36).toString(36)).join('');
+  return [2 ** 24 + random.below(2 ** 30), code];
 }
 
 interface PGliteModule {
