@@ -20,9 +20,9 @@ const lastStart: usize = 12;
 const lastLiterals: usize = 5;
 /** What a nibble of a token holds; from here on more bytes follow. */
 const nibble: usize = 15;
-/** A sequence with both lengths in its token: more bytes than the rest of it and the loads for it take, and more than it becomes. */
-const easySource: u32 = 32;
-const easyCopied: u32 = 48;
+/** Copied without counting where there is room for it; and how far before either end there still is, for what follows too. */
+const stretch: usize = 64;
+const stretchAndMore: u32 = 96;
 /** Steps between looks grow with the misses since the last sequence: by 1 every 64 of them. */
 const missesShift: u32 = 6;
 
@@ -148,6 +148,15 @@ function copyFromBack(target: usize, offset: usize, count: usize): void {
   if (target < end) copyFast(target, target - offset, end - target);
 }
 
+/** Copies 16 bytes, or 64 if `count` is more: steps that may read what the step before them wrote. */
+function copyStretch(target: usize, source: usize, count: usize): void {
+  v128.store(target, v128.load(source));
+  if (count <= 16) return;
+  v128.store(target, v128.load(source, 16), 16);
+  v128.store(target, v128.load(source, 32), 32);
+  v128.store(target, v128.load(source, 48), 48);
+}
+
 /**
  * Decompresses the block of `bytes` bytes at `source` to `target`: exactly `rawBytes` bytes. Returns 1, or 0 if it is malformed or anything else than
  * that: then what is at `target` means nothing. Touches up to 32 bytes behind both areas, wherever the block says it copies from or to.
@@ -155,39 +164,28 @@ function copyFromBack(target: usize, offset: usize, count: usize): void {
 export function lz4Decompress(source: usize, bytes: u32, target: usize, rawBytes: u32): u32 {
   const end = source + bytes;
   const targetEnd = target + rawBytes;
-  // Up to here a sequence with both lengths in its token needs no look at the ends.
-  const easyEnd = bytes > easySource ? end - easySource : source;
-  const easyTarget = rawBytes > easyCopied ? targetEnd - easyCopied : target;
+  const easyEnd = bytes > stretchAndMore ? end - stretchAndMore : source;
+  const easyTarget = rawBytes > stretchAndMore ? targetEnd - stretchAndMore : target;
   let at = source;
   let out = target;
   while (at < end) {
     const token = <usize>load<u8>(at);
     at += 1;
     let literals = token >> 4;
-    let copied = token & nibble;
-    if (literals !== nibble && at < easyEnd && out < easyTarget) {
-      v128.store(out, v128.load(at));
+    if (literals === nibble) {
+      let more: usize;
+      do {
+        if (at >= end) return 0;
+        more = <usize>load<u8>(at);
+        at += 1;
+        literals += more;
+      } while (more === 255);
+    }
+    if (literals <= stretch && at < easyEnd && out < easyTarget) {
+      copyStretch(out, at, literals);
       at += literals;
       out += literals;
-      const offset = <usize>load<u16>(at);
-      if (copied !== nibble && offset >= 16) {
-        if (offset > out - target) return 0;
-        at += 2;
-        v128.store(out, v128.load(out - offset));
-        store<u32>(out, load<u32>(out - offset, 16), 16);
-        out += copied + leastCopied;
-        continue;
-      }
     } else {
-      if (literals === nibble) {
-        let more: usize;
-        do {
-          if (at >= end) return 0;
-          more = <usize>load<u8>(at);
-          at += 1;
-          literals += more;
-        } while (more === 255);
-      }
       if (literals > end - at || literals > targetEnd - out) return 0;
       copyFast(out, at, literals);
       at += literals;
@@ -197,6 +195,7 @@ export function lz4Decompress(source: usize, bytes: u32, target: usize, rawBytes
     }
     const offset = <usize>load<u16>(at);
     at += 2;
+    let copied = token & nibble;
     if (copied === nibble) {
       let more: usize;
       do {
@@ -207,8 +206,13 @@ export function lz4Decompress(source: usize, bytes: u32, target: usize, rawBytes
       } while (more === 255);
     }
     copied += leastCopied;
-    if (offset === 0 || offset > out - target || copied > targetEnd - out) return 0;
-    copyFromBack(out, offset, copied);
+    if (offset === 0 || offset > out - target) return 0;
+    if (copied <= stretch && offset >= 16 && out < easyTarget) {
+      copyStretch(out, out - offset, copied);
+    } else {
+      if (copied > targetEnd - out) return 0;
+      copyFromBack(out, offset, copied);
+    }
     out += copied;
   }
   return 0;
