@@ -72,8 +72,8 @@ async function* measured(
   );
   const perPage = (msOf: (delta: DeltaRound) => number): readonly number[] =>
     marked.map((delta) => (msOf(delta) * 1000) / delta.pages);
-  const encode = perPage(({ captureCpuMs }) => captureCpuMs);
-  const apply = perPage(({ applyCpuMs }) => applyCpuMs);
+  const encode = perPage(({ captureMs }) => captureMs);
+  const apply = perPage(({ applyMs }) => applyMs);
   yield ofRounds(`${name}-encode-page`, 'us', 'lower', encode, {});
   yield ofRounds(`${name}-apply-page`, 'us', 'lower', apply, {});
 }

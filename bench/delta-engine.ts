@@ -20,10 +20,8 @@ export interface DeltaRound {
   readonly pages: number;
   /** Finding what changed, if the tracker does not say, and encoding it. */
   readonly captureMs: number;
-  /** The same in CPU time. */
-  readonly captureCpuMs: number;
-  /** Checking and applying the frames at the other end, in CPU time. */
-  readonly applyCpuMs: number;
+  /** Checking and applying the frames at the other end. */
+  readonly applyMs: number;
 }
 
 interface Frame {
@@ -111,16 +109,15 @@ export async function deltaRound(
   memory.bytes.set(after);
   for (const at of changedPages(before, after)) marks.mark(memory.region.id, at, pageBytes);
   const changed = await captureRound(capture);
-  const from = process.cpuUsage();
+  const from = performance.now();
   for (const frame of changed.frames) await applyFrame(apply, frame);
-  const applyCpuMs = cpuMsSince(from);
+  const applyMs = performance.now() - from;
   if (Buffer.compare(copy.bytes, after) !== 0) throw new Error('it arrived as another');
   return {
     bytes: changed.frames.reduce((sum, { body }) => sum + headerBytes + body.length, 0),
     pages: changed.pages,
     captureMs: changed.ms,
-    captureCpuMs: changed.cpuMs,
-    applyCpuMs,
+    applyMs,
   };
 }
 
@@ -133,29 +130,19 @@ interface Round {
   readonly frames: readonly Frame[];
   readonly pages: number;
   readonly ms: number;
-  readonly cpuMs: number;
 }
 
-/** Of this process, whoever else wants the processor. */
-function cpuMsSince(from: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(from);
-  return (user + system) / 1000;
-}
-
-/** Everything that is dirty, as frames of their own memory; the times without making those copies. */
+/** Everything that is dirty, as frames of their own memory; `ms` without making those copies. */
 async function captureRound(capture: CaptureEngine, onFrame = () => {}): Promise<Round> {
   const frames: Frame[] = [];
   let pages = 0;
   let ms = 0;
-  let cpuMs = 0;
   for (let exhausted = false, isFirst = true; !exhausted; isFirst = false) {
     const from = performance.now();
-    const cpuFrom = process.cpuUsage();
     if (isFirst) capture.takeDirty();
     const next = await capture.capture(wholeRound);
     const frame = next.frame && capture.compress(next.frame);
     ms += performance.now() - from;
-    cpuMs += cpuMsSince(cpuFrom);
     exhausted = next.exhausted;
     if (frame === undefined) continue;
     const { bytes, tableBytes, rawBytes, pageCount } = frame;
@@ -164,5 +151,5 @@ async function captureRound(capture: CaptureEngine, onFrame = () => {}): Promise
     frame.release();
     onFrame();
   }
-  return { frames, pages, ms, cpuMs };
+  return { frames, pages, ms };
 }
