@@ -21,11 +21,11 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build-once.ts'],
     setupFiles: ['test/evidence/property-seed.ts'],
-    testTimeout: 30_000,
+    testTimeout: nightly ? 900_000 : 30_000,
     // Tests of real processes wait more than they compute: on two cores one file at a time would leave both idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Real processes on a shared machine can be starved for seconds; what fails three times is broken.
-    retry: process.env['CI'] === 'true' ? 2 : 0,
+    retry: process.env['CI'] === 'true' || nightly ? 2 : 0,
     coverage: {
       provider: 'v8',
       include: ['src/**'],

@@ -1,4 +1,4 @@
-import { existsSync, promises as fs } from 'node:fs';
+import { promises as fs } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -93,8 +93,8 @@ export class Room implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const started of this.#processes) {
       started.signal('SIGKILL');
+      // Not by its number in /proc: where thousands are started numbers come again.
       await started.ended();
-      expect(existsSync(`/proc/${started.pid}`)).toBe(false);
     }
     for (const close of this.#closing.reverse()) await close();
     await fs.rm(this.folder, { recursive: true });
