@@ -173,6 +173,12 @@ export const byteGoals: readonly Goal[] = [
     rest: 'a collection moves objects and changes the addresses within them',
   },
   {
+    what: 'memory for patches',
+    name: /^limits\/patch-memory$/,
+    limit: { times: 1, of: '0.3 x the shadow + 8 MiB' },
+    rest: 'four bytes and five bits for each 16 bytes of shadow, and the ring',
+  },
+  {
     what: 'a changed page, captured with patches on',
     name: /^delta-bytes\/(random-pages|sqlite-.*|pglite)-encode-page$/,
     limit: { atMost: 6 },

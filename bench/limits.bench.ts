@@ -1,11 +1,15 @@
 import { randomFillSync } from 'node:crypto';
+import { PatchIndex } from '../src/codec/patch-index.js';
 import * as embedded from '../src/core/kernels.wasm.js';
 import { loadCPeers } from './c-peers.js';
 import { result, type Suite, throughput } from './harness.js';
 import { installed, iperf3 } from './programs.js';
 
 const bytes: number = 64 * 2 ** 20;
+const mebibyte = 2 ** 20;
 const pageBytes = 4096;
+/** What a source has by default. */
+const shadowBytes = 256 * mebibyte;
 const seconds = 3;
 
 export const suite: Suite = {
@@ -29,6 +33,10 @@ export const suite: Suite = {
         {},
       );
     }
+    const patchBytes = PatchIndex.byteLengthFor(shadowBytes / pageBytes, 2 * shadowBytes);
+    yield result('limits/patch-memory', 'MiB', 'lower', patchBytes / mebibyte, {
+      '0.3 x the shadow + 8 MiB': 0.3 * (shadowBytes / mebibyte) + 8,
+    });
     const wasm = Object.values(embedded).map((base64) => Buffer.from(base64, 'base64').length);
     const wasmBytes = wasm.reduce((sum, length) => sum + length, 0);
     yield result('limits/embedded-wasm', 'KiB', 'lower', wasmBytes / 1024, {});

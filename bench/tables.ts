@@ -46,7 +46,7 @@ export function goalTable(goals: readonly Goal[], results: readonly Result[]): s
 /** What the machine can do at best: of memory and of a socket. */
 export function limitTable(results: readonly Result[]): string {
   const rows = results
-    .filter(({ name }) => name.startsWith('limits/'))
+    .filter(({ name, unit }) => name.startsWith('limits/') && unit === 'GB/s')
     .map(
       ({ name, value, unit }) => `| ${name.replace('limits/', '')} | ${figure(value)} ${unit} |`,
     );
