@@ -3,6 +3,7 @@ import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Clock } from './clock.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import { ceilingOf } from './pace.js';
 
 /** What is new in a measurement counts so much. */
 const smoothing = 0.25;
@@ -22,7 +23,7 @@ const largestFrameBytes = 512 * 1024;
  */
 export class Compression {
   readonly #mode: ResolvedOptions['compression'];
-  readonly #budget: number;
+  readonly #ceiling: number;
   readonly #engine: CaptureEngine;
   readonly #meter: Meter;
   readonly #clock: Clock;
@@ -44,7 +45,7 @@ export class Compression {
     readonly share: () => number;
   }) {
     this.#mode = deps.options.compression;
-    this.#budget = deps.options.bytesPerSecond;
+    this.#ceiling = ceilingOf(deps.options);
     this.#engine = deps.engine;
     this.#meter = deps.meter;
     this.#clock = deps.clock;
@@ -75,7 +76,7 @@ export class Compression {
     // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
     if (rate === undefined) return true;
     if (capture === undefined || compress === undefined || ratio === undefined) return true;
-    const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#budget));
+    const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#ceiling));
     if (paused) return compress * (1 + decompressing) + ratio * linkMs < worthwhile * linkMs;
     // One byte is captured and compressed while another is on the link: the slower of the two counts.
     const share = this.#share();

@@ -6,6 +6,14 @@ import type { ResolvedOptions } from './options.js';
 const frameMs = 20;
 const smallestFrameBytes = 64 * 1024;
 
+/** Bytes a second that live rounds may leave with at most, whatever the link carries. Infinity: no ceiling. */
+export function ceilingOf({
+  bytesPerSecond,
+  budget,
+}: Pick<ResolvedOptions, 'bytesPerSecond' | 'budget'>): number {
+  return Math.min(bytesPerSecond, budget?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
+}
+
 /** Holds live rounds below `bytesPerSecond`, and below the part of the shared budget that is theirs. */
 export class Pace {
   readonly #shares: readonly BudgetShare[];

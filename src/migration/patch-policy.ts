@@ -1,5 +1,6 @@
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import { ceilingOf } from './pace.js';
 
 /**
  * Above this rate of the link, bytes a second, a patch costs more time than it saves: some 8 microseconds for both ends, to send some
@@ -10,12 +11,12 @@ const fastLink = 200e6;
 /** Says whether patches are worth their time now. */
 export class PatchPolicy {
   readonly #mode: ResolvedOptions['patches'];
-  readonly #budget: number;
+  readonly #ceiling: number;
   readonly #meter: Meter;
 
-  constructor({ patches, bytesPerSecond }: ResolvedOptions, meter: Meter) {
-    this.#mode = patches;
-    this.#budget = bytesPerSecond;
+  constructor(options: ResolvedOptions, meter: Meter) {
+    this.#mode = options.patches;
+    this.#ceiling = ceilingOf(options);
     this.#meter = meter;
   }
 
@@ -23,6 +24,6 @@ export class PatchPolicy {
   pays(paused: boolean): boolean {
     if (this.#mode !== 'auto') return this.#mode === 'always';
     const rate = this.#meter.bytesPerSecond ?? Number.POSITIVE_INFINITY;
-    return (paused ? rate : Math.min(rate, this.#budget)) < fastLink;
+    return (paused ? rate : Math.min(rate, this.#ceiling)) < fastLink;
   }
 }

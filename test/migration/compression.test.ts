@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { CaptureEngine } from '../../src/codec/capture.js';
 import type { CapturedFrame } from '../../src/codec/frame-slots.js';
+import { sharedBudget } from '../../src/index.js';
 import { Compression } from '../../src/migration/compression.js';
 import { Meter } from '../../src/migration/meter.js';
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 
 const frameBytes = 100_000;
+const budget = sharedBudget(1e6);
 const none = { zero: 0, fill: 0, delta: 0, patch: 0, raw: 0 };
 const frame: CapturedFrame = {
   bytes: new Uint8Array(40 + frameBytes),
@@ -69,7 +71,8 @@ describe('frames', () => {
     ['are compressed where the link is slower than the compressor', { rate: 125e6 }, true],
     ['go as they are on a link as fast as memory', { rate: 2e9 }, false],
     ['are compressed while the link is not known', {}, true],
-    ['are compressed below a slow budget', { rate: 2e9, options: { bytesPerSecond: 1e6 } }, true],
+    ['are compressed below a slow ceiling', { rate: 2e9, options: { bytesPerSecond: 1e6 } }, true],
+    ['are compressed below a slow shared budget', { rate: 2e9, options: { budget } }, true],
     ['go as they are where compression saves nothing', { rate: 12.5e6, ratio: 1 }, false],
     ['go as they are where the guest needs the thread', { rate: 125e6, share: 0.2 }, false],
     ['are compressed where that is asked for', { options: { compression: 'always' } }, true],

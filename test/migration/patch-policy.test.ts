@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sharedBudget } from '../../src/index.js';
 import { Meter } from '../../src/migration/meter.js';
 import { type MigrateOptions, resolveOptions } from '../../src/migration/options.js';
 import { PatchPolicy } from '../../src/migration/patch-policy.js';
@@ -31,6 +32,7 @@ describe('patches', () => {
       true,
       false,
     ],
+    ['pay below a slow budget that is shared', { budget: sharedBudget(1e6) }, 2e9, true, false],
     ['are tried always where that is asked for', { patches: 'always' }, 2e9, true, true],
     ['are tried never where that is asked for', { patches: 'never' }, 10e6, false, false],
   ] as const)('%s', (_, options, rate, live, paused) => {
