@@ -136,7 +136,8 @@ export class Forecast {
 
   /**
    * A tracker that is not exact has every page looked at, and some of them encoded. The first pass encodes nearly all and so tells what
-   * that costs; later ones tell what looking costs, of which the quickest counts: the last round has little else to do.
+   * that costs at most: its pages go whole, into memory that is touched for the first time. Later ones tell what looking costs, of which the
+   * quickest counts: the last round has little else to do; and that encoding costs less, where less time was left for it.
    */
   #splitCapture({ round, captureMs, examinedPages, sentPages }: RoundFacts): void {
     if (examinedPages === 0 || captureMs === 0) return;
@@ -145,6 +146,9 @@ export class Forecast {
       this.#scanPagesPerMs = examinedPages / captureMs;
       return;
     }
+    const forPagesMs = captureMs * (1 - leastScanShare);
+    if (sentPages > 0)
+      this.#encodeMsPerPage = Math.min(this.#encodeMsPerPage, forPagesMs / sentPages);
     const atMostMs = captureMs / examinedPages;
     const scanMs = (captureMs - sentPages * this.#encodeMsPerPage) / examinedPages;
     const scanMsPerPage = Math.max(scanMs, atMostMs * leastScanShare);

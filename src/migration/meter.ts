@@ -23,7 +23,7 @@ const firstFrameBytes: number = bulkBytes;
 /** In flight may be so many times what the link is known to carry in a round trip; and while it was not seen full yet. */
 const gain = 1.25;
 const startupGain = 2.5;
-/** A frame of fewer pages says little about what one costs. */
+/** An acknowledgement of fewer pages says little about what one costs. */
 const manyPages = 16;
 const smoothing = 0.2;
 /** Of so many samples the upper quartile counts: many are taken while something else than the link was the limit. */
@@ -129,24 +129,28 @@ export class Meter {
     const now = this.#clock.now();
     const books = this.#of(channel);
     const { sent } = books;
+    const first = sent[0];
+    const ackedBefore = this.#ackedBytes;
     let last: Sent | undefined;
+    let pages = 0;
     while (sent[0] !== undefined && sent[0].seq <= seq) {
       last = sent.shift();
       if (last === undefined) break;
+      pages += last.pages;
       this.#inFlight -= last.bytes;
       books.inFlight -= last.bytes;
       this.#ackedBytes += last.bytes;
     }
-    if (last === undefined) return;
+    if (first === undefined || last === undefined) return;
     this.roundTrip(now - last.at);
     const carried = this.#ackedBytes - last.ackedBefore;
     const tookMs = now - last.since;
-    const busyMs = now - Math.max(last.at, this.#ackedAt);
-    if (last.pages >= manyPages) {
-      // Where nothing was in flight before it, the way there and back is part of it.
-      const wayMs = last.since === last.at ? this.rttMs : 0;
-      const linkMs = this.#rate === undefined ? busyMs : (last.bytes / this.#rate) * 1000;
-      const measured = Math.max(0, busyMs - linkMs - wayMs) / last.pages;
+    if (pages >= manyPages) {
+      // Before the first of them can have been answered nobody was busy with it: a destination waits as long as its source takes.
+      const busyMs = now - Math.max(first.at + this.rttMs, this.#ackedAt);
+      const bytes = this.#ackedBytes - ackedBefore;
+      const linkMs = this.#rate === undefined ? busyMs : (bytes / this.#rate) * 1000;
+      const measured = Math.max(0, busyMs - linkMs) / pages;
       this.#appliedMsPerPage += smoothing * (measured - this.#appliedMsPerPage);
     }
     if (carried >= bulkBytes && tookMs > 0) {

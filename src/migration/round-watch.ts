@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { Samples } from './samples.js';
 
 /** What one live round took, milliseconds. */
 export interface RoundTimes {
@@ -7,10 +8,15 @@ export interface RoundTimes {
   readonly workMs: number;
   /** From the first page looked at to the last. */
   readonly sweepMs: number;
-  /** Looking at pages and encoding them. */
+  /** Looking at pages and encoding them, without what came between. */
   readonly captureMs: number;
   readonly examinedPages: number;
 }
+
+/** Of so many steps the middle one says what a page usually takes: one that took much longer was interrupted. */
+const stepsKept = 64;
+const enoughSteps = 8;
+const mostTimesUsual = 3;
 
 /** The stopwatch of one live round. */
 export class RoundWatch {
@@ -19,6 +25,7 @@ export class RoundWatch {
   readonly #givenBefore: number;
   readonly startedAt: number;
   #idleMs = 0;
+  readonly #msPerPage = new Samples(stepsKept);
   #captureMs = 0;
   #examinedPages = 0;
   #sweepMs = 0;
@@ -38,8 +45,13 @@ export class RoundWatch {
 
   /** Pages were captured, from the moment `from` until now. */
   captured(from: number, examinedPages: number): void {
-    this.#captureMs += this.#clock.now() - from;
+    const tookMs = this.#clock.now() - from;
     this.#examinedPages += examinedPages;
+    if (examinedPages > 0) this.#msPerPage.add(tookMs / examinedPages);
+    const isKnown = this.#msPerPage.count >= enoughSteps;
+    const usualMs =
+      examinedPages * ((isKnown ? this.#msPerPage.quantile(0.5) : undefined) ?? Infinity);
+    this.#captureMs += Math.min(tookMs, mostTimesUsual * usualMs);
   }
 
   /** Waits for something that the round's own pages do not cost. */

@@ -20,10 +20,10 @@ async function meterAt100MBps(): Promise<Meter> {
   return meter;
 }
 
-async function forecastOf(exact: boolean): Promise<Forecast> {
+async function forecastOf(exact: boolean, sizes = new WireSizes()): Promise<Forecast> {
   return new Forecast({
     meter: await meterAt100MBps(),
-    sizes: new WireSizes(),
+    sizes,
     costs: new GuestCosts(),
     exact,
     lastFrame: { bytes: 512 * 1024, pages: 1024 },
@@ -93,6 +93,29 @@ describe('the forecast of a pause', () => {
     // 10 ms of scan, two round trips of 10 ms, and what every switchover takes.
     expect(forecast.pause().copyMs).toBeCloseTo(10, 1);
     expect(forecast.pause().tripsMs).toBeCloseTo(20, 6);
+  });
+
+  it('takes a page for cheaper than in the first pass once a round has proved it', async () => {
+    /** Pages that are next to nothing on the wire. */
+    class Small extends WireSizes {
+      override ofCount(pages: number) {
+        return { pages, bytes: pages };
+      }
+    }
+    const forecast = await forecastOf(false, new Small());
+    forecast.begin(undefined);
+    // Whole pages, into memory that is touched for the first time: 0.05 ms each.
+    forecast.learn({ ...scanned, dirty: undefined, captureMs: 500 });
+    for (const round of [2, 3]) {
+      const deltas = { captureMs: 20, sentPages: 5000, durationMs: 50, sweepMs: 1 };
+      forecast.begin(undefined);
+      forecast.learn({ ...scanned, ...deltas, dirty: undefined, round });
+    }
+    // 5 ms of scan and at most 15 for the pages.
+    const { pages, copyMs, scale } = forecast.prediction();
+    expect(pages).toBeGreaterThan(4000);
+    expect(copyMs / scale).toBeGreaterThan(15);
+    expect(copyMs / scale).toBeLessThan(21);
   });
 
   it('expects of a sweep only what was written behind it', async () => {

@@ -80,3 +80,51 @@ describe('the window of a link', () => {
     },
   );
 });
+
+describe('what a page costs at the destination', () => {
+  /** Frames of 32 pages, one every `everyMs`, each acknowledged a round trip and `workMs` after it could be begun. */
+  function applied(everyMs: number, workMs: number, framesAtOnce = 1): number {
+    let now = 0;
+    const clock: Clock = { now: () => now, turn: () => Promise.resolve(), after: () => () => {} };
+    const meter = new Meter(clock);
+    meter.roundTrip(rttMs);
+    // Large ones first: the link carries 100 MB/s.
+    for (let seq = 1; seq <= 40; seq++) {
+      meter.left({ seq, bytes: 1e6, pages: 0, at: now });
+      now += rttMs + 10;
+      meter.acknowledged(seq);
+    }
+    const acks: { at: number; seq: number }[] = [];
+    let freeAt = 0;
+    const from = now;
+    for (let seq = 41; seq <= 200; seq++) {
+      const at = from + (seq - 41) * everyMs;
+      freeAt = Math.max(freeAt, at + rttMs / 2) + workMs;
+      if (seq % framesAtOnce === 0) acks.push({ at: freeAt + rttMs / 2, seq });
+      while ((acks[0]?.at ?? Number.POSITIVE_INFINITY) <= at) {
+        const ack = acks.shift();
+        now = ack?.at ?? now;
+        meter.acknowledged(ack?.seq ?? 0);
+      }
+      now = at;
+      meter.left({ seq, bytes: 300, pages: 32, at });
+    }
+    for (const ack of acks) {
+      now = ack.at;
+      meter.acknowledged(ack.seq);
+    }
+    return meter.appliedMsPerPage;
+  }
+
+  it('is nothing where the destination only waits for the next frame', () => {
+    expect(applied(5, 0.001)).toBeLessThan(0.001);
+    expect(applied(50, 0.001)).toBeLessThan(0.001);
+  });
+
+  it('is what it takes where it is what all wait for, however many frames are acknowledged at once', () => {
+    for (const framesAtOnce of [1, 4]) {
+      expect(applied(1, 3.2, framesAtOnce)).toBeGreaterThan(0.09);
+      expect(applied(1, 3.2, framesAtOnce)).toBeLessThan(0.11);
+    }
+  });
+});
