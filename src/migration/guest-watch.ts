@@ -56,6 +56,8 @@ export interface Watched {
   readonly watchedMs: number;
   readonly firstPages: number;
   readonly firstBytes: number;
+  /** Looking at everything and encoding it while the guest ran, with what others had of the thread meanwhile. */
+  readonly firstMs: number;
   readonly writes: readonly Written[];
   readonly encodeMsPerPage: number;
   readonly scanPagesPerMs: number;
@@ -255,6 +257,7 @@ class GuestWatch {
       watchedMs,
       firstPages: first.pages / this.#share,
       firstBytes: first.bytes / this.#share,
+      firstMs: (first.captureMs + first.givenMs) / this.#share,
       writes,
       encodeMsPerPage: first.encodeMsPerPage,
       scanPagesPerMs,

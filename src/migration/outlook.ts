@@ -96,8 +96,11 @@ class Play {
   #round(round: number): number {
     const { watched, link, limits, exact } = this.#inputs;
     const due = this.#due;
-    const workMs = this.#copyMs(due) + link.rttMs;
-    const givenMs = watched.givenPerMs * (due.pages * watched.encodeMsPerPage + this.#scanMs);
+    // The first pass was made once, as it will be; of those behind it only what they will look at is known.
+    const lookMs = round === 1 ? 0 : this.#scanMs;
+    const encodeMs = round === 1 ? watched.firstMs : due.pages * watched.encodeMsPerPage;
+    const workMs = this.#copyMs(due, lookMs, encodeMs) + link.rttMs;
+    const givenMs = round === 1 ? 0 : watched.givenPerMs * (encodeMs + lookMs);
     const isShort = limits.motion !== 'still' && round > 1;
     // An exact tracker's promise is checked in the second round.
     const lastsMs = workMs + givenMs + (round === 2 ? watched.auditMs : 0);
@@ -106,7 +109,7 @@ class Play {
     this.#forecast.begin(exact ? due : undefined);
     this.#forecast.learn({
       round,
-      captureMs: due.pages * watched.encodeMsPerPage + (round === 1 ? 0 : this.#scanMs),
+      captureMs: due.pages * watched.encodeMsPerPage + lookMs,
       examinedPages: watched.totalPages,
       sentPages: due.pages,
       durationMs: roundMs,
@@ -175,14 +178,14 @@ class Play {
     return exact || scanPagesPerMs === 0 ? 0 : totalPages / scanPagesPerMs;
   }
 
-  #copyMs({ pages, bytes }: Expected): number {
-    const { watched, link } = this.#inputs;
+  #copyMs({ pages, bytes }: Expected, lookMs: number, encodeMs: number): number {
+    const { link } = this.#inputs;
     return predictCopyMs({
       pages,
       wireBytes: bytes,
-      scanPages: this.#scanMs,
+      scanPages: lookMs,
       scanPagesPerMs: 1,
-      encodeMsPerPage: watched.encodeMsPerPage,
+      encodeMsPerPage: encodeMs / Math.max(1, pages),
       applyMsPerPage: 0,
       bytesPerSecond: link.bytesPerSecond,
       frameBytes: this.#meter.frameBytes,

@@ -198,6 +198,9 @@ describe('watching a guest', () => {
     // Three quarters of the time for others.
     expect(watched?.givenPerMs).toBeGreaterThan(2.5);
     expect(watched?.givenPerMs).toBeLessThan(3.5);
+    // 8 MiB at 4 ms, and the others.
+    expect(watched?.firstMs).toBeGreaterThan(100);
+    expect(watched?.firstMs).toBeLessThan(160);
     expect(shares.length).toBeGreaterThan(10);
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares[0]).toBe(0);

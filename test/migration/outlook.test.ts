@@ -18,6 +18,7 @@ function watchedOf(pagesPerMs: number): Watched {
     watchedMs: 3000,
     firstPages: 10_000,
     firstBytes: 10_000 * 4104,
+    firstMs: 10,
     writes,
     encodeMsPerPage: 0.001,
     scanPagesPerMs: 1000,
@@ -106,15 +107,25 @@ describe('the outlook of a migration', () => {
   });
 
   it('takes live rounds to last longer where others use the thread, and the pause not', () => {
-    const watched = { ...watchedOf(1), encodeMsPerPage: 0.5 };
-    const alone = outlookOf(inputs(1, { watched }));
-    const shared = outlookOf(inputs(1, { watched: { ...watched, givenPerMs: 2 } }));
-    // 10,000 pages are 5 s of work, and twice as much for others.
-    expect((shared.perRound[0]?.durationMs ?? 0) - (alone.perRound[0]?.durationMs ?? 0)).toBe(
-      10_000,
+    const watched = { ...watchedOf(1), encodeMsPerPage: 0.1 };
+    const [alone, shared] = [0, 2].map((givenPerMs) =>
+      outlookOf(inputs(1, { watched: { ...watched, givenPerMs } })),
     );
-    const [first] = outlookOf(inputs(0, { watched: { ...watchedOf(0), givenPerMs: 2 } })).perRound;
-    expect(first?.predictedDowntimeMs).toBe(outlookOf(inputs(0)).perRound[0]?.predictedDowntimeMs);
+    const [, second] = alone?.perRound ?? [];
+    const [, longer] = shared?.perRound ?? [];
+    // What the round encodes, and twice as much for others.
+    const encodeMs = (second?.pages ?? 0) * 0.1;
+    expect(encodeMs).toBeGreaterThan(100);
+    expect((longer?.durationMs ?? 0) - (second?.durationMs ?? 0)).toBeCloseTo(2 * encodeMs, 0);
+    expect(longer?.pages).toBe(second?.pages);
+    expect(longer?.predictedDowntimeMs).toBeGreaterThan(0);
+  });
+
+  it('takes the first pass to last as long as looking did, where that is longer than the link takes', () => {
+    const watched = { ...watchedOf(1), firstMs: 10_000 };
+    const [first] = outlookOf(inputs(1, { watched })).perRound;
+    expect(first?.durationMs).toBeGreaterThan(10_000);
+    expect(first?.durationMs).toBeLessThan(10_200);
   });
 
   it('audits in the second round', () => {
