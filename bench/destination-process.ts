@@ -2,6 +2,8 @@
 import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { receiveLedger } from '../src/guests/ledger.js';
+import { receiveSqlite } from '../src/guests/sqlite.js';
 import type { Guest, IncomingOffer } from '../src/index.js';
 import { bufferGuest, fileDestination, listen, MarksTracker, memoryRegion } from '../src/index.js';
 import type { DestinationJob } from './destination.js';
@@ -20,6 +22,12 @@ if (job.kind === 'pipe') {
     const address = server.address();
     if (typeof address === 'object' && address !== null) say({ port: address.port });
   });
+} else if (job.kind === 'guests') {
+  const listener = await listen({ maxImageBytes: 2 ** 30, accept: placeFor });
+  say({ port: listener.port });
+  for await (const event of listener) {
+    if (event.type === 'arrived') await event.arrival.guest.pause();
+  }
 } else {
   const { host = '127.0.0.1' } = job;
   const memories = new Map<string, Uint8Array>();
@@ -59,4 +67,11 @@ if (job.kind === 'pipe') {
       },
     };
   }
+}
+
+async function placeFor({ kind, byteLength, regions }: IncomingOffer): Promise<Guest> {
+  const maxByteLength = regions[0]?.maxByteLength ?? 0;
+  if (kind === 'ledger') return receiveLedger(byteLength, maxByteLength);
+  if (kind === 'sqlite') return receiveSqlite({ sizeMiB: maxByteLength / 2 ** 20 });
+  return bufferGuest(new Uint8Array(byteLength));
 }

@@ -5,6 +5,8 @@ import { EventEmitter, once } from 'node:events';
 export type DestinationJob =
   /** Takes migrations of memory. `host`: beyond this machine. */
   | { readonly kind: 'memory'; readonly host?: string }
+  /** Takes what bench/workloads.ts makes, and stops it as soon as it runs. */
+  | { readonly kind: 'guests' }
   /** Takes migrations of files, to be placed at `path`. */
   | { readonly kind: 'file'; readonly path: string; readonly host?: string }
   /** Writes whatever a TCP connection brings to `path`. */

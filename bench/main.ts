@@ -24,6 +24,7 @@ const names = [
   'link',
   'adaptive',
   'size',
+  'predict',
 ];
 
 const { values: options, positionals } = parseArgs({
