@@ -19,36 +19,30 @@ export function standings(goal: Goal, results: readonly Result[]): readonly Stan
     .flatMap((result) => standing(goal, result, results) ?? []);
 }
 
+/** What is to be reached, in words; `unit` is the results'. */
+export function wanted(limit: Goal['limit'], unit = ''): string {
+  if ('ratio' in limit) return `at least ${figure(limit.ratio)} x ${limit.to}`;
+  if ('times' in limit) return `at most ${figure(limit.times)} x ${limit.of}`;
+  return `at most ${figure(limit.atMost)} ${unit}`.trim();
+}
+
 function standing(goal: Goal, result: Result, results: readonly Result[]): Standing | undefined {
   const { limit } = goal;
+  const said = { goal, result, wanted: wanted(limit, result.unit) };
   if ('ratio' in limit) {
     const ratio = result.versus.find(({ peer }) => peer === limit.to)?.ratio;
     if (ratio === undefined) return undefined;
-    return {
-      goal,
-      result,
-      wanted: `at least ${figure(limit.ratio)} x ${limit.to}`,
-      reached: `${figure(ratio)} x`,
-      met: ratio >= limit.ratio,
-    };
+    return { ...said, reached: `${figure(ratio)} x`, met: ratio >= limit.ratio };
   }
   if ('times' in limit) {
     const peer = result.versus.find((each) => each.peer === limit.of);
     const other = peer ?? results.find(({ name }) => name === limit.of);
     if (other === undefined || other === result) return undefined;
     const times = peer === undefined ? result.value / other.value : 1 / peer.ratio;
-    return {
-      goal,
-      result,
-      wanted: `at most ${figure(limit.times)} x ${limit.of}`,
-      reached: `${figure(times)} x`,
-      met: times <= limit.times,
-    };
+    return { ...said, reached: `${figure(times)} x`, met: times <= limit.times };
   }
   return {
-    goal,
-    result,
-    wanted: `at most ${figure(limit.atMost)} ${result.unit}`,
+    ...said,
     reached: `${figure(result.value)} ${result.unit}`,
     met: result.value <= limit.atMost,
   };

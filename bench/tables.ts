@@ -2,7 +2,12 @@
 import { byteGoals, type Goal, kernelGoals, migrationGoals } from './goals.js';
 import type { Result } from './harness.js';
 import { figure, type Report } from './report.js';
-import { standings } from './standings.js';
+import { standings, wanted } from './standings.js';
+
+/** A row of a table; a peer's name may be a pipeline. */
+function row(...cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
 
 /** README's table: the results that have a goal and a peer. */
 export function formatTable(results: readonly Result[]): string {
@@ -11,7 +16,7 @@ export function formatTable(results: readonly Result[]): string {
     .filter(({ name, versus }) => versus.length > 0 && goals.some((goal) => goal.name.test(name)))
     .map(({ name, value, unit, versus }) => {
       const peers = versus.map((v) => `${v.peer} ${figure(v.value)} (**${figure(v.ratio)}x**)`);
-      return `| ${name} | ${figure(value)} ${unit} | ${peers.join(', ')} |`;
+      return row(name, `${figure(value)} ${unit}`, peers.join(', '));
     });
   return [
     '| what | pageferry | others (ratio above 1: pageferry is better) |',
@@ -29,11 +34,14 @@ export function provenance({ machine, node, commit }: Report): string {
 export function goalTable(goals: readonly Goal[], results: readonly Result[]): string {
   const rows = goals.flatMap((goal) => {
     const found = standings(goal, results);
-    if (found.length === 0) return [`| ${goal.what} | | not measured | | ${goal.rest} |`];
-    return found.map(({ result, wanted, reached, met }) => {
+    if (found.length === 0) {
+      return [row(goal.what, wanted(goal.limit), 'not measured', '', goal.rest)];
+    }
+    return found.map((each) => {
+      const { result, reached, met } = each;
       const measured = `${result.name}: ${figure(result.value)} ${result.unit}`;
-      const outcome = met ? `${reached}` : `**${reached}**`;
-      return `| ${goal.what} | ${wanted} | ${measured} | ${outcome} | ${goal.rest} |`;
+      const outcome = met ? reached : `**${reached}**`;
+      return row(goal.what, each.wanted, measured, outcome, goal.rest);
     });
   });
   return [

@@ -48,8 +48,20 @@ test('the table says which goals were missed, which nobody measured, and what ea
   expect(rows[2]).toMatch(
     /^\| dirty scan, .* \| at least 0\.900 x C \(memcmp\) \| scan\/1MiB-in-arena: 8\.00 GB\/s \| \*\*0\.800 x\*\* \| memcmp .*\|$/,
   );
-  expect(rows[3]).toMatch(/^\| dirty scan, .* \| \| not measured \| \| .+ \|$/);
+  expect(rows[3]).toMatch(
+    /^\| dirty scan, .* \| at least 0\.400 x C \(memcmp\) \| not measured \| {2}\| .+ \|$/,
+  );
   expect(rows).toHaveLength(2 + kernelGoals.length);
+});
+
+test('a pipeline stays within its cell', () => {
+  const cold = result('pipeline/cold', 'ms', 'lower', 300, { 'cat | nc': 350 });
+  const [, , first = ''] = formatTable([cold]).split('\n');
+  expect(first).toBe('| pipeline/cold | 300 ms | cat \\| nc 350 (**1.17x**) |');
+  const cells = goalTable(migrationGoals, [cold])
+    .split('\n')
+    .map((line) => line.match(/(?<!\\)\|/g));
+  for (const bars of cells) expect(bars).toHaveLength(6);
 });
 
 test("README's table has the results with a goal and a peer", () => {
