@@ -238,7 +238,7 @@ export class Pump {
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
     while (live() && this.#lanes.isOpen && this.#index() > 0) await this.#slices.breathe();
     while (live() && this.#lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
-      await this.#engine.audit(stepPages);
+      await this.#engine.audit(this.#stepPages);
       await this.#slices.breathe();
     }
     if (this.#guest.motion !== 'still' && this.#round > 1) {
