@@ -8,7 +8,8 @@ export interface Goal {
     /** At most so many times what a peer needs, or another result of ours. */
     | { readonly times: number; readonly of: string }
     /** In its own unit. */
-    | { readonly atMost: number };
+    | { readonly atMost: number }
+    | { readonly atLeast: number };
   /** Where the rest goes. */
   readonly rest: string;
 }
@@ -255,6 +256,18 @@ export const migrationGoals: readonly Goal[] = [
     limit: { times: 1.05, of },
     rest: 'the frames from which it learns what pays',
   })),
+  {
+    what: 'predictions that are near what came: half of them, at least',
+    name: /^predict\/.*-near$/,
+    limit: { atLeast: 50 },
+    rest: 'what other processes take of the machine between the prediction and the pause',
+  },
+  {
+    what: 'how far off one prediction in ten is, or more',
+    name: /^predict\/.*-p90$/,
+    limit: { times: 1, of: 'goal' },
+    rest: 'the same, where it lasts',
+  },
   {
     what: "a busy guest on the engine's thread, work during to before",
     name: /^busy\/(marks|compare)-work$/,

@@ -23,7 +23,8 @@ export function standings(goal: Goal, results: readonly Result[]): readonly Stan
 export function wanted(limit: Goal['limit'], unit = ''): string {
   if ('ratio' in limit) return `at least ${figure(limit.ratio)} x ${limit.to}`;
   if ('times' in limit) return `at most ${figure(limit.times)} x ${limit.of}`;
-  return `at most ${figure(limit.atMost)} ${unit}`.trim();
+  const [word, value] = 'atMost' in limit ? ['most', limit.atMost] : ['least', limit.atLeast];
+  return `at ${word} ${figure(value)} ${unit}`.trim();
 }
 
 function standing(goal: Goal, result: Result, results: readonly Result[]): Standing | undefined {
@@ -44,6 +45,6 @@ function standing(goal: Goal, result: Result, results: readonly Result[]): Stand
   return {
     ...said,
     reached: `${figure(result.value)} ${result.unit}`,
-    met: result.value <= limit.atMost,
+    met: 'atMost' in limit ? result.value <= limit.atMost : result.value >= limit.atLeast,
   };
 }

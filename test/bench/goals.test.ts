@@ -22,12 +22,16 @@ test('a goal is a share of a peer, a multiple of a peer or of another result, or
     result('size/memory-1GiB', 's/GiB', 'lower', 2, {}),
     result('size/memory-4GiB', 's/GiB', 'lower', 2.2, { '1 GiB': 2 }),
     result('size/memory-4GiB-memory-source', 'MiB', 'lower', 99, {}),
+    result('predict/grid-downtime-near', '% of runs', 'higher', 60, {}),
+    result('predict/grid-before-time-near', '% of runs', 'higher', 40, {}),
     result('nobody/asked', 's', 'lower', 1, {}),
   ];
   expect(reached(migrationGoals, results)).toEqual([
     ['downtime/64-pages-p99', 'at most 3.00 x downtime/64-pages', '3.50 x', false],
     ['link/100Mbit-20ms', 'at least 0.950 x iperf3 -P1', '0.900 x', false],
     ['link/100Mbit-20ms-extra-downtime', 'at most 1.00 x 1.5 RTT + 10 ms', '0.750 x', true],
+    ['predict/grid-downtime-near', 'at least 50.0 % of runs', '60.0 % of runs', true],
+    ['predict/grid-before-time-near', 'at least 50.0 % of runs', '40.0 % of runs', false],
     ['busy/marks-timers-late-p99', 'at most 5.00 ms', '5.00 ms', true],
     ['size/memory-4GiB', 'at most 1.15 x 1 GiB', '1.10 x', true],
   ]);
