@@ -66,21 +66,22 @@ export class PatchIndex extends PatchRing {
         run = unindexed.nextRun(first + count, shadowPages, left);
       }
     }
-    if (left === maxPages) this.#renewFilter(sources);
-    return maxPages - left;
+    if (left < maxPages || !this.#renewFilter(sources)) return maxPages - left;
+    return this.indexPages(sources, maxPages);
   }
 
-  /** The filter only fills up. Once it holds much more than what there is in memory it is emptied, and every page waits to be indexed. */
-  #renewFilter(sources: readonly SourceRegion[]): void {
+  /** The filter only fills up. Once it holds much more than what there is in memory it is emptied, and every page waits to be indexed. Whether that was done. */
+  #renewFilter(sources: readonly SourceRegion[]): boolean {
     const bitsSet = this.fields[patchState.filterSet / 4] ?? 0;
     this.#bitsAtFirst ??= bitsSet;
-    if (bitsSet < 1.5 * this.#bitsAtFirst + (this.#filterBytes * 8) / 10) return;
+    if (bitsSet < 1.5 * this.#bitsAtFirst + (this.#filterBytes * 8) / 10) return false;
     this.#bitsAtFirst = undefined;
     this.#arena.bytes(this.fields[patchState.filter / 4] ?? 0, this.#filterBytes).fill(0);
     this.fields[patchState.filterSet / 4] = 0;
     for (const { unindexed, pageCount, shadowPages } of sources) {
       unindexed.setRange(0, Math.min(pageCount, shadowPages));
     }
+    return true;
   }
 
   /** Where the ring stands, for `rewind`. */

@@ -12,6 +12,8 @@ export interface LeavingFrame {
 interface Sent extends LeavingFrame {
   /** Bytes acknowledged in all when this frame left. */
   readonly ackedBefore: number;
+  /** The window was full with it: the link is what it waited for, not its sender. */
+  readonly filled: boolean;
   /** When the acknowledgement before that arrived, or the frame left: the start of what its own will measure. */
   readonly since: number;
 }
@@ -112,16 +114,11 @@ export class Meter {
   /** Notes a frame that was handed over to `channel` at `at`, or a moment later, with the pages it holds. */
   left({ seq, bytes, pages, at }: LeavingFrame, channel = 0): void {
     const books = this.#of(channel);
-    books.sent.push({
-      seq,
-      bytes,
-      pages,
-      at,
-      ackedBefore: this.#ackedBytes,
-      since: this.#inFlight > 0 ? this.#ackedAt : at,
-    });
+    const since = this.#inFlight > 0 ? this.#ackedAt : at;
     this.#inFlight += bytes;
     books.inFlight += bytes;
+    const filled = !this.hasRoom(channel);
+    books.sent.push({ seq, bytes, pages, at, ackedBefore: this.#ackedBytes, since, filled });
   }
 
   /** All frames of `channel` up to `seq` were applied. */
@@ -155,9 +152,12 @@ export class Meter {
     }
     if (carried >= bulkBytes && tookMs > 0) {
       const rate = (carried / tookMs) * 1000;
-      this.#rates.add(rate);
-      this.#startup.measured(rate, last.ackedBefore, this.#ackedBytes);
-      this.#rate = this.#rates.quantile(0.75);
+      // What had room left was as slow as its sender: the link carries no less.
+      if (last.filled || rate > (this.#rate ?? 0)) {
+        this.#rates.add(rate);
+        this.#startup.measured(rate, last.ackedBefore, this.#ackedBytes);
+        this.#rate = this.#rates.quantile(0.75);
+      }
     }
     this.#ackedAt = now;
     books.ackedAt = now;

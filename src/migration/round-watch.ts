@@ -46,12 +46,15 @@ export class RoundWatch {
   /** Pages were captured, from the moment `from` until now. */
   captured(from: number, examinedPages: number): void {
     const tookMs = this.#clock.now() - from;
+    // Finding that there is nothing left is no page's cost.
+    if (examinedPages === 0) return;
     this.#examinedPages += examinedPages;
-    if (examinedPages > 0) this.#msPerPage.add(tookMs / examinedPages);
-    const isKnown = this.#msPerPage.count >= enoughSteps;
-    const usualMs =
-      examinedPages * ((isKnown ? this.#msPerPage.quantile(0.5) : undefined) ?? Infinity);
-    this.#captureMs += Math.min(tookMs, mostTimesUsual * usualMs);
+    this.#msPerPage.add(tookMs / examinedPages);
+    const usualMs = this.#msPerPage.quantile(0.5);
+    const isKnown = usualMs !== undefined && this.#msPerPage.count >= enoughSteps;
+    this.#captureMs += isKnown
+      ? Math.min(tookMs, mostTimesUsual * usualMs * examinedPages)
+      : tookMs;
   }
 
   /** Waits for something that the round's own pages do not cost. */

@@ -42,29 +42,35 @@ describe('the window of a link', () => {
   });
 
   /** Frames through a link that carries `rate` bytes a second one after the other, each acknowledged a round trip after it passed. */
-  function throughLink(rate: number, frames: number): { meter: Meter; fullAfterMs: number } {
-    let now = 0;
-    const clock: Clock = { now: () => now, turn: () => Promise.resolve(), after: () => () => {} };
-    const meter = new Meter(clock);
+  function throughLink(
+    rate: number,
+    frames: number,
+  ): { meter: Meter; fullAfterMs: number; clock: { at: number } } {
+    const time = { at: 0 };
+    const meter = new Meter({
+      now: () => time.at,
+      turn: () => Promise.resolve(),
+      after: () => () => {},
+    });
     const acks: { at: number; seq: number }[] = [];
     let freeAt = 0;
     let fullAfterMs = Number.POSITIVE_INFINITY;
     for (let seq = 1; seq <= frames; ) {
       if (meter.hasRoom(0)) {
         const bytes = meter.frameBytes + overheadBytes;
-        meter.left({ seq, bytes, pages: 4, at: now });
-        freeAt = Math.max(freeAt, now) + (bytes / rate) * 1000;
+        meter.left({ seq, bytes, pages: 4, at: time.at });
+        freeAt = Math.max(freeAt, time.at) + (bytes / rate) * 1000;
         acks.push({ at: freeAt + rttMs, seq });
         seq += 1;
         continue;
       }
-      if (meter.inFlightBytes > (rate * rttMs) / 1000) fullAfterMs = Math.min(fullAfterMs, now);
+      if (meter.inFlightBytes > (rate * rttMs) / 1000) fullAfterMs = Math.min(fullAfterMs, time.at);
       const next = acks.shift();
       if (next === undefined) break;
-      now = next.at;
+      time.at = next.at;
       meter.acknowledged(next.seq);
     }
-    return { meter, fullAfterMs };
+    return { meter, fullAfterMs, clock: time };
   }
 
   it.each([1.25e6, 12.5e6, 125e6])(
@@ -79,6 +85,25 @@ describe('the window of a link', () => {
       expect(meter.windowBytes).toBeLessThan(1.5 * needed + 4 * meter.frameBytes + 1);
     },
   );
+
+  it('is not taken for slow because its sender is', () => {
+    const { meter, clock } = throughLink(125e6, 500);
+    const known = meter.bytesPerSecond;
+    // A frame now and then, each alone on the link.
+    for (let seq = 501; seq < 600; seq++) {
+      meter.left({ seq, bytes: 40_000, pages: 4, at: clock.at });
+      clock.at += rttMs + 5;
+      meter.acknowledged(seq);
+    }
+    expect(meter.bytesPerSecond).toBe(known);
+    // One that is slow by itself is seen to be.
+    for (let seq = 600, time = 0; time < 40; time++) {
+      while (meter.hasRoom(0)) meter.left({ seq: seq++, bytes: 40_000, pages: 4, at: clock.at });
+      clock.at += 1000;
+      meter.acknowledged(seq - 1);
+    }
+    expect(meter.bytesPerSecond).toBeLessThan(12e6);
+  });
 });
 
 describe('what a page costs at the destination', () => {

@@ -29,6 +29,13 @@ describe('the stopwatch of a round', () => {
     expect(await captureMs([1, 30])).toBeCloseTo(31, 6);
   });
 
+  it('knows steps that found nothing to look at', () => {
+    const watch = new RoundWatch(new VirtualClock(), () => 0);
+    watch.captured(0, 0);
+    watch.captured(0, 3);
+    expect(watch.times()).toMatchObject({ captureMs: 0, examinedPages: 3 });
+  });
+
   it('leaves out what interrupted a step', async () => {
     const usual = Array.from({ length: 20 }, () => 1);
     expect(await captureMs([...usual, 50, 1])).toBeCloseTo(24, 6);
