@@ -261,7 +261,7 @@ export class CaptureEngine {
   }
 
   /**
-   * `frame` compressed in its place, which is the same frame from then on; `frame` itself where that makes it no smaller than by a sixteenth, or the
+   * `frame` compressed in its place, which is the same frame from then on; `frame` itself where that makes it smaller by less than 1/64, or the
    * destination does not take it.
    */
   compress(frame: CapturedFrame): CapturedFrame {

@@ -11,8 +11,10 @@ const smoothing = 0.25;
 const framesBetweenTries = 16;
 /** The first ones are all tried: new code is slow, and one number is none. */
 const firstTries = 4;
-/** Must become so much faster: near the point where it makes no difference frames go as they are. */
-const worthwhile = 0.95;
+/** What is computed must be faster by so much than what is waited for: near the point where it makes no difference frames go as they are. */
+const spare = 0.95;
+/** And save so much. */
+const worthwhile = 0.99;
 /** The receiver decompresses some three times as fast as the sender compresses. While nobody runs that is waited for. */
 const decompressing = 1 / 3;
 const largestFrameBytes = 512 * 1024;
@@ -77,11 +79,12 @@ export class Compression {
     if (rate === undefined) return true;
     if (capture === undefined || compress === undefined || ratio === undefined) return true;
     const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#ceiling));
-    if (paused) return compress * (1 + decompressing) + ratio * linkMs < worthwhile * linkMs;
+    if (paused) return compress * (1 + decompressing) + ratio * linkMs < spare * linkMs;
     // One byte is captured and compressed while another is on the link: the slower of the two counts.
     const share = this.#share();
     const plainMs = Math.max(capture / share, linkMs);
-    return Math.max((capture + compress) / share, ratio * linkMs) < worthwhile * plainMs;
+    const packedMs = Math.max((capture + compress) / share / spare, (ratio * linkMs) / worthwhile);
+    return packedMs < plainMs;
   }
 
   #compress(frame: CapturedFrame): CapturedFrame {

@@ -73,6 +73,11 @@ describe('frames', () => {
     ['are compressed while the link is not known', {}, true],
     ['are compressed below a slow ceiling', { rate: 2e9, options: { bytesPerSecond: 1e6 } }, true],
     ['are compressed below a slow shared budget', { rate: 2e9, options: { budget } }, true],
+    [
+      'are compressed where that saves little and nothing waits for it',
+      { rate: 12.5e6, ratio: 0.97 },
+      true,
+    ],
     ['go as they are where compression saves nothing', { rate: 12.5e6, ratio: 1 }, false],
     ['go as they are where the guest needs the thread', { rate: 125e6, share: 0.2 }, false],
     ['are compressed where that is asked for', { options: { compression: 'always' } }, true],
