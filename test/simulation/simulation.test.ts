@@ -169,7 +169,7 @@ describe('pages without a checksum', () => {
     const scenario: Scenario = { ...dense, options: { checksum: 'never' } };
     const whole = await simulate(scenario);
     let repaired = 0;
-    for (let byte = 400; byte < whole.deliveredBytes; byte += 97 * everyByte) {
+    for (let byte = 400; byte < whole.deliveredBytes; byte += 97 * Math.min(everyByte, 5)) {
       const outcome = await simulate({ ...scenario, flip: { from: 'source', byte } });
       expect(outcome.violations).toEqual([]);
       repaired += outcome.report?.repaired ?? 0;
