@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Scenario, simulate } from './world.js';
 
-const stride = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1) * 50;
+const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
+const stride = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1) * (nightly ? 500 : 2500);
 
 /** A guest of which much is written, in pages that are not noise, over a link that is slow. */
 const slow: Scenario = {
@@ -49,7 +50,7 @@ describe('a guest behind a slow link', () => {
   it('runs on one side and is what was written wherever the link is cut', async () => {
     const options = { ...slow.options, compression: 'always' } as const;
     const whole = await simulate({ ...slow, options });
-    for (let cut = 1; cut < whole.deliveredBytes; cut += 10 * stride) {
+    for (let cut = 1; cut < whole.deliveredBytes; cut += stride) {
       const outcome = await simulate({ ...slow, options, cutAfterBytes: cut });
       expect(outcome.violations).toEqual([]);
     }

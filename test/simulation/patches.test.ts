@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Scenario, simulate } from './world.js';
 
-const stride = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1) * 50;
+const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
+const stride = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1) * (nightly ? 50 : 250);
 
 /** A guest whose content moves about, over a link slow enough for rounds to bring patches. */
 const moving: Scenario = {
