@@ -53,7 +53,7 @@ export class PatchIndex extends PatchRing {
     this.fields[patchState.trying / 4] = trying ? 1 : 0;
   }
 
-  /** Indexes up to `maxPages` pages that wait for it. Returns how many. Where none do, the filter may be due to be made anew. */
+  /** Indexes up to `maxPages` pages that wait for it. Returns how many. */
   indexPages(sources: readonly SourceRegion[], maxPages: number): number {
     let left = maxPages;
     for (const { unindexed, shadow, shadowPages } of sources) {
@@ -66,12 +66,14 @@ export class PatchIndex extends PatchRing {
         run = unindexed.nextRun(first + count, shadowPages, left);
       }
     }
-    if (left < maxPages || !this.#renewFilter(sources)) return maxPages - left;
-    return this.indexPages(sources, maxPages);
+    return maxPages - left;
   }
 
-  /** The filter only fills up. Once it holds much more than what there is in memory it is emptied, and every page waits to be indexed. Whether that was done. */
-  #renewFilter(sources: readonly SourceRegion[]): boolean {
+  /**
+   * For moments in which everything there is was captured and indexed. The filter only fills up: once it holds much more than it did the first time it is
+   * emptied, and every page waits to be indexed. Whether that was done.
+   */
+  renewFilter(sources: readonly SourceRegion[]): boolean {
     const bitsSet = this.fields[patchState.filterSet / 4] ?? 0;
     this.#bitsAtFirst ??= bitsSet;
     if (bitsSet < 1.5 * this.#bitsAtFirst + (this.#filterBytes * 8) / 10) return false;

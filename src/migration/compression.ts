@@ -17,6 +17,8 @@ const spare = 0.95;
 const worthwhile = 0.99;
 /** The receiver decompresses some three times as fast as the sender compresses. While nobody runs that is waited for. */
 const decompressing = 1 / 3;
+/** Bytes a second. What is measured above is no link but what the other end does with pages, and it has no less to do with compressed ones. */
+const fastLink = 250e6;
 const largestFrameBytes = 512 * 1024;
 
 /**
@@ -78,7 +80,9 @@ export class Compression {
     // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
     if (rate === undefined) return true;
     if (capture === undefined || compress === undefined || ratio === undefined) return true;
-    const linkMs = 1000 / (paused ? rate : Math.min(rate, this.#ceiling));
+    const allowed = paused ? rate : Math.min(rate, this.#ceiling);
+    if (allowed > fastLink) return false;
+    const linkMs = 1000 / allowed;
     if (paused) return compress * (1 + decompressing) + ratio * linkMs < spare * linkMs;
     // One byte is captured and compressed while another is on the link: the slower of the two counts.
     const share = this.#share();

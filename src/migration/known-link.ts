@@ -12,6 +12,10 @@ export class KnownLink extends Meter {
     this.roundTrip(rttMs);
   }
 
+  override get isSettled(): boolean {
+    return true;
+  }
+
   override get bytesPerSecond(): number {
     return this.#bytesPerSecond;
   }

@@ -70,6 +70,11 @@ export class Meter {
     return this.#rate;
   }
 
+  /** Whether the link was seen full: before, it may carry much more than was measured. */
+  get isSettled(): boolean {
+    return this.#startup.isOver;
+  }
+
   /** Milliseconds that a page takes, until it is acknowledged, beyond what its bytes take on the link. */
   get appliedMsPerPage(): number {
     return this.#appliedMsPerPage;

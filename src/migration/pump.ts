@@ -234,9 +234,15 @@ export class Pump {
     return this.#patches.pays(false) ? this.#engine.indexPages(stepPages) : 0;
   }
 
+  #renewsIndex(): boolean {
+    return this.#patches.pays(false) && this.#engine.renewIndex();
+  }
+
   /** Until the round lasted long enough and, from round 2 on, the audit is through. */
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
-    while (live() && this.#lanes.isOpen && this.#index() > 0) await this.#slices.breathe();
+    while (live() && this.#lanes.isOpen && (this.#index() > 0 || this.#renewsIndex())) {
+      await this.#slices.breathe();
+    }
     while (live() && this.#lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(this.#stepPages);
       await this.#slices.breathe();

@@ -63,6 +63,7 @@ async function pair(bytes: Uint8Array, options: Partial<CaptureOptions> = {}) {
     const frames = await captureAll(capture);
     await destination.apply(frames);
     indexed = capture.indexPages(10_000);
+    if (capture.renewIndex()) indexed += capture.indexPages(10_000);
     expect(Buffer.compare(destination.regions[0]?.bytes ?? new Uint8Array(), region.bytes)).toBe(0);
     return sent(frames);
   };

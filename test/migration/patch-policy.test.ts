@@ -13,9 +13,15 @@ function policy(options: MigrateOptions, bytesPerSecond?: number): PatchPolicy {
     turn: () => Promise.resolve(),
   });
   if (bytesPerSecond !== undefined) {
-    meter.left({ seq: 1, bytes: bytesPerSecond / 100, pages: 1, at: now });
-    now += 10;
-    meter.acknowledged(1);
+    for (let seq = 0, trip = 0; trip < 5; trip++) {
+      const before = seq;
+      while (meter.hasRoom(0)) {
+        seq += 1;
+        meter.left({ seq, bytes: bytesPerSecond / 100, pages: 1, at: now });
+      }
+      now += 10 * (seq - before);
+      meter.acknowledged(seq);
+    }
   }
   return new PatchPolicy(resolveOptions(options), meter);
 }
