@@ -76,7 +76,7 @@ export class Compression {
     const [capture, compress, ratio] = [this.#captureMs, this.#compressMs, this.#ratio].map(
       ({ value }) => value,
     );
-    const rate = this.#meter.bytesPerSecond;
+    const rate = this.#meter.mayCarry;
     // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
     if (rate === undefined) return true;
     if (capture === undefined || compress === undefined || ratio === undefined) return true;

@@ -75,6 +75,12 @@ export class Meter {
     return this.#startup.isOver;
   }
 
+  /** Bytes a second that the link may carry: what was measured, and while it was not seen full 2.5 times the most of that; undefined before the first. */
+  get mayCarry(): number | undefined {
+    const rate = this.bytesPerSecond;
+    return this.isSettled || rate === undefined ? rate : startupGain * this.#startup.peak;
+  }
+
   /** Milliseconds that a page takes, until it is acknowledged, beyond what its bytes take on the link. */
   get appliedMsPerPage(): number {
     return this.#appliedMsPerPage;

@@ -45,9 +45,16 @@ function machine(of: {
   };
   const meter = new Meter(clock);
   if (of.rate !== undefined) {
-    meter.left({ seq: 1, bytes: of.rate / 100, pages: 1, at: 0 });
-    state.now += 10;
-    meter.acknowledged(1);
+    // Until it was seen full.
+    for (let seq = 0, trip = 0; trip < 5; trip++) {
+      const before = seq;
+      while (meter.hasRoom(0)) {
+        seq += 1;
+        meter.left({ seq, bytes: of.rate / 100, pages: 1, at: state.now });
+      }
+      state.now += 10 * (seq - before);
+      meter.acknowledged(seq);
+    }
   }
   const compression = new Compression({
     options: resolveOptions(of.options),
