@@ -137,7 +137,7 @@ function copyFast(target: usize, source: usize, count: usize): void {
   } while (target < end);
 }
 
-/** Copies `count` bytes to `target` from `offset` bytes before it, as if one after the other. Writes up to 15 bytes more. */
+/** Copies `count` bytes to `target` from `offset` bytes before it, as if one after the other. Writes up to 31 bytes more. */
 function copyFromBack(target: usize, offset: usize, count: usize): void {
   const end = target + count;
   // Where they overlap each step doubles what there is to copy from.

@@ -67,15 +67,16 @@ export class Compression {
     if (this.#mode === 'never' || !this.#engine.canCompress) return frame;
     this.#captureMs.add(capturedMs / frame.rawBytes);
     if (this.#pays(paused)) return this.#compress(frame);
-    this.#try(frame);
+    // What a try finds out is of no use any more in a pause, and would be waited for.
+    if (!paused) this.#try(frame);
     return frame;
   }
 
   #pays(paused: boolean): boolean {
     if (this.#mode !== 'auto') return this.#mode === 'always';
-    const [capture, compress, ratio] = [this.#captureMs, this.#compressMs, this.#ratio].map(
-      ({ value }) => value,
-    );
+    const capture = this.#captureMs.value;
+    const compress = this.#compressMs.value;
+    const ratio = this.#ratio.value;
     const rate = this.#meter.mayCarry;
     // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
     if (rate === undefined) return true;

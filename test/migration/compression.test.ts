@@ -110,6 +110,14 @@ describe('frames', () => {
     return isPacked(true);
   }
 
+  it('are not tried in the pause', () => {
+    const { state, isPacked } = machine({ ...usual, rate: 2e9 });
+    isPacked();
+    const before = state.tries;
+    for (let i = 0; i < 100; i++) expect(isPacked(true)).toBe(false);
+    expect(state.tries).toBe(before);
+  });
+
   it('are tried now and then, so that a change of what they hold is seen', () => {
     const { state, isPacked } = machine({ ...usual, ratio: 1, rate: 12.5e6 });
     for (let i = 0; i < 100; i++) expect(isPacked()).toBe(false);
