@@ -95,14 +95,14 @@ export async function deltaRound(
   memory.bytes.set(before);
   await send();
   // What the other region holds then nothing will be found in, and to look for it is held against later tries.
-  capture.tryPatches = false;
+  capture.tryPatches(false);
   randomFillSync(other.bytes);
   marks.mark(other.region.id, 0, other.bytes.length);
   await send();
   for (let at = 0; at < other.bytes.length; at += 16) other.bytes[at] = ~(other.bytes[at] ?? 0);
   marks.mark(other.region.id, 0, other.bytes.length);
   await send();
-  capture.tryPatches = true;
+  capture.tryPatches(true);
 
   const clean = await captureRound(capture);
   if (clean.frames.length > 0) throw new Error('pages that nobody changed were sent');
@@ -141,7 +141,7 @@ async function captureRound(capture: CaptureEngine, onFrame = () => {}): Promise
     const from = performance.now();
     if (isFirst) capture.takeDirty();
     const next = await capture.capture(wholeRound);
-    const frame = next.frame && capture.compress(next.frame);
+    const frame = next.frame && (capture.compressor?.compress(next.frame) ?? next.frame);
     ms += performance.now() - from;
     exhausted = next.exhausted;
     if (frame === undefined) continue;

@@ -8,71 +8,32 @@ import type { DirtyTracker } from '../memory/tracker.js';
 import { Audit } from './audit.js';
 import { baseCacheBytesOf, placeBaseCache } from './base-cache.js';
 import { CaptureCursor } from './capture-cursor.js';
+import {
+  type Capture,
+  type CaptureBudget,
+  type CaptureOptions,
+  type DirtyRun,
+  resolveCapture,
+} from './capture-options.js';
 import { CaptureWindow } from './capture-window.js';
 import { FrameCompressor } from './frame-compressor.js';
-import {
-  type CapturedFrame,
-  FrameSlots,
-  MIN_PAYLOAD_BYTES,
-  type OpenFrame,
-} from './frame-slots.js';
+import { type CapturedFrame, FrameSlots, type OpenFrame } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
 import { PatchIndex } from './patch-index.js';
 import { runsOfTable } from './run-table.js';
 import { planSourceArena } from './source-arena.js';
 import { type RegionChange, SourceRegions } from './source-regions.js';
 
-export interface CaptureOptions {
-  /** 192 bytes, random per session: the secret of all page hashes. */
-  readonly secret: Uint8Array;
-  /** Most bytes of shadow. Pages beyond are found by their hash alone. */
-  readonly shadowBytes: number;
-  /** Bytes of base cache for pages without a shadow, rounded down to a power of two of pages; 0: none. */
-  readonly baseCacheBytes: number;
-  /** The destination takes patches; they are made where there is a shadow. Default false. */
-  readonly patches?: boolean;
-  /** The destination takes LZ4: room for `compress`. Default false. */
-  readonly lz4?: boolean;
-  /** Channels that carry pages, each its own: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
-  readonly channels?: number;
-  /** Frames that may exist at once. Default 8 for each channel. */
-  readonly slots?: number;
-  /** Largest payload of a frame. Default 512 KiB. */
-  readonly maxPayloadBytes?: number;
-}
-
 /** A part is no smaller, however little room the frame has: a call costs as much as a few pages. */
 const leastPartPages = 16;
-
-export interface CaptureBudget {
-  /** Whose pages are looked at: see `CaptureCursor`. Default 0. */
-  readonly channel?: number;
-  /** Payload bytes of the frame; at least one page is taken whatever this says. */
-  readonly maxPayloadBytes: number;
-  /** Pages to look at. */
-  readonly maxPages: number;
-}
-
-/** Consecutive dirty pages of a region. */
-export interface DirtyRun {
-  readonly region: number;
-  readonly first: number;
-  readonly count: number;
-}
-
-export interface Capture {
-  /** Undefined if every page looked at was as the destination knows it. */
-  readonly frame: CapturedFrame | undefined;
-  readonly examinedPages: number;
-  /** No dirty page of the channel is left. */
-  readonly exhausted: boolean;
-}
 
 /**
  * The source's half of the codec: knows which pages are dirty and what the destination holds, and turns dirty pages into frames.
  * Its calls must not overlap: await `capture`, `audit` and `settleAudit` before the next call; only `repair` may come in between.
  */
 export class CaptureEngine {
+  /** Undefined where the destination does not take LZ4. */
+  readonly compressor: FrameCompressor | undefined;
   readonly #tracker: DirtyTracker;
   readonly #arena: Arena;
   readonly #key: HashKey;
@@ -82,7 +43,6 @@ export class CaptureEngine {
   readonly #audit: Audit;
   readonly #regions: SourceRegions;
   readonly #patches: PatchIndex | undefined;
-  readonly #compressor: FrameCompressor | undefined;
   /** One for each channel. */
   readonly #cursors: readonly CaptureCursor[];
   /** Where the ring stood before the last frame. */
@@ -93,15 +53,7 @@ export class CaptureEngine {
    * does not fit an arena.
    */
   constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
-    const { channels = 1, patches = false, lz4 = false } = options;
-    if (!Number.isInteger(channels) || channels < 1) throw new RangeError(`channels: ${channels}`);
-    // What a patch refers to must be there when it is applied: only one channel has an order.
-    if (patches && channels > 1) throw new RangeError('patches travel on one channel only');
-    const { slots = 8 * channels, maxPayloadBytes = 512 << 10 } = options;
-    if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`slots: ${slots}`);
-    if (!Number.isInteger(maxPayloadBytes) || maxPayloadBytes < MIN_PAYLOAD_BYTES) {
-      throw new RangeError(`maxPayloadBytes must be at least ${MIN_PAYLOAD_BYTES}`);
-    }
+    const { channels, patches, lz4, slots, maxPayloadBytes } = resolveCapture(options);
     const fixedBytes =
       FrameSlots.byteLength(slots, maxPayloadBytes) +
       CaptureWindow.byteLength +
@@ -116,7 +68,7 @@ export class CaptureEngine {
     this.#arena = arena;
     this.#key = key;
     this.#slots = new FrameSlots(arena, slots, maxPayloadBytes);
-    this.#compressor = lz4 ? new FrameCompressor(arena, maxPayloadBytes) : undefined;
+    this.compressor = lz4 ? new FrameCompressor(arena, maxPayloadBytes) : undefined;
     this.#patches = indexedPages > 0 ? new PatchIndex(arena, indexedPages) : undefined;
     const cache = placeBaseCache(arena, options.baseCacheBytes);
     this.#window = new CaptureWindow(arena, key, cache, this.#patches?.state ?? 0);
@@ -260,26 +212,8 @@ export class CaptureEngine {
     return this.#window.restore(source);
   }
 
-  /**
-   * `frame` compressed in its place, which is the same frame from then on; `frame` itself where that makes it smaller by less than 1/64, or the
-   * destination does not take it.
-   */
-  compress(frame: CapturedFrame): CapturedFrame {
-    return this.#compressor?.compress(frame) ?? frame;
-  }
-
-  /** What the beginning of `frame` would become: so many bytes of it so many. */
-  tryCompress(frame: CapturedFrame): Pick<CapturedFrame, 'rawBytes' | 'bodyBytes'> {
-    return this.#compressor?.try(frame) ?? frame;
-  }
-
-  /** Whether frames may be compressed. */
-  get canCompress(): boolean {
-    return this.#compressor !== undefined;
-  }
-
   /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */
-  set tryPatches(trying: boolean) {
+  tryPatches(trying: boolean): void {
     if (this.#patches !== undefined) this.#patches.trying = trying;
   }
 

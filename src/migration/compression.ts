@@ -1,4 +1,4 @@
-import type { CaptureEngine } from '../codec/capture.js';
+import type { FrameCompressor } from '../codec/frame-compressor.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Clock } from './clock.js';
 import type { Meter } from './meter.js';
@@ -21,6 +21,8 @@ const decompressing = 1 / 3;
 const fastLink = 250e6;
 const largestFrameBytes = 512 * 1024;
 
+type Compressor = Pick<FrameCompressor, 'compress' | 'try'>;
+
 /**
  * Decides for each frame whether LZ4 makes it arrive earlier: from the link's measured rate, what capturing and compressing a byte take on this
  * machine, and what became of the bytes compressed last.
@@ -28,8 +30,8 @@ const largestFrameBytes = 512 * 1024;
 export class Compression {
   readonly #mode: ResolvedOptions['compression'];
   readonly #ceiling: number;
-  readonly #engine: CaptureEngine;
-  readonly #meter: Meter;
+  readonly #compressor: Compressor | undefined;
+  readonly #meter: Pick<Meter, 'mayCarry'>;
   readonly #clock: Clock;
   /** Of the thread, what the engine gets. */
   readonly #share: () => number;
@@ -42,15 +44,16 @@ export class Compression {
   #untried = 0;
 
   constructor(deps: {
-    readonly options: ResolvedOptions;
-    readonly engine: CaptureEngine;
-    readonly meter: Meter;
+    readonly options: Pick<ResolvedOptions, 'compression' | 'bytesPerSecond' | 'budget'>;
+    /** Undefined: frames go as they are. */
+    readonly compressor?: Compressor | undefined;
+    readonly meter: Pick<Meter, 'mayCarry'>;
     readonly clock: Clock;
     readonly share: () => number;
   }) {
     this.#mode = deps.options.compression;
     this.#ceiling = ceilingOf(deps.options);
-    this.#engine = deps.engine;
+    this.#compressor = deps.compressor;
     this.#meter = deps.meter;
     this.#clock = deps.clock;
     this.#share = deps.share;
@@ -64,11 +67,12 @@ export class Compression {
 
   /** The frame as it should leave. `capturedMs`: what capturing it took. `paused`: nobody else wants the thread, and no budget binds. */
   pack(frame: CapturedFrame, capturedMs: number, paused: boolean): CapturedFrame {
-    if (this.#mode === 'never' || !this.#engine.canCompress) return frame;
+    const compressor = this.#compressor;
+    if (this.#mode === 'never' || compressor === undefined) return frame;
     this.#captureMs.add(capturedMs / frame.rawBytes);
-    if (this.#pays(paused)) return this.#compress(frame);
+    if (this.#pays(paused)) return this.#compress(compressor, frame);
     // What a try finds out is of no use any more in a pause, and would be waited for.
-    if (!paused) this.#try(frame);
+    if (!paused) this.#try(compressor, frame);
     return frame;
   }
 
@@ -92,20 +96,20 @@ export class Compression {
     return packedMs < plainMs;
   }
 
-  #compress(frame: CapturedFrame): CapturedFrame {
+  #compress(compressor: Compressor, frame: CapturedFrame): CapturedFrame {
     const from = this.#clock.now();
-    const packed = this.#engine.compress(frame);
+    const packed = compressor.compress(frame);
     this.#learn(frame.rawBytes, packed.bodyBytes, from);
     return packed;
   }
 
-  #try(frame: CapturedFrame): void {
+  #try(compressor: Compressor, frame: CapturedFrame): void {
     this.#untried += 1;
     if (this.#untried < framesBetweenTries && this.#tries >= firstTries) return;
     this.#untried = 0;
     this.#tries += 1;
     const from = this.#clock.now();
-    const { rawBytes, bodyBytes } = this.#engine.tryCompress(frame);
+    const { rawBytes, bodyBytes } = compressor.try(frame);
     this.#learn(rawBytes, bodyBytes, from);
   }
 

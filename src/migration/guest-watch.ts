@@ -127,14 +127,14 @@ class GuestWatch {
       patches: patches && !isStill && (capabilities & capability.patches) !== 0,
       lz4: (capabilities & capability.lz4) !== 0,
     });
-    engine.tryPatches = patches;
+    engine.tryPatches(patches);
     for (const { id } of this.#regions()) engine.setBase(id, 'zero');
     this.#engine = engine;
     this.#slices = new Slices(options.clock, options.cpuShare);
     this.#stepPages = portionsOf(guest.tracker.exact, guest.handsOver ?? true).live;
     this.#compression = new Compression({
       ...options,
-      engine,
+      compressor: engine.compressor,
       share: () => this.#slices.got,
     });
     this.#tracker.start();

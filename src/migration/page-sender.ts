@@ -1,4 +1,3 @@
-import type { CaptureEngine } from '../codec/capture.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { Clock } from './clock.js';
 import { Compression } from './compression.js';
@@ -6,12 +5,13 @@ import type { Lanes } from './lanes.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { Pace } from './pace.js';
+import type { PageEngine } from './page-engine.js';
 import { Tally } from './tally.js';
 
 /** What becomes of a captured frame: compressed where that pays, held back by budgets, counted, and handed to its channel. */
 export class PageSender {
   readonly tally: Tally = new Tally();
-  readonly #engine: CaptureEngine;
+  readonly #engine: PageEngine;
   readonly #lanes: Lanes;
   readonly #meter: Meter;
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class PageSender {
   readonly #compression: Compression;
 
   constructor(deps: {
-    readonly engine: CaptureEngine;
+    readonly engine: PageEngine;
     readonly lanes: Lanes;
     readonly meter: Meter;
     readonly clock: Clock;
@@ -32,7 +32,7 @@ export class PageSender {
     this.#meter = deps.meter;
     this.#clock = deps.clock;
     this.#pace = new Pace(deps.options, deps.clock);
-    this.#compression = new Compression(deps);
+    this.#compression = new Compression({ ...deps, compressor: deps.engine.compressor });
   }
 
   /** Payload of the next frame of a live round. */

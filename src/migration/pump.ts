@@ -1,4 +1,3 @@
-import type { CaptureEngine } from '../codec/capture.js';
 import type { Guest } from '../guests/guest.js';
 import type { RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import { type Clock, sleep } from './clock.js';
@@ -9,6 +8,7 @@ import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import type { PageEngine } from './page-engine.js';
 import { PageSender } from './page-sender.js';
 import { PatchPolicy } from './patch-policy.js';
 import { lastFrameBytes, portionsOf, stepPages } from './portions.js';
@@ -38,7 +38,7 @@ export interface RoundStats extends RoundOutcome {
  * goes. Ends between two frames once its caller's `live` says no.
  */
 export class Pump {
-  readonly #engine: CaptureEngine;
+  readonly #engine: PageEngine;
   readonly #guest: Guest;
   readonly #lanes: Lanes;
   readonly #clock: Clock;
@@ -56,7 +56,7 @@ export class Pump {
   #lastPages = 0;
 
   constructor(deps: {
-    readonly engine: CaptureEngine;
+    readonly engine: PageEngine;
     readonly guest: Guest;
     readonly link: Link;
     readonly clock: Clock;
@@ -126,18 +126,18 @@ export class Pump {
     const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
     if (!(await this.#followRegions(live))) return undefined;
-    if (this.#round === 1) this.#engine.markAll();
-    else this.#engine.takeDirty();
+    await (this.#round === 1 ? this.#engine.markAll() : this.#engine.takeDirty());
     const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live, () => this.#index());
       if (channel === undefined) return undefined;
-      this.#engine.tryPatches = this.#patches.pays(false);
+      this.#engine.tryPatches?.(this.#patches.pays(false));
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
         maxPayloadBytes: this.#sender.frameBytes,
         maxPages: this.#stepPages,
+        paused: false,
       });
       const frame = step.frame && this.#sender.packed(step.frame, from, false);
       watch.captured(from, step.examinedPages);
@@ -159,7 +159,7 @@ export class Pump {
     await rehearse(this.#round);
     if (!(await this.#lanes.quiet(live))) return undefined;
     if (!(await this.#rest(live, watch))) return undefined;
-    return this.#outcome(watch.times(), {
+    return await this.#outcome(watch.times(), {
       pages: this.tally.pages - before.pages,
       bytes: this.tally.bytes - before.bytes,
       predictedWorkMs,
@@ -170,7 +170,7 @@ export class Pump {
   async lastCopy(live: () => boolean): Promise<boolean> {
     const before = this.tally.pages;
     if (!(await this.#followRegions(live))) return false;
-    this.#engine.takeDirty();
+    await this.#engine.takeDirty();
     if (!(await this.copyDirty(live))) return false;
     await this.#engine.settleAudit();
     this.#lastPages = this.tally.pages - before;
@@ -179,7 +179,7 @@ export class Pump {
 
   /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
   async copyDirty(live: () => boolean): Promise<boolean> {
-    this.#engine.tryPatches = this.#patches.pays(true);
+    this.#engine.tryPatches?.(this.#patches.pays(true));
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live);
       if (channel === undefined) return false;
@@ -188,6 +188,7 @@ export class Pump {
         channel,
         maxPayloadBytes: lastFrameBytes,
         maxPages: this.#lastStepPages,
+        paused: true,
       });
       if (step.exhausted) channels.delete(channel);
       if (step.frame === undefined) continue;
@@ -224,18 +225,18 @@ export class Pump {
   async #followRegions(live: () => boolean): Promise<boolean> {
     const isAlone = this.#lanes.count === 1;
     if (!isAlone && !(await this.#lanes.quiet(live))) return false;
-    const changes = this.#engine.syncRegions(this.#guest.regions);
+    const changes = await this.#engine.syncRegions(this.#guest.regions);
     for (const change of changes) this.announce({ type: 'REGION', ...change });
     return isAlone || changes.length === 0 || this.#lanes.quiet(live);
   }
 
   /** Uses a moment in which the link is waited for. Returns how many pages there were to index. */
   #index(): number {
-    return this.#patches.pays(false) ? this.#engine.indexPages(stepPages) : 0;
+    return this.#patches.pays(false) ? (this.#engine.indexPages?.(stepPages) ?? 0) : 0;
   }
 
   #renewsIndex(): boolean {
-    return this.#patches.pays(false) && this.#engine.renewIndex();
+    return this.#patches.pays(false) && this.#engine.renewIndex?.() === true;
   }
 
   /** Until the round lasted long enough and, from round 2 on, the audit is through. */
@@ -259,18 +260,18 @@ export class Pump {
     return this.#guest.tracker.exact ? this.#sizes.ofRuns(this.#engine.dirtyRuns()) : undefined;
   }
 
-  #outcome(
+  async #outcome(
     times: RoundTimes,
     sent: {
       readonly pages: number;
       readonly bytes: number;
       readonly predictedWorkMs: number | null;
     },
-  ): RoundStats {
+  ): Promise<RoundStats> {
     const treesFrom = this.#clock.now();
-    this.#engine.roots();
+    await this.#engine.roots();
     const treeMs = this.#clock.now() - treesFrom;
-    if (this.#guest.tracker.exact) this.#engine.takeDirty();
+    if (this.#guest.tracker.exact) await this.#engine.takeDirty();
     this.forecast.learn({
       ...times,
       round: this.#round,

@@ -1,6 +1,6 @@
-import type { CaptureEngine } from '../codec/capture.js';
 import { FerryError } from '../errors.js';
 import type { Hashes, HashesRequest } from '../protocol/messages.js';
+import type { PageEngine } from './page-engine.js';
 
 /** Leaves asked for in one message. */
 const leavesPerRequest = 512;
@@ -11,14 +11,14 @@ const pagesPerLeaf = 512;
  * go again, whole.
  */
 export class Repair {
-  readonly #engine: CaptureEngine;
+  readonly #engine: PageEngine;
   readonly #ask: (message: HashesRequest) => void;
   /** Leaves that differ, by region: what a peer says twice counts once. */
   readonly #suspects = new Map<number, Set<number>>();
   #hasAsked = false;
   pages = 0;
 
-  constructor(engine: CaptureEngine, ask: (message: HashesRequest) => void) {
+  constructor(engine: PageEngine, ask: (message: HashesRequest) => void) {
     this.#engine = engine;
     this.#ask = ask;
   }
@@ -27,13 +27,15 @@ export class Repair {
    * Takes one message of hashes. `marked`: all differing pages are marked to be sent; `asked`: more is to come;
    * `equal`: every leaf is the same here, so that no page can be the reason.
    */
-  compare(message: Hashes): 'asked' | 'marked' | 'equal' {
+  async compare(message: Hashes): Promise<'asked' | 'marked' | 'equal'> {
     if (message.level === 'page') {
-      this.comparePages(message);
+      await this.comparePages(message);
       // Before we asked it is what a re-read found, which crossed PREPARE on the wire.
       return message.last && this.#hasAsked ? 'marked' : 'asked';
     }
-    const leaves = ofPeer('region', message.region, () => this.#engine.leaves(message.region));
+    const leaves = await ofPeer('region', message.region, () =>
+      this.#engine.leaves(message.region),
+    );
     for (const { index, hash } of message.entries) {
       const ours = leaves[index];
       if (ours === undefined) throw outOfRange('leaf', index);
@@ -46,15 +48,14 @@ export class Repair {
   }
 
   /** Page hashes of the destination, told in answer or found wrong by its re-read: pages that differ here go again. */
-  comparePages(message: Hashes): void {
+  async comparePages(message: Hashes): Promise<void> {
     const differing: number[] = [];
     let leaf = -1;
-    let ours = new BigUint64Array(0);
+    let ours: BigUint64Array = new BigUint64Array(0);
     for (const { index, hash } of message.entries) {
       if (Math.floor(index / pagesPerLeaf) !== leaf) {
         leaf = Math.floor(index / pagesPerLeaf);
-        const hashes = ofPeer('page', index, () => this.#engine.pageHashes(message.region, leaf));
-        ours = new BigUint64Array(hashes);
+        ours = await ofPeer('page', index, () => this.#engine.pageHashes(message.region, leaf));
       }
       const own = ours[index % pagesPerLeaf];
       if (own === undefined) throw outOfRange('page', index);

@@ -1,4 +1,3 @@
-import type { CaptureEngine } from '../codec/capture.js';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
@@ -11,6 +10,7 @@ import { GuestCosts } from './guest-costs.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
+import type { PageEngine } from './page-engine.js';
 import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
 import { Repair } from './repair.js';
@@ -23,7 +23,7 @@ import { StateSender } from './state-sender.js';
 export interface TransferDeps {
   readonly guest: Guest;
   readonly control: GuestControl;
-  readonly engine: CaptureEngine;
+  readonly engine: PageEngine;
   readonly link: Link;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -37,6 +37,12 @@ export interface TransferDeps {
   /** Tells the source machine what happened. */
   readonly feed: (event: SourceEvent) => void;
   readonly emit: (event: MigrationEvent) => void;
+}
+
+/** What both ends must agree on. */
+interface Transcript {
+  readonly finalSeqs: readonly number[];
+  readonly digest: Uint8Array;
 }
 
 const progressEveryMs = 100;
@@ -196,7 +202,7 @@ export class Transfer {
       if (state === undefined) return;
       this.#state = state;
       this.#timer?.mark('prepared');
-      this.#deps.feed({ type: 'last-copied', ...this.#transcript() });
+      this.#deps.feed({ type: 'last-copied', ...(await this.#transcript()) });
     });
   }
 
@@ -204,21 +210,19 @@ export class Transfer {
   compareHashes(message: Hashes, switching: boolean): void {
     if (!switching) {
       // At once: a queue behind the round under way would be as long as the peer likes.
-      try {
-        this.#repair.comparePages(message);
-      } catch (error) {
+      this.#repair.comparePages(message).catch((error: unknown) => {
         this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-      }
+      });
       return;
     }
     this.#work.run(async (live) => {
-      const found = this.#repair.compare(message);
+      const found = await this.#repair.compare(message);
       if (found === 'asked') return;
       if (found === 'equal') {
         throw new FerryError('ERR_DIGEST', 'the digests differ although every page is the same');
       }
       if (!(await this.#pump.copyDirty(live))) return;
-      this.#deps.feed({ type: 'repaired', ...this.#transcript() });
+      this.#deps.feed({ type: 'repaired', ...(await this.#transcript()) });
     });
   }
 
@@ -265,13 +269,13 @@ export class Transfer {
     return (this.#deps.guest.motion ?? 'pausable') === 'pausable';
   }
 
-  #transcript(): { readonly finalSeqs: readonly number[]; readonly digest: Uint8Array } {
+  async #transcript(): Promise<Transcript> {
     const { engine, session } = this.#deps;
     const { finalSeqs } = this.#pump;
     this.#digest = digestOf({
       session,
       generation: this.#generation,
-      regions: engine.roots(),
+      regions: await engine.roots(),
       finalSeqs,
       state: this.#state,
     });

@@ -1,4 +1,4 @@
-import type { DirtyRun } from '../codec/capture.js';
+import type { DirtyRun } from '../codec/capture-options.js';
 import type { ByKind, CapturedFrame } from '../codec/frame-slots.js';
 import { runsOfTable } from '../codec/run-table.js';
 import { pageKind } from '../core/kernel-exports.js';

@@ -1,5 +1,6 @@
 /** What the codec's tests share: engines with usual options, and frames as plain bytes. */
-import { CaptureEngine, type CaptureOptions } from '../../src/codec/capture.js';
+import { CaptureEngine } from '../../src/codec/capture.js';
+import type { CaptureOptions } from '../../src/codec/capture-options.js';
 import type { CapturedFrame } from '../../src/codec/frame-slots.js';
 import type { Region } from '../../src/memory/region.js';
 import type { DirtyTracker } from '../../src/memory/tracker.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ApplyEngine } from '../../src/codec/apply.js';
-import { CaptureEngine, type CaptureOptions } from '../../src/codec/capture.js';
+import { CaptureEngine } from '../../src/codec/capture.js';
+import type { CaptureOptions } from '../../src/codec/capture-options.js';
 import { MarksTracker } from '../../src/memory/marks.js';
 import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
 import { move } from '../reference/moves.js';
@@ -193,10 +194,10 @@ describe('a patch', () => {
       const old = region.bytes.slice(9 * 4096, 10 * 4096);
       region.bytes.fill(0, 9 * 4096, 10 * 4096);
       expect(await flush([9])).toEqual(['0:9 zero']);
-      capture.tryPatches = trying;
+      capture.tryPatches(trying);
       region.bytes.set(random.bytes(1000), 9 * 4096 + 2000);
       expect(await flush([9])).toEqual(['0:9 delta']);
-      capture.tryPatches = true;
+      capture.tryPatches(true);
       region.bytes.set(old, 15 * 4096);
       expect(await flush([15])).toEqual(['0:15 raw']);
     },
@@ -225,13 +226,13 @@ describe('a patch', () => {
   test('is not tried while that is switched off, and the rings stay equal', async () => {
     const random = new Random(1);
     const { region, capture, flush } = await pair(random.bytes(30 * 4096));
-    capture.tryPatches = false;
+    capture.tryPatches(false);
     const old = region.bytes.slice(5 * 4096, 6 * 4096);
     for (let at = 5 * 4096; at < 6 * 4096; at += 8) region.bytes[at] = random.u32();
     expect(await flush([5])).toEqual(['0:5 delta']);
     region.bytes.copyWithin(20 * 4096, 9 * 4096 + 100, 10 * 4096 + 100);
     expect(await flush([20])).toEqual(['0:20 raw']);
-    capture.tryPatches = true;
+    capture.tryPatches(true);
     region.bytes.set(old, 25 * 4096);
     expect(await flush([25])).toEqual(['0:25 patch']);
   });
@@ -255,7 +256,7 @@ describe('a patch', () => {
     const { region, capture, flush, indexed } = await pair(random.bytes(60 * 4096));
     const noisy = Array.from({ length: 40 }, (_, page) => page);
     let renewals = 0;
-    capture.tryPatches = false;
+    capture.tryPatches(false);
     for (let round = 0; round < 120; round++) {
       region.bytes.set(random.bytes(40 * 4096));
       await flush(noisy);
@@ -264,7 +265,7 @@ describe('a patch', () => {
       expect([0, 60]).toContain(indexed());
     }
     expect(renewals).toBeGreaterThan(1);
-    capture.tryPatches = true;
+    capture.tryPatches(true);
     region.bytes.copyWithin(45 * 4096, 53 * 4096 + 100, 54 * 4096 + 100);
     expect(await flush([45])).toEqual(['0:45 patch']);
   });

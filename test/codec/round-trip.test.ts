@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ApplyEngine } from '../../src/codec/apply.js';
-import { CaptureEngine, type CaptureOptions } from '../../src/codec/capture.js';
+import { CaptureEngine } from '../../src/codec/capture.js';
+import type { CaptureOptions } from '../../src/codec/capture-options.js';
 import type { CapturedFrame } from '../../src/codec/frame-slots.js';
 import type { Applied } from '../../src/codec/frame-writer.js';
 import { MarksTracker } from '../../src/memory/marks.js';
@@ -47,7 +48,8 @@ async function applyPacked(
   frame: CapturedFrame,
 ): Promise<Applied> {
   packs += 1;
-  const { bytes, tableBytes, rawBytes } = packs % 2 === 0 ? frame : capture.compress(frame);
+  const packed = packs % 2 === 0 ? frame : capture.compressor?.compress(frame);
+  const { bytes, tableBytes, rawBytes } = packed ?? frame;
   return apply.apply(bytes.slice(40), tableBytes, rawBytes);
 }
 

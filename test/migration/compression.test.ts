@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CaptureEngine } from '../../src/codec/capture.js';
+import type { FrameCompressor } from '../../src/codec/frame-compressor.js';
 import type { CapturedFrame } from '../../src/codec/frame-slots.js';
 import { sharedBudget } from '../../src/index.js';
 import { Compression } from '../../src/migration/compression.js';
@@ -35,10 +35,9 @@ function machine(of: {
     state.now += (bytes * of.compressNs) / 1e6;
     return { rawBytes: bytes, bodyBytes: Math.ceil(bytes * state.ratio) };
   };
-  const engine: Pick<CaptureEngine, 'canCompress' | 'compress' | 'tryCompress'> = {
-    canCompress: true,
+  const compressor: Pick<FrameCompressor, 'compress' | 'try'> = {
     compress: (given) => ({ ...given, ...work(given.rawBytes) }),
-    tryCompress: () => {
+    try: () => {
       state.tries += 1;
       return work(16_384);
     },
@@ -58,7 +57,7 @@ function machine(of: {
   }
   const compression = new Compression({
     options: resolveOptions(of.options),
-    engine: engine as CaptureEngine,
+    compressor,
     meter,
     clock,
     share: () => of.share ?? 1,

@@ -21,27 +21,27 @@ function hashes(level: Hashes['level'], indexes: number[], last: boolean): Hashe
 }
 
 describe('the source’s part in a repair', () => {
-  it('asks for each differing leaf once, in order, however often it is named', () => {
+  it('asks for each differing leaf once, in order, however often it is named', async () => {
     const { repair, asked } = repairOf(1024);
-    for (let time = 0; time < 100_000; time++) repair.compare(hashes('leaf', [1], false));
-    expect(repair.compare(hashes('leaf', [0, 1], true))).toBe('asked');
+    for (let time = 0; time < 100_000; time++) await repair.compare(hashes('leaf', [1], false));
+    expect(await repair.compare(hashes('leaf', [0, 1], true))).toBe('asked');
     expect(asked).toEqual([{ type: 'HASHES_REQUEST', region: 0, leaves: [0, 1], last: true }]);
   });
 
-  it('does not take what a re-read found for the answer to what it never asked', () => {
+  it('does not take what a re-read found for the answer to what it never asked', async () => {
     const { repair } = repairOf(1024);
     repair.begin();
-    expect(repair.compare(hashes('page', [3], true))).toBe('asked');
+    expect(await repair.compare(hashes('page', [3], true))).toBe('asked');
     expect(repair.pages).toBe(1);
-    expect(repair.compare(hashes('leaf', [0], true))).toBe('asked');
-    expect(repair.compare(hashes('page', [3], true))).toBe('marked');
+    expect(await repair.compare(hashes('leaf', [0], true))).toBe('asked');
+    expect(await repair.compare(hashes('page', [3], true))).toBe('marked');
   });
 
-  it('forgets at each switchover what an earlier one left unanswered', () => {
+  it('forgets at each switchover what an earlier one left unanswered', async () => {
     const { repair, asked } = repairOf(1024);
-    repair.compare(hashes('leaf', [0], false));
+    await repair.compare(hashes('leaf', [0], false));
     repair.begin();
-    repair.compare(hashes('leaf', [1], true));
+    await repair.compare(hashes('leaf', [1], true));
     expect(asked).toEqual([{ type: 'HASHES_REQUEST', region: 0, leaves: [1], last: true }]);
   });
 });

@@ -1,0 +1,39 @@
+import type { Capture, CaptureBudget, DirtyRun } from '../codec/capture-options.js';
+import type { FrameCompressor } from '../codec/frame-compressor.js';
+import type { CapturedFrame } from '../codec/frame-slots.js';
+import type { RegionChange } from '../codec/source-regions.js';
+import type { Region } from '../memory/region.js';
+
+/**
+ * What a migration needs of what captures its pages; `CaptureEngine` does it at once and says what each call means. Calls do not overlap,
+ * but for `repair` and `pageHashes`.
+ */
+export interface PageEngine {
+  readonly dirtyPages: number;
+  readonly totalPages: number;
+  readonly auditPagesLeft: number;
+  /** Absent where frames come as they are to leave. */
+  readonly compressor?: FrameCompressor | undefined;
+  checksum(bytes: Uint8Array): bigint;
+  setBase(regionId: number, base: 'zero' | 'unknown'): void;
+  syncRegions(regions: readonly Region[]): RegionChange[] | Promise<RegionChange[]>;
+  markAll(): void | Promise<void>;
+  takeDirty(): void | Promise<void>;
+  dirtyRuns(): Iterable<DirtyRun>;
+  /** `paused`: nobody else wants the thread. */
+  capture(order: CaptureBudget & { readonly paused: boolean }): Promise<Capture>;
+  takeBack(frame: CapturedFrame): void;
+  repair(regionId: number, pages: readonly number[]): void;
+  audit(maxPages: number): Promise<void>;
+  settleAudit(): Promise<void>;
+  roots(): Roots | Promise<Roots>;
+  leaves(regionId: number): BigUint64Array | Promise<BigUint64Array>;
+  pageHashes(regionId: number, leaf: number): BigUint64Array | Promise<BigUint64Array>;
+  /** These three are absent where no patches are made. */
+  tryPatches?(trying: boolean): void;
+  indexPages?(maxPages: number): number;
+  renewIndex?(): boolean;
+}
+
+/** Ascending by id. */
+type Roots = { id: number; byteLength: number; root: bigint }[];
