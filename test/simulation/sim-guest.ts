@@ -24,6 +24,8 @@ export class SimGuest {
   readonly #memory: GrowingMemory;
   readonly #marks: MarksTracker | undefined;
   state: Uint8Array;
+  /** Share of its speed it has lost. */
+  slowedBy = 0;
 
   constructor(
     memory: GrowingMemory,
@@ -57,6 +59,9 @@ export class SimGuest {
       describe: () => ({ kind: 'simulated', version: '', features: [] }),
       pause: async () => options.running(false),
       resume: async () => options.running(true),
+      throttle: (fraction) => {
+        this.slowedBy = fraction;
+      },
       saveState: async () => this.state,
       loadState: async (state) => {
         if (state.byteLength > 1 << 20) throw new FerryError('ERR_GUEST', 'too much state');

@@ -50,7 +50,9 @@ export interface Scenario {
   readonly moves?: boolean;
   /** Virtual milliseconds between two moments in which the guest writes. */
   readonly writeEveryMs?: number;
-  /** How often it then writes, each time a byte anywhere or a page of noise; default 1. `nowMs`: since the beginning. */
+  /**
+   * How often it then writes, each time a byte anywhere or a page of noise, unless it is slowed; default 1. `nowMs`: since the beginning.
+   */
   readonly writes?: (nowMs: number) => number;
   readonly writesPages?: boolean;
   /** How often it writes in its last moment, when it is asked to pause for the `attempt`th time, from 1. */
@@ -90,6 +92,8 @@ export interface Outcome {
   /** What must never be: in words, empty if all is well. */
   readonly violations: readonly string[];
   readonly virtualMs: number;
+  /** Share of its speed the source's guest had lost in the end. */
+  readonly slowedBy: number;
 }
 
 const pageBytes = 4096;
@@ -182,9 +186,11 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
 
   const survivor = (): SimGuest | undefined =>
     running.destination ? destination : running.source ? source : undefined;
+  let owed = 0;
   const run = (): void => {
     const guest = survivor();
-    for (let left = scenario.writes?.(clock.now()) ?? 1; guest !== undefined && left > 0; left--) {
+    if (guest !== undefined) owed += (scenario.writes?.(clock.now()) ?? 1) * (1 - guest.slowedBy);
+    for (; guest !== undefined && owed >= 1; owed--) {
       write(guest);
       if (scenario.rehearsable === true && guest === source)
         state[random() % state.length] = random() & 0xff;
@@ -313,6 +319,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
     violations,
     virtualMs: endMs,
+    slowedBy: source.slowedBy,
   };
 }
 

@@ -74,6 +74,35 @@ describe('a guest that writes in turns', () => {
   });
 });
 
+describe('a guest that may be slowed', () => {
+  const slowing = { maxDowntimeMs: limitMs, onStall: 'throttle' } as const;
+
+  it('is, step by step, until its pause fits', async () => {
+    const outcome = await simulate({ ...base, writes: () => 3, options: slowing });
+    expectPromiseKept(outcome);
+    expect(outcome.completed).toBe(true);
+    expect(outcome.report?.throttle).toBeGreaterThan(0);
+    expect(outcome.report?.throttle).toBeLessThan(0.99);
+    expect(stalls(outcome)[0]).toBe('throttle 20 %');
+  });
+
+  it('to the last step in vain runs on at its own speed', async () => {
+    const outcome = await simulate({
+      ...base,
+      writes: () => 3,
+      options: { ...slowing, maxDowntimeMs: 1.9 },
+    });
+    expect(outcome.violations).toEqual([]);
+    expect(outcome).toMatchObject({ failure: 'ERR_NOT_CONVERGING', source: 'running' });
+    expect(stalls(outcome)).toEqual([20, 40, 60, 80, 90, 99].map((share) => `throttle ${share} %`));
+    expect(outcome.slowedBy).toBe(0);
+  });
+});
+
+function stalls({ events }: Outcome): string[] {
+  return events.flatMap((event) => (event.type === 'stalled' ? [event.action] : []));
+}
+
 describe('a last round that grows', () => {
   it.each(['marks', 'hash', 'compare'] as const)(
     'is given back in time, and tried again (%s)',
