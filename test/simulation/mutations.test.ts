@@ -79,7 +79,8 @@ async function simulationPasses(
   const env = { ...process.env, ...sampled, PAGEFERRY_BUILT: '1', NO_COLOR: '1' };
   try {
     // One migration cut, flipped and forged everywhere finds them; what the other simulations add are other writers and channels.
-    const args = ['node_modules/vitest/vitest.mjs', 'run', 'test/simulation/simulation.test.ts'];
+    const tests = 'test/simulation/simulation.test.ts';
+    const args = ['node_modules/vitest/vitest.mjs', 'run', '--bail=1', '--retry=0', tests];
     const { stdout } = await run(process.execPath, args, { cwd: copy, env });
     return { passes: true, output: stdout };
   } catch (error) {
