@@ -85,7 +85,7 @@ export function capturePatch(
 /**
  * The page at index `index` of the window goes as `kind` with `bytes` of payload, and its shadow at `home` is about to become what `page`
  * is. What is new to the destination is indexed later: there may be much of it, and there will be time while the link is busy. So is what
- * a short patch moved; until then it is found where it was.
+ * a short patch moved; until then it is found where it was. And so is everything while no patches are tried.
  */
 export function noteReplaced(
   job: usize,
@@ -105,6 +105,8 @@ export function noteReplaced(
     pushReplaced(state, home);
   }
   const isMoved = kind === kindPatch && bytes <= shortPatchBytes;
-  if (isNew || isMoved) bitmapSet(load<usize>(job, jobUnindexed), index);
+  // Where nothing is looked up nothing is kept up either: that costs more than all else that is done to a page.
+  const isTrying = load<u32>(state, patchTrying) !== 0;
+  if (isNew || isMoved || !isTrying) bitmapSet(load<usize>(job, jobUnindexed), index);
   else indexChanges(state, home, page);
 }
