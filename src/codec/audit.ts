@@ -116,9 +116,10 @@ export class Audit {
   #throwIfMissed(): void {
     if (this.#missed === undefined) return;
     const { source, page } = this.#missed;
+    const { region, firstPage } = source.framed;
     throw new FerryError(
       'ERR_MISSED_WRITE',
-      `page ${page} of region ${source.id} "${source.region.name}" changed, but its tracker did not say so`,
+      `page ${firstPage + page} of region ${region} "${source.region.name}" changed, but its tracker did not say so`,
     );
   }
 

@@ -13,6 +13,8 @@ export interface CaptureOptions {
   readonly lz4?: boolean;
   /** Channels that carry pages, each its own: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
   readonly channels?: number;
+  /** Frames stand in memory that other threads can see. Default false. */
+  readonly shared?: boolean;
   /** Frames that may exist at once. Default 8 for each channel. */
   readonly slots?: number;
   /** Largest payload of a frame. Default 512 KiB. */

@@ -161,12 +161,12 @@ export class CaptureWindow {
   /** Captures the loaded pages, as many as there is room for, into the frame whose state is at `frame`. */
   capture(source: SourceRegion, frame: number): void {
     const first = this.#first;
-    this.#put('firstPage', first);
+    this.#put('firstPage', source.framed.firstPage + first);
     this.#put('pageCount', this.#count);
     this.#put('baseKnown', source.baseKnown.address + first / 8);
     this.#put('shadow', first < source.shadowPages ? source.shadow + first * PAGE_BYTES : 0);
     this.#put('hashes', source.hashes.address + first * 8);
-    this.#put('region', source.id);
+    this.#put('region', source.framed.region);
     this.#put('frame', frame);
     this.#put('unindexed', source.unindexed.address + first / 8);
     this.#put('regionShadow', source.shadow);

@@ -1,8 +1,9 @@
 import type { Arena } from '../core/arena.js';
 import { checksum } from '../core/checksum.js';
+import type { LinearMemory } from '../core/linear-memory.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES } from '../memory/pages.js';
-import type { Region } from '../memory/region.js';
+import type { RegionPiece } from '../memory/region-piece.js';
 import type { SourceRegion } from '../memory/source-region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import { Audit } from './audit.js';
@@ -20,9 +21,10 @@ import { FrameCompressor } from './frame-compressor.js';
 import { type CapturedFrame, FrameSlots, type OpenFrame } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
 import { PatchIndex } from './patch-index.js';
+import type { RegionChange } from './region-changes.js';
 import { runsOfTable } from './run-table.js';
 import { planSourceArena } from './source-arena.js';
-import { type RegionChange, SourceRegions } from './source-regions.js';
+import { SourceRegions } from './source-regions.js';
 
 /** A part is no smaller, however little room the frame has: a call costs as much as a few pages. */
 const leastPartPages = 16;
@@ -52,8 +54,8 @@ export class CaptureEngine {
    * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.5 bytes for each page of their maxima)
    * does not fit an arena.
    */
-  constructor(regions: readonly Region[], tracker: DirtyTracker, options: CaptureOptions) {
-    const { channels, patches, lz4, slots, maxPayloadBytes } = resolveCapture(options);
+  constructor(regions: readonly RegionPiece[], tracker: DirtyTracker, options: CaptureOptions) {
+    const { channels, lz4, slots, maxPayloadBytes } = resolveCapture(options);
     const fixedBytes =
       FrameSlots.byteLength(slots, maxPayloadBytes) +
       CaptureWindow.byteLength +
@@ -61,7 +63,7 @@ export class CaptureEngine {
       baseCacheBytesOf(options.baseCacheBytes) +
       (lz4 ? FrameCompressor.byteLength(maxPayloadBytes) : 0) +
       4 * PAGE_BYTES;
-    const plan = planSourceArena(regions, fixedBytes, options.shadowBytes, patches);
+    const plan = planSourceArena(regions, fixedBytes, options);
     const { arena, indexedPages } = plan;
     const key = placeHashKey(arena, options.secret);
     this.#tracker = tracker;
@@ -85,6 +87,11 @@ export class CaptureEngine {
     });
   }
 
+  /** Where frames stand. */
+  get memory(): LinearMemory {
+    return this.#arena.memory;
+  }
+
   /** XXH3-64 of `bytes`, where they stand if that is in this engine's memory: for the checksums of frames. */
   checksum(bytes: Uint8Array): bigint {
     return checksum(bytes, this.#arena);
@@ -105,12 +112,8 @@ export class CaptureEngine {
     source.dirty.setRange(0, pageCount);
   }
 
-  /**
-   * Follows the guest's list of regions: what grew, appeared or vanished since the last call, in ascending order of id. Another object
-   * is another region: under an id that was in use it vanishes, then appears. What is new is dirty and taken to be zero at the destination.
-   * ERR_SOURCE_CHANGED if a region shrank, ERR_REGION_TOO_LARGE beyond its maximum.
-   */
-  syncRegions(regions: readonly Region[]): RegionChange[] {
+  /** `followRegions` with the guest's list of them. What is new is dirty and taken to be zero at the destination. */
+  syncRegions(regions: readonly RegionPiece[]): RegionChange[] {
     return this.#regions.follow(regions, (source) => this.#audit.drop(source));
   }
 
@@ -144,7 +147,7 @@ export class CaptureEngine {
     return this.#regions.list.reduce((sum, source) => sum + source.pageCount, 0);
   }
 
-  /** Frames that can be captured before one must be released. */
+  /** How many frames can be captured before one must be released. */
   get freeSlots(): number {
     return this.#slots.free;
   }
@@ -239,11 +242,11 @@ export class CaptureEngine {
    * which become dirty and will go without skip or delta.
    */
   forget(table: Uint8Array): void {
-    for (const { region, first, count } of runsOfTable(table)) {
-      const source = this.#regions.find(region);
-      if (source === undefined) continue;
-      source.baseKnown.clearRange(first, count);
-      source.dirty.setRange(first, count);
+    for (const run of runsOfTable(table)) {
+      const found = this.#regions.framed(run.region, run.first);
+      if (found === undefined) continue;
+      found.source.baseKnown.clearRange(found.first, run.count);
+      found.source.dirty.setRange(found.first, run.count);
     }
   }
 

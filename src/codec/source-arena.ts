@@ -5,6 +5,7 @@ import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
 import { splitShadow } from '../memory/shadow-split.js';
 import { SourceRegion } from '../memory/source-region.js';
+import type { CaptureOptions } from './capture-options.js';
 import { WINDOW_PAGES } from './capture-window.js';
 import { PatchIndex } from './patch-index.js';
 
@@ -14,6 +15,8 @@ const reserveBytes = 64 << 20;
 /** The index for patches is laid out for what there is to be found now, but for no less than 16 MiB. */
 const leastIndexedPages = 4096;
 
+type ArenaNeeds = Pick<CaptureOptions, 'shadowBytes' | 'patches' | 'shared'>;
+
 /**
  * An arena with room for `fixedBytes`, for what every region needs at its maximum, and for as much of the shadow budget as is left then;
  * and how many shadow pages each region gets. With `patches` there is room for their index, for as many pages as it says; none where no
@@ -22,8 +25,7 @@ const leastIndexedPages = 4096;
 export function planSourceArena(
   regions: readonly Region[],
   fixedBytes: number,
-  shadowBytes: number,
-  patches: boolean,
+  { shadowBytes, patches = false, shared = false }: ArenaNeeds,
 ): { arena: Arena; shadowPages: number[]; shadowPagesLeft: number; indexedPages: number } {
   const needs = regions.map((region) => ({
     pageCount: pageCountOf(region.byteLength),
@@ -57,6 +59,7 @@ export function planSourceArena(
   const shadowRoom = budgetPages * PAGE_BYTES + (budgetPages === 0 ? 0 : rounding);
   const arena = new Arena(
     fixedBytes + areaBytes + reserveBytes + shadowRoom + indexBytes(indexedPages),
+    { shared },
   );
   return { arena, shadowPages, shadowPagesLeft: budgetPages - taken, indexedPages };
 }

@@ -1,17 +1,10 @@
 import type { Arena } from '../core/arena.js';
-import { FerryError } from '../errors.js';
 import { AreaPool } from '../memory/area-pool.js';
 import type { HashKey } from '../memory/page-hashes.js';
 import { pageCountOf } from '../memory/pages.js';
-import type { Region } from '../memory/region.js';
+import type { RegionPiece } from '../memory/region-piece.js';
 import { SourceRegion } from '../memory/source-region.js';
-
-/** A region that grew, appeared, or vanished (byteLength -1). */
-export interface RegionChange {
-  readonly id: number;
-  readonly name: string;
-  readonly byteLength: number;
-}
+import { followRegions, type RegionChange } from './region-changes.js';
 
 /** The regions that the source migrates, as the destination was told of them. */
 export class SourceRegions {
@@ -38,6 +31,17 @@ export class SourceRegions {
     return this.#sources.find((source) => source.id === id);
   }
 
+  /** The one whose pages frames call those from `first` on of `region`, and which of its own pages that is. */
+  framed(region: number, first: number): { source: SourceRegion; first: number } | undefined {
+    for (const source of this.#sources) {
+      const own = first - source.framed.firstPage;
+      if (source.framed.region === region && own >= 0 && own < source.capacityPages) {
+        return { source, first: own };
+      }
+    }
+    return undefined;
+  }
+
   /** RangeError if there is no such region. */
   get(id: number): SourceRegion {
     const source = this.find(id);
@@ -46,7 +50,7 @@ export class SourceRegions {
   }
 
   /** All its pages are dirty, of a base taken to be zero. RangeError if its id is taken. */
-  add(region: Region, shadowPages: number): SourceRegion {
+  add(region: RegionPiece, shadowPages: number): SourceRegion {
     if (this.find(region.id) !== undefined) {
       throw new RangeError(`two regions have the id ${region.id}`);
     }
@@ -57,29 +61,20 @@ export class SourceRegions {
   }
 
   /** See `CaptureEngine.syncRegions`; `dropped` is told of each region that vanished. */
-  follow(regions: readonly Region[], dropped: (source: SourceRegion) => void): RegionChange[] {
-    const changes: RegionChange[] = [];
-    const present = new Map(regions.map((region) => [region.id, region]));
-    for (const source of this.#sources) {
-      const { id, region } = source;
-      if (present.get(id) !== region) {
+  follow(regions: readonly RegionPiece[], dropped: (source: SourceRegion) => void): RegionChange[] {
+    return followRegions(this.#sources, regions, {
+      vanished: (source) => {
         dropped(source);
         this.#remove(source);
-        changes.push({ id, name: region.name, byteLength: -1 });
-        continue;
-      }
-      present.delete(id);
-      if (grow(source)) changes.push({ id, name: region.name, byteLength: source.byteLength });
-    }
-    for (const region of present.values()) {
-      const capacityPages = pageCountOf(region.maxByteLength);
-      const shadowPages = capacityPages <= this.#shadowPagesLeft ? capacityPages : 0;
-      const { byteLength } = this.add(region, shadowPages);
-      this.#shadowPagesLeft -= shadowPages;
-      changes.push({ id: region.id, name: region.name, byteLength });
-    }
-    // The sort is stable: an id that was given anew vanishes before it appears.
-    return changes.sort((a, b) => a.id - b.id);
+      },
+      grew: (source, byteLength) => source.grow(byteLength),
+      appeared: (region) => {
+        const capacityPages = pageCountOf(region.maxByteLength);
+        const shadowPages = capacityPages <= this.#shadowPagesLeft ? capacityPages : 0;
+        this.#shadowPagesLeft -= shadowPages;
+        return this.add(region, shadowPages);
+      },
+    });
   }
 
   #remove(source: SourceRegion): void {
@@ -87,26 +82,4 @@ export class SourceRegions {
     this.#shadowPagesLeft += source.shadowPages;
     source.free();
   }
-}
-
-/** Takes over how long a region is now. Whether it grew. */
-function grow(source: SourceRegion): boolean {
-  const { region } = source;
-  const { byteLength } = region;
-  if (byteLength === source.byteLength) return false;
-  const what = `region ${region.id} "${region.name}"`;
-  if (byteLength < source.byteLength) {
-    throw new FerryError(
-      'ERR_SOURCE_CHANGED',
-      `${what} shrank from ${source.byteLength} to ${byteLength} bytes`,
-    );
-  }
-  if (pageCountOf(byteLength) > source.capacityPages) {
-    throw new FerryError(
-      'ERR_REGION_TOO_LARGE',
-      `${what} grew to ${byteLength} bytes, beyond its maximum`,
-    );
-  }
-  source.grow(byteLength);
-  return true;
 }

@@ -4,13 +4,15 @@ import { DirtyBitmap } from './bitmap.js';
 import { PageBacklog } from './page-backlog.js';
 import { type HashKey, PageHashes } from './page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from './pages.js';
-import type { Region } from './region.js';
+import type { RegionPiece } from './region-piece.js';
 
 /** What the source knows of one region: its page hashes, shadow, and four bits a page. All in the arena. */
 export class SourceRegion {
   readonly id: number;
   /** As last seen in the guest's list. */
-  readonly region: Region;
+  readonly region: RegionPiece;
+  /** What frames call the region and its first page: `id` and 0, but for a piece. */
+  readonly framed: { readonly region: number; readonly firstPage: number };
   readonly capacityPages: number;
   readonly hashes: PageHashes;
   /** Pages that may differ from what was captured last. */
@@ -35,12 +37,19 @@ export class SourceRegion {
   }
 
   /** It has no pages yet: see `grow`. ERR_NO_CAPACITY if the arena cannot hold its maximum. */
-  constructor(arena: Arena, pool: AreaPool, key: HashKey, region: Region, shadowPages: number) {
+  constructor(
+    arena: Arena,
+    pool: AreaPool,
+    key: HashKey,
+    region: RegionPiece,
+    shadowPages: number,
+  ) {
     const capacityPages = pageCountOf(region.maxByteLength);
     const bitmapBytes = DirtyBitmap.byteLength(capacityPages);
     let at = pool.take(SourceRegion.byteLength(capacityPages));
     this.id = region.id;
     this.region = region;
+    this.framed = region.partOf ?? { region: region.id, firstPage: 0 };
     this.capacityPages = capacityPages;
     this.#pool = pool;
     this.#address = at;
