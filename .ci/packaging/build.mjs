@@ -18,16 +18,17 @@ const moduleOf = (path) => relative('dist', path).replace(/\.js$/, '');
 const subpaths = Object.values(manifest.exports).flatMap((to) =>
   to.default === undefined ? [] : [moduleOf(to.default)],
 );
-/** Started by their path: the command, and what it forks. */
+/** Started by their path: the command, what it forks, and the threads that capture. */
 const programs = [
   ...Object.values(manifest.bin).map(moduleOf),
   'cli/demo-source',
   'cli/demo-destination',
+  'threads/crew-worker',
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
 const layers = ['core', 'memory', 'codec', 'protocol', 'transport', 'guests', 'migration'];
-/** What has a source map. The command has none: it tells what went wrong in a line. */
-const mapped = new Set(layers);
+/** What has a source map. The command has none: it tells what went wrong in a line. Nor has what only ever works on numbers of its own. */
+const mapped = new Set(layers.filter((layer) => layer !== 'codec'));
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };

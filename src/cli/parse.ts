@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { mostWorkers } from '../migration/options.js';
 import { maxChannels } from '../protocol/limits.js';
 
 const units: Readonly<Record<string, number>> = {
@@ -107,6 +108,15 @@ export function parseConnections(text: string): number {
   const count = parseCount(text);
   if (count < 1 || count > maxChannels) {
     throw new InvalidArgumentError(`give a whole number from 1 to ${maxChannels}`);
+  }
+  return count;
+}
+
+/** A number of threads, 0 to 16. */
+export function parseWorkers(text: string): number {
+  const count = parseCount(text);
+  if (count > mostWorkers) {
+    throw new InvalidArgumentError(`give a whole number from 0 to ${mostWorkers}`);
   }
   return count;
 }

@@ -19,6 +19,7 @@ import {
   parsePositive,
   parseRate,
   parseTargets,
+  parseWorkers,
 } from './parse.js';
 import { openRecording } from './record-option.js';
 
@@ -30,6 +31,7 @@ interface SendOptions {
   readonly maxDowntime?: number;
   readonly bytesPerSecond?: number;
   readonly connections?: number;
+  readonly workers?: number;
   readonly retries: number;
   readonly insecure?: true;
   readonly record?: string;
@@ -54,6 +56,7 @@ export function addSend(program: Command): void {
     .option('--max-downtime <MS>', 'longest acceptable pause of the writer', parsePositive)
     .option('--bytes-per-second <N>', 'ceiling for live rounds, as in 10M', parseRate)
     .option('--connections <N>', 'TCP connections that carry pages, 1 to 16', parseConnections)
+    .option('--workers <N>', 'threads that read and encode it, 0 to 16', parseWorkers)
     .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
     .option('--insecure', 'send to another machine, unencrypted and unauthenticated')
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
@@ -136,11 +139,12 @@ async function openFile(file: string, options: SendOptions): Promise<FileGuest> 
 }
 
 function engineOptions(options: SendOptions): MigrateOptions {
-  const { maxDowntime, bytesPerSecond, connections } = options;
+  const { maxDowntime, bytesPerSecond, connections, workers } = options;
   return {
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(connections === undefined ? {} : { connections }),
+    ...(workers === undefined ? {} : { workers }),
   };
 }
 

@@ -36,6 +36,8 @@ export interface CapturedFrame {
   readonly pageCount: number;
   readonly pages: ByKind;
   readonly payloadBytes: ByKind;
+  /** XXH3-64 of the body as it is, where that is known. */
+  readonly checksum?: bigint | undefined;
   /** A copy of the run table as it was before compression, for `CaptureEngine.forget` should the frame be lost. */
   copyTable(): Uint8Array;
   /** The bytes were sent, or never will be: the slot may be used again. Idempotent. */

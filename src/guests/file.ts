@@ -181,6 +181,8 @@ export class FileGuest implements Guest {
       id: 0,
       name: basename(this.#path),
       maxByteLength,
+      concurrent: this.#live,
+      descriptor: this.#handle.fd,
       get byteLength() {
         return byteLength();
       },

@@ -122,6 +122,12 @@ export class DirtyBitmap {
     }
   }
 
+  /** The words of `count` bits from `first` on, a multiple of 32, as `takeWords` takes them. */
+  copyOf(first: number, count: number): Uint32Array {
+    this.#checkRange(first, count);
+    return this.#words.slice(first / 32, Math.ceil((first + count) / 32));
+  }
+
   /** Moves the marks of `other`, of at most as many bits: ors them into this bitmap and clears them there. */
   takeFrom(other: DirtyBitmap): void {
     this.#checkRange(0, other.bits);

@@ -24,6 +24,8 @@ export interface Region {
   grow(byteLength: number): void | Promise<void>;
   /** In-process bytes, if that is what the region is. Read anew after anything that may grow it. */
   memory?(): Uint8Array;
+  /** Of an open file whose bytes are this region, for other threads of the process to open it by once more. */
+  readonly descriptor?: number;
   /** The WebAssembly.Memory whose bytes 0..byteLength are this region, so that a kernel can look at it in place. */
   linearMemory?(): LinearMemory;
 }

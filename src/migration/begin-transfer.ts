@@ -1,18 +1,25 @@
 import { CaptureEngine } from '../codec/capture.js';
 import type { Region } from '../memory/region.js';
+import { CrewEngine } from './crew-engine.js';
+import { startWorker } from './crew-thread.js';
+import { ceilingOf } from './pace.js';
+import type { PageEngine } from './page-engine.js';
 import { changesSinceOffer } from './source-plan.js';
 import type { SourcePlan } from './source-states.js';
 import { Transfer, type TransferDeps } from './transfer.js';
 
+type BeginDeps = Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & {
+  readonly patches: boolean;
+  readonly lz4: boolean;
+};
+
 /**
  * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, which takes `patches` and `lz4` or
- * does not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, and ERR_NO_CAPACITY where the bookkeeping does not fit.
+ * does not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, ERR_NO_CAPACITY where
+ * the bookkeeping does not fit, and ERR_UNSUPPORTED where workers cannot see a region.
  */
 export function beginTransfer(
-  deps: Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & {
-    readonly patches: boolean;
-    readonly lz4: boolean;
-  },
+  deps: BeginDeps,
   plan: SourcePlan,
   offered: readonly Region[],
   bases: readonly ('zero' | 'unknown')[],
@@ -20,20 +27,16 @@ export function beginTransfer(
   const { guest, options, link } = deps;
   const { offer } = plan;
   const regions = guest.regions;
-  // What is read once is never the base of anything.
-  const keepsBases = guest.motion !== 'still';
-  const engine = new CaptureEngine(regions, guest.tracker, {
-    secret: offer.secret,
-    shadowBytes: keepsBases ? options.shadowBytes : 0,
-    baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
-    patches: deps.patches,
-    lz4: deps.lz4,
-    channels: options.connections,
-  });
+  const engine = newEngine(deps, offer.secret);
   for (const [at, region] of offered.entries()) {
     if (regions.includes(region)) engine.setBase(region.id, bases[at] ?? 'unknown');
   }
-  guest.tracker.start();
+  try {
+    guest.tracker.start();
+  } catch (error) {
+    engine.close?.();
+    throw error;
+  }
   link.checksumOf = (bytes) => engine.checksum(bytes);
   link.sumsPages = options.checksum !== 'never';
   return new Transfer({
@@ -42,4 +45,27 @@ export function beginTransfer(
     maxStateBytes: offer.maxStateBytes,
     changes: changesSinceOffer(offer, offered, regions),
   });
+}
+
+function newEngine(
+  { guest, options, meter, patches, lz4 }: BeginDeps,
+  secret: Uint8Array,
+): PageEngine {
+  const { regions, tracker } = guest;
+  // What is read once is never the base of anything.
+  const keepsBases = guest.motion !== 'still';
+  const usual = {
+    secret,
+    shadowBytes: keepsBases ? options.shadowBytes : 0,
+    baseCacheBytes: keepsBases ? options.baseCacheBytes : 0,
+    lz4,
+    channels: options.connections,
+  };
+  const { workers, compression } = options;
+  if (workers === 0) return new CaptureEngine(regions, tracker, { ...usual, patches });
+  const sums = options.checksum !== 'never';
+  const ceiling = ceilingOf(options);
+  const start = startWorker;
+  const crew = { ...usual, workers, start, meter, compression, sums, ceiling };
+  return new CrewEngine(regions, tracker, crew);
 }

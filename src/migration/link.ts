@@ -17,6 +17,8 @@ export interface LinkHandlers {
 export interface PagesFrame {
   readonly bytes: Uint8Array;
   readonly tableBytes: number;
+  /** XXH3-64 of the body, where it is known already. */
+  readonly checksum?: bigint | undefined;
   /** Bytes of the body before compression. */
   readonly rawBytes: number;
   release(): void;
@@ -126,13 +128,13 @@ export class Link {
   /** Sends captured pages; the frame's bytes belong to the link until it calls `release`. Returns the seq. */
   sendPages(frame: PagesFrame, round: number): number {
     const seq = this.#nextSeq();
-    const { tableBytes, rawBytes } = frame;
+    const { tableBytes, rawBytes, checksum } = frame;
     const { attempt } = this;
     const flags = this.sumsPages ? 0 : frameFlag.noChecksum;
     sealFrame(
       frame.bytes,
       { type: 'PAGES', flags, tableBytes, rawBytes, seq, round, attempt },
-      this.checksumOf,
+      checksum === undefined ? this.checksumOf : () => checksum,
     );
     this.#heldFrames += 1;
     this.#write(frame.bytes, () => {

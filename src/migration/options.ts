@@ -27,7 +27,7 @@ export interface MigrateOptions {
   /**
    * Whether a changed page may be said by what moved there from elsewhere, where the destination takes that and there is a shadow: `auto`
    * (default) where the link is slow enough for it to save time, `always`, or `never`, which also saves its memory (0.29 of the shadow and 8 MiB).
-   * Over several `connections` there are none.
+   * Over several `connections`, and with `workers`, there are none.
    */
   readonly patches?: 'auto' | 'always' | 'never';
   /**
@@ -40,6 +40,12 @@ export interface MigrateOptions {
    * when the digests are compared, and its pages are sent again.
    */
   readonly checksum?: 'auto' | 'always' | 'never';
+  /**
+   * Threads that look at the guest's pages, 0 to 16: for regions in a SharedArrayBuffer and for files, which other threads can see; with any other
+   * region it is ERR_UNSUPPORTED. They want cores that nobody else uses, `cpuShare` does not bind them, and there are no patches. Default 0: the
+   * caller's thread does it.
+   */
+  readonly workers?: number;
   /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
   readonly cpuShare?: number;
   /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
@@ -59,6 +65,7 @@ export type ResolvedOptions = Required<
 };
 
 const MiB = 1024 * 1024;
+export const mostWorkers = 16;
 /** Timers end at 2^31 ms, and some of ours run for twice an option. */
 const longestMs = 1_000_000_000;
 
@@ -81,6 +88,7 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     patches: oneOf('patches', options.patches ?? 'auto', ['auto', 'always', 'never']),
     compression: oneOf('compression', options.compression ?? 'auto', ['auto', 'always', 'never']),
     checksum: oneOf('checksum', options.checksum ?? 'auto', ['auto', 'always', 'never']),
+    workers: workersOf(options),
     cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
     outcomeTimeoutMs: milliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
   });
@@ -108,6 +116,16 @@ function connectionsOf({ connections = 1, patches }: MigrateOptions): number {
     throw new RangeError('patches travel over one connection only');
   }
   return connections;
+}
+
+function workersOf({ workers = 0, patches }: MigrateOptions): number {
+  if (!Number.isInteger(workers) || workers < 0 || workers > mostWorkers) {
+    throw new RangeError(`workers must be a whole number from 0 to ${mostWorkers}, got ${workers}`);
+  }
+  if (patches === 'always' && workers > 0) {
+    throw new RangeError('patches are made on one thread only');
+  }
+  return workers;
 }
 
 function milliseconds(name: string, value: number): number {

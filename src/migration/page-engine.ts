@@ -1,7 +1,7 @@
 import type { Capture, CaptureBudget, DirtyRun } from '../codec/capture-options.js';
 import type { FrameCompressor } from '../codec/frame-compressor.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
-import type { RegionChange } from '../codec/source-regions.js';
+import type { RegionChange } from '../codec/region-changes.js';
 import type { Region } from '../memory/region.js';
 
 /**
@@ -29,6 +29,8 @@ export interface PageEngine {
   roots(): Roots | Promise<Roots>;
   leaves(regionId: number): BigUint64Array | Promise<BigUint64Array>;
   pageHashes(regionId: number, leaf: number): BigUint64Array | Promise<BigUint64Array>;
+  /** Ends the threads it has; absent where it has none. */
+  close?(): Promise<void>;
   /** These three are absent where no patches are made. */
   tryPatches?(trying: boolean): void;
   indexPages?(maxPages: number): number;

@@ -42,13 +42,14 @@ export async function endSource(end: SourceEnd): Promise<MigrationReport> {
   throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'ended without a report');
 }
 
-async function settle({ guest, control, farewell }: SourceEnd): Promise<void> {
+async function settle({ guest, control, transfer, farewell }: SourceEnd): Promise<void> {
   try {
     guest.tracker.stop();
     control.fullSpeed();
   } catch (error) {
     throw asFerryError(error, 'ERR_GUEST');
   }
+  await transfer?.close();
   if (guest.handsOver === false) await control.resume().catch(() => {});
   await control.idle();
   await farewell;

@@ -65,8 +65,8 @@ export function cpuShareOf(guest: Guest, { cpuShare }: ResolvedOptions): number 
 
 /** What a source with these options says it can do, as bits of `capability`. */
 export function capabilitiesOf(options: ResolvedOptions): number {
-  const { patches, compression, connections } = options;
-  const canPatch = patches !== 'never' && connections === 1;
+  const { patches, compression, connections, workers } = options;
+  const canPatch = patches !== 'never' && connections === 1 && workers === 0;
   const without =
     (canPatch ? 0 : capability.patches) | (compression === 'never' ? capability.lz4 : 0);
   return ourCapabilities & ~without;

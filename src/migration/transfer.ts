@@ -123,6 +123,11 @@ export class Transfer {
     this.#deadline.cancel();
   }
 
+  /** Nothing more will be captured. */
+  async close(): Promise<void> {
+    await this.#deps.engine.close?.();
+  }
+
   round(): void {
     this.#work.run(async (live) => {
       const outcome = await this.#pump.round(

@@ -32,6 +32,16 @@ describe('send and receive', () => {
     expect(readdirSync(join(copy, '..'))).toEqual(['copy.img']);
   });
 
+  it('copy what worker threads read', async () => {
+    const file = image(9 * 2 ** 20 + 7);
+    const copy = join(folder(), 'copy.img');
+    const { running, address } = await receiver('--out', copy, '--once');
+    const sent = await run('send', file, address, '--workers', '2');
+    await running.finished;
+    expect(sent).toMatchObject({ exit: 0, stderr: '' });
+    expect(readFileSync(copy).equals(readFileSync(file))).toBe(true);
+  });
+
   it('leave holes where the source has zeros', async () => {
     const file = join(folder(), 'sparse.img');
     writeFileSync(

@@ -45,6 +45,7 @@ const wrong: readonly (readonly [what: string, args: readonly string[]])[] = [
     ['receive', '--listen', '[::1]:0', '--out', 'x', '--max-image', '3 apples'],
   ],
   ['a downtime of 0', ['demo', '--max-downtime', '0']],
+  ['more workers than it takes', ['send', 'a.img', '127.0.0.1:1', '--workers', '17']],
   ['a rate that is none', ['send', 'a.img', '127.0.0.1:1', '--bytes-per-second', '-5']],
   ['a seed beyond 32 bits', ['demo', '--seed', '4294967296']],
   ['an unknown guest', ['demo', '--guest', 'doom']],

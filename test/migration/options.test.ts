@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../src/migration/options.js';
+import { capabilitiesOf } from '../../src/migration/source-plan.js';
+import { capability } from '../../src/protocol/version.js';
 
 describe('the options of a migration', () => {
   it('refuse times that no timer can wait for, which would end at once instead', () => {
@@ -18,5 +20,16 @@ describe('the options of a migration', () => {
       expect(resolveOptions({ [name]: way })[name]).toBe(way);
     }
     expect(() => resolveOptions(JSON.parse(`{"${name}":"sometimes"}`))).toThrow(RangeError);
+  });
+
+  it('take 0 to 16 workers, and no patches beside them', () => {
+    expect(resolveOptions().workers).toBe(0);
+    expect(resolveOptions({ workers: 16 }).workers).toBe(16);
+    for (const workers of [-1, 1.5, 17, Number.NaN]) {
+      expect(() => resolveOptions({ workers })).toThrow(RangeError);
+    }
+    expect(() => resolveOptions({ workers: 1, patches: 'always' })).toThrow(RangeError);
+    expect(capabilitiesOf(resolveOptions({ workers: 1 })) & capability.patches).toBe(0);
+    expect(capabilitiesOf(resolveOptions()) & capability.patches).not.toBe(0);
   });
 });

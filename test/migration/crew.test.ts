@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ApplyEngine } from '../../src/codec/apply.js';
+import { checksum } from '../../src/core/checksum.js';
+import { MarksTracker } from '../../src/memory/marks.js';
+import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
+import type { DirtyTracker } from '../../src/memory/tracker.js';
+import { CrewEngine, type CrewOptions } from '../../src/migration/crew-engine.js';
+import { runMember } from '../../src/migration/crew-member.js';
+import type { CrewNews, StartThread } from '../../src/migration/crew-orders.js';
+import { Random, scribble } from '../reference/random.js';
+import { type TestRegion, testRegion } from '../reference/regions.js';
+
+const pageBytes = 4096;
+const secret = new Random(77).bytes(192);
+
+interface TestThreads extends StartThread {
+  lose(reason: string): void;
+  /** Orders to capture so far. */
+  captures(): number;
+}
+
+/** Members on this thread, whose answers take as long as `random`, 0 to 1, says; messages are copied as between threads. */
+function threads(random: () => number): TestThreads {
+  let captures = 0;
+  const all: ((reason: string) => void)[] = [];
+  const start: StartThread = (setup, heard, lost) => {
+    all.push(lost);
+    let isClosed = false;
+    let last = Promise.resolve();
+    const deliver = (what: () => void): void => {
+      last = last.then(async () => {
+        if (random() < 0.5) await new Promise((resolve) => setImmediate(resolve));
+        if (!isClosed) what();
+      });
+    };
+    const copyOf = (news: CrewNews): CrewNews => ('memory' in news ? news : structuredClone(news));
+    const take = runMember(structuredClone(setup), (news) => {
+      const copy = copyOf(news);
+      deliver(() => heard(copy));
+    });
+    return {
+      tell(order) {
+        if (order.do === 'capture') captures += 1;
+        const copy = structuredClone(order);
+        if (!isClosed) take(copy);
+      },
+      async close() {
+        isClosed = true;
+      },
+    };
+  };
+  return Object.assign(start, {
+    captures: () => captures,
+    lose: (reason: string) => {
+      for (const lost of all) lost(reason);
+    },
+  });
+}
+
+function crew(
+  regions: readonly TestRegion[],
+  tracker: DirtyTracker,
+  options: Partial<CrewOptions> = {},
+): CrewEngine {
+  return new CrewEngine(regions, tracker, {
+    secret,
+    workers: 2,
+    start: threads(() => 0),
+    meter: { mayCarry: undefined },
+    shadowBytes: 64 << 20,
+    baseCacheBytes: 0,
+    channels: 1,
+    compression: 'never',
+    lz4: false,
+    sums: true,
+    ceiling: Number.POSITIVE_INFINITY,
+    ...options,
+  });
+}
+
+function sharedRegion(id: number, pages: number, random: Random): TestRegion {
+  const before = 3 * pageBytes;
+  const shared = new SharedArrayBuffer(before + pages * pageBytes - 7);
+  const region = testRegion(new Uint8Array(shared, before), {
+    id,
+    maxByteLength: (pages + 1500) * pageBytes,
+  });
+  for (let page = 0; page < pages; page += 1 + random.below(3)) {
+    scribble(random, region.bytes.subarray(page * pageBytes, (page + 1) * pageBytes));
+  }
+  region.grow = (byteLength) => {
+    const grown = new Uint8Array(new SharedArrayBuffer(byteLength));
+    grown.set(region.bytes);
+    region.bytes = grown;
+  };
+  return region;
+}
+
+const order = { maxPayloadBytes: 1 << 19, maxPages: 64, paused: false };
+
+async function sendAll(engine: CrewEngine): Promise<void> {
+  for (let isOver = false; !isOver; ) {
+    const { frame, exhausted } = await engine.capture(order);
+    frame?.release();
+    isOver = exhausted;
+  }
+}
+
+describe('a crew', () => {
+  it('makes the destination equal, whatever is marked, repaired, taken back, grown, and comes and goes meanwhile', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 2 }),
+        fc.constantFrom('marks' as const, 'hash' as const, 'compare' as const),
+        fc.constantFrom(0, 4 << 20, 64 << 20),
+        fc.constantFrom('never' as const, 'always' as const),
+        fc.integer(),
+        async (workers, channels, kind, shadowBytes, compression, seed) => {
+          const random = new Random(seed);
+          const source = [sharedRegion(2, 1700, random), sharedRegion(7, 300, random)];
+          const destination = new Map(
+            source.map(({ id, bytes, maxByteLength }) => [
+              id,
+              testRegion(new Uint8Array(bytes.length), { id, maxByteLength, fresh: true }),
+            ]),
+          );
+          const marks = new MarksTracker(source);
+          const scanning = kind === 'hash' ? new HashTracker() : new CompareTracker();
+          const engine = crew(source, kind === 'marks' ? marks : scanning, {
+            workers,
+            channels,
+            shadowBytes,
+            compression,
+            lz4: true,
+            baseCacheBytes: 100 * 4104,
+            start: threads(() => random.below(1000) / 1000),
+          });
+          const apply = new ApplyEngine([...destination.values()], { secret, lz4: true });
+          for (const { id } of source) engine.setBase(id, 'zero');
+
+          const copy = async (mayStop: boolean): Promise<void> => {
+            for (const open = new Set(Array(channels).keys()); open.size > 0; ) {
+              const channel = [...open][random.below(open.size)] ?? 0;
+              const { frame, exhausted } = await engine.capture({
+                channel,
+                maxPayloadBytes: 8192 + random.below(200_000),
+                maxPages: 1 + random.below(600),
+                paused: random.below(2) === 0,
+              });
+              if (exhausted) open.delete(channel);
+              if (frame !== undefined && mayStop && random.below(20) === 0) {
+                engine.takeBack(frame);
+                return;
+              }
+              if (frame !== undefined) {
+                const body = frame.bytes.slice(40);
+                expect(frame.checksum).toBe(checksum(body));
+                await apply.apply(body, frame.tableBytes, frame.rawBytes);
+                frame.release();
+              }
+              if (mayStop && random.below(40) === 0) return;
+              if (mayStop && random.below(10) === 0) engine.repair(2, [random.below(1700)]);
+            }
+          };
+
+          for (let round = 0; round < 6; round++) {
+            for (const { id, bytes } of source) {
+              for (let write = 0; write < 20; write++) {
+                const at = random.below(bytes.length - 64);
+                bytes.set(random.bytes(1 + random.below(63)), at);
+                marks.mark(id, at, 64);
+              }
+            }
+            const [first] = source;
+            if (round === 2 && first !== undefined) {
+              first.grow(first.bytes.length + 1000 * pageBytes);
+              destination.get(2)?.grow(first.bytes.length);
+            }
+            if (round === 3) {
+              source[1] = sharedRegion(5, 600, random);
+              marks.add(source[1]);
+              const { bytes, maxByteLength } = source[1];
+              const there = testRegion(new Uint8Array(bytes.length), { id: 5, maxByteLength });
+              destination.delete(7);
+              destination.set(5, Object.assign(there, { fresh: true }));
+              apply.removeRegion(7);
+            }
+            for (const { id } of await engine.syncRegions(source)) {
+              const there = destination.get(id);
+              if (there !== undefined) apply.changeRegion(there);
+            }
+            await (round === 0 ? engine.markAll() : engine.takeDirty());
+            if (kind === 'marks') {
+              const runs = [...engine.dirtyRuns()].reduce((sum, { count }) => sum + count, 0);
+              expect(runs).toBe(engine.dirtyPages);
+            }
+            await copy(round < 5);
+          }
+          expect(engine.dirtyPages).toBe(0);
+          await engine.settleAudit();
+          expect(engine.auditPagesLeft).toBe(0);
+          for (const { id, bytes } of source) {
+            const there = destination.get(id)?.bytes ?? new Uint8Array();
+            expect(Buffer.compare(bytes, there)).toBe(0);
+            expect(await engine.leaves(id)).toEqual(apply.leaves(id));
+            const last = apply.leaves(id).length - 1;
+            expect(await engine.pageHashes(id, last)).toEqual(apply.pageHashes(id, last));
+            expect(() => engine.pageHashes(id, last + 1)).toThrow(RangeError);
+          }
+          expect(await engine.roots()).toEqual(apply.roots());
+          await engine.close();
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('says which page of which region nobody marked', async () => {
+    const region = sharedRegion(3, 2000, new Random(1));
+    const engine = crew([region], new MarksTracker([region]));
+    await engine.markAll();
+    await sendAll(engine);
+    region.bytes[1800 * pageBytes] = 1 ^ (region.bytes[1800 * pageBytes] ?? 0);
+    await engine.takeDirty();
+    await expect(engine.settleAudit()).rejects.toMatchObject({
+      code: 'ERR_MISSED_WRITE',
+      message: expect.stringContaining('page 1800 of region 3 '),
+    });
+  });
+
+  it('is asked for no frame while nothing is dirty', async () => {
+    const region = sharedRegion(3, 2000, new Random(1));
+    const marks = new MarksTracker([region]);
+    const start = threads(() => 0);
+    const engine = crew([region], marks, { start });
+    await engine.markAll();
+    await sendAll(engine);
+    const before = start.captures();
+    await engine.takeDirty();
+    await sendAll(engine);
+    expect(start.captures()).toBe(before);
+    marks.mark(3, 1800 * pageBytes, 1);
+    await engine.takeDirty();
+    await sendAll(engine);
+    expect(start.captures()).toBeGreaterThan(before);
+  });
+
+  it('that loses a member fails with a code, whatever is called', async () => {
+    const start = threads(() => 0);
+    const engine = crew([sharedRegion(3, 2000, new Random(1))], new CompareTracker(), { start });
+    await engine.markAll();
+    const next = engine.capture(order);
+    start.lose('it ended with exit code 1');
+    const lost = {
+      code: 'ERR_GUEST',
+      message: 'a capture worker was lost: it ended with exit code 1',
+    };
+    await expect(next).rejects.toMatchObject(lost);
+    await expect(engine.capture(order)).rejects.toMatchObject(lost);
+    await expect(engine.takeDirty()).rejects.toMatchObject(lost);
+    await expect(engine.roots()).rejects.toMatchObject(lost);
+    await engine.close();
+  });
+
+  it('fails with what a member fails with', async () => {
+    const region = { ...sharedRegion(3, 2, new Random(1)), maxByteLength: 2 ** 43 };
+    const engine = crew([region], new CompareTracker());
+    await expect(engine.markAll()).rejects.toMatchObject({ code: 'ERR_NO_CAPACITY' });
+  });
+});
