@@ -94,9 +94,6 @@ class CrewMember {
     switch (order.do) {
       case 'capture':
         return { capture: await this.#capture(order) };
-      case 'release':
-        this.#taken(order.frame)?.release();
-        return undefined;
       case 'take-back': {
         const frame = this.#taken(order.frame);
         if (frame !== undefined) engine.takeBack(frame);
@@ -138,6 +135,7 @@ class CrewMember {
   async #capture(order: CaptureOrder): Promise<CaptureNews> {
     const { paused, maxPayloadBytes } = order;
     this.#mayCarry = order.mayCarry;
+    for (const id of order.released) this.#taken(id)?.release();
     const from = performance.now();
     const { frame, examinedPages, exhausted } = await this.#engine.capture({
       ...order,

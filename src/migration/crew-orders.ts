@@ -49,12 +49,14 @@ export interface CaptureOrder {
   readonly paused: boolean;
   /** Bytes a second, see `Meter.mayCarry`. */
   readonly mayCarry: number | undefined;
+  /** Frames whose bytes are sent: told with the next order, as a message of its own costs more than it says. */
+  readonly released: readonly number[];
 }
 
 /** What a member is told, carried out one after the other. */
 export type CrewOrder =
   | CaptureOrder
-  | { readonly do: 'release' | 'take-back'; readonly frame: number }
+  | { readonly do: 'take-back'; readonly frame: number }
   | { readonly do: 'set-base'; readonly piece: number; readonly base: 'zero' | 'unknown' }
   | { readonly do: 'repair'; readonly piece: number; readonly pages: readonly number[] }
   /** All pieces there are now. */
@@ -108,7 +110,7 @@ export interface CrewAnswer {
 /** Orders that nothing is heard of, unless they fail. */
 export type QuietOrder = Extract<
   CrewOrder,
-  { readonly do: 'release' | 'take-back' | 'set-base' | 'repair' | 'sync' }
+  { readonly do: 'take-back' | 'set-base' | 'repair' | 'sync' }
 >;
 
 /** What a member says: once where its memory is, then in turn how each order went that is answered. Behind an error there is nothing more. */

@@ -38,6 +38,7 @@ export class RemoteMember {
   readonly #ahead: readonly Ahead[][];
   readonly #exhausted: boolean[];
   readonly #frames = new WeakMap<CapturedFrame, number>();
+  #released: number[] = [];
   #memory: LinearMemory | undefined;
   #standing: CrewStanding = { dirtyPages: 0, auditPagesLeft: 0 };
   #error: FerryError | undefined;
@@ -82,11 +83,13 @@ export class RemoteMember {
   }
 
   /** Has so many frames captured ahead as there may be. Throws what the member failed with. */
-  order(order: CaptureOrder): void {
+  order(order: Omit<CaptureOrder, 'released'>): void {
     if (this.#error !== undefined) throw this.#error;
     const ahead = this.#ahead[order.channel] ?? [];
     while (ahead.length < framesAhead && this.#exhausted[order.channel] === false) {
-      const done = this.ask(order).then(({ capture }) => {
+      const released = this.#released;
+      this.#released = [];
+      const done = this.ask({ ...order, released }).then(({ capture }) => {
         if (capture?.exhausted === true) this.#exhausted[order.channel] = true;
         next.news = capture;
         this.#woken();
@@ -152,7 +155,7 @@ export class RemoteMember {
       release: () => {
         if (isReleased) return;
         isReleased = true;
-        this.tell({ do: 'release', frame: id });
+        this.#released.push(id);
       },
     };
     this.#frames.set(frame, id);
