@@ -1,10 +1,10 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Pump } from '../src/guests/pump.js';
-import { type BufferGuest, bufferGuest } from '../src/index.js';
-import { type BusyThread, busyWord } from './busy-thread.js';
+import { type BufferGuest, bufferGuest, RegionMarks } from '../src/index.js';
+import { type BusyEngine, type BusyThread, busyWord, type EngineNews } from './busy-thread.js';
 import { BusyWork } from './busy-work.js';
 import { startDestination } from './destination.js';
 import { ofRounds, type Suite } from './harness.js';
@@ -17,8 +17,8 @@ const aloneMs = 500;
 /** The histogram counts from one timer to the next, so a timer that is never late counts as this. */
 const resolutionMs = 1;
 
-/** On the engine's thread, with marks or compared with a shadow; or on a thread of its own. */
-const kinds = ['marks', 'compare', 'own-thread'] as const;
+/** On the engine's thread, with marks or compared with a shadow; on a thread of its own; or the engine is. */
+const kinds = ['marks', 'compare', 'own-thread', 'engine-thread'] as const;
 
 export const suite: Suite = {
   question:
@@ -29,10 +29,9 @@ export const suite: Suite = {
       const before: Measured[] = [];
       const during: Measured[] = [];
       for (let round = 0; round < rounds; round++) {
-        const busy = kind === 'own-thread' ? onOwnThread() : onThisThread(kind);
-        await busy.guest.resume();
+        const busy = await start(kind);
         before.push(await measured(busy, sleep(aloneMs)));
-        const moving = transfer(busy.guest, destination);
+        const moving = busy.move(destination.port);
         during.push(await measured(busy, busy.paused));
         await moving;
         await busy.end();
@@ -57,11 +56,18 @@ interface Measured {
 
 /** A guest that never rests. */
 interface Busy {
-  readonly guest: BufferGuest;
+  move(port: number): Promise<unknown>;
   /** Resolves when it is to stop for the last round. */
   readonly paused: Promise<void>;
   pieces(): number;
   end(): Promise<unknown>;
+}
+
+async function start(kind: (typeof kinds)[number]): Promise<Busy> {
+  if (kind === 'engine-thread') return besideEngine();
+  const busy = kind === 'own-thread' ? onOwnThread() : onThisThread(kind);
+  await busy.guest.resume();
+  return { ...busy, move: (port) => transfer(busy.guest, { port }) };
 }
 
 async function measured(busy: Busy, until: Promise<void>): Promise<Measured> {
@@ -81,7 +87,10 @@ function newImage(): Uint8Array {
   return makeImage(imageBytes, 0.4, 16);
 }
 
-function onThisThread(tracker: 'marks' | 'compare'): Busy {
+/** Where the engine runs on the guest's thread, or at least the guest is an object there. */
+type BusyGuest = Omit<Busy, 'move'> & { readonly guest: BufferGuest };
+
+function onThisThread(tracker: 'marks' | 'compare'): BusyGuest {
   const bytes = newImage();
   const work = new BusyWork(bytes.buffer);
   const { promise: paused, resolve: onPaused } = later();
@@ -104,7 +113,7 @@ function onThisThread(tracker: 'marks' | 'compare'): Busy {
   return { guest, paused, pieces: () => pieces, end: async () => {} };
 }
 
-function onOwnThread(): Busy {
+function onOwnThread(): BusyGuest {
   const memory = new SharedArrayBuffer(imageBytes);
   new Uint8Array(memory).set(newImage());
   const control = new SharedArrayBuffer(8);
@@ -129,6 +138,40 @@ function onOwnThread(): Busy {
   });
   const pieces = (): number => Atomics.load(words, busyWord.pieces);
   return { guest, paused, pieces, end: () => worker.terminate() };
+}
+
+async function besideEngine(): Promise<Busy> {
+  const memory = new SharedArrayBuffer(imageBytes);
+  new Uint8Array(memory).set(newImage());
+  const work = new BusyWork(memory);
+  const workerData: BusyEngine = { memory };
+  const worker = new Worker(new URL('./busy-engine-worker.js', import.meta.url), { workerData });
+  const heard = new EventEmitter<Record<EngineNews['says'], [EngineNews]>>();
+  worker.on('message', (news: EngineNews) => heard.emit(news.says, news));
+  const [news] = await once(heard, 'marks');
+  const marks = new RegionMarks(news.marks);
+  let pieces = 0;
+  const pump = new Pump(
+    () => {
+      marks.mark(work.piece(), 4);
+      pieces += 1;
+    },
+    { stepsPerTurn: 1 },
+  );
+  const paused = once(heard, 'stop').then(() => {
+    pump.stop();
+    worker.postMessage('stopped');
+  });
+  pump.start();
+  return {
+    paused,
+    pieces: () => pieces,
+    async move(port) {
+      worker.postMessage(port);
+      await once(heard, 'moved');
+    },
+    end: () => worker.terminate(),
+  };
 }
 
 function later(): { readonly promise: Promise<void>; readonly resolve: () => void } {

@@ -275,8 +275,8 @@ export const migrationGoals: readonly Goal[] = [
     rest: 'what `cpuShare` gives to the engine, and the turns between the two',
   },
   {
-    what: 'a busy guest on a thread of its own, a core to spare, work during to before',
-    name: /^busy\/own-thread-work$/,
+    what: 'a busy guest, and the engine on another thread, a core to spare, work during to before',
+    name: /^busy\/(own|engine)-thread-work$/,
     limit: { ratio: 0.9, to: 'before' },
     rest: 'the destination: with two cores none is to spare, and caches and memory are shared anyway',
   },

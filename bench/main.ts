@@ -24,6 +24,7 @@ const names = [
   'link',
   'adaptive',
   'size',
+  'workers',
   'predict',
 ];
 

@@ -12,6 +12,8 @@ export interface SourceJob {
   readonly to: TransferTo;
   readonly from: /** Memory that nobody writes: regions, each of so many bytes. */
     | { readonly kind: 'memory'; readonly regions: number; readonly regionBytes: number }
+    /** Rows of a database, in memory that other threads can see. */
+    | { readonly kind: 'shared-rows'; readonly bytes: number }
     | { readonly kind: 'file'; readonly path: string };
   readonly options: Omit<MigrateOptions, 'signal'>;
 }
@@ -19,6 +21,8 @@ export interface SourceJob {
 export interface SourceNews extends Transfer {
   /** Most memory the process ever had resident, its image included. */
   readonly peakBytes: number;
+  /** What its main thread computed while it moved. */
+  readonly threadMs: number;
 }
 
 /** Runs bench/source-process.ts. */
