@@ -8,11 +8,12 @@ import type { DirtyTracker } from '../../src/memory/tracker.js';
 import { CrewEngine, type CrewOptions } from '../../src/migration/crew-engine.js';
 import { runMember } from '../../src/migration/crew-member.js';
 import type { CrewNews, StartThread } from '../../src/migration/crew-orders.js';
+import type { PageEngine } from '../../src/migration/page-engine.js';
+import { copyFrame, newCapture, type PlainFrame, secret, sent } from '../codec/ends.js';
 import { Random, scribble } from '../reference/random.js';
 import { type TestRegion, testRegion } from '../reference/regions.js';
 
 const pageBytes = 4096;
-const secret = new Random(77).bytes(192);
 
 interface TestThreads extends StartThread {
   lose(reason: string): void;
@@ -99,12 +100,16 @@ function sharedRegion(id: number, pages: number, random: Random): TestRegion {
 
 const order = { maxPayloadBytes: 1 << 19, maxPages: 64, paused: false };
 
-async function sendAll(engine: CrewEngine): Promise<void> {
+/** What was sent, as "region:page kind", in no order. */
+async function sendAll(engine: PageEngine): Promise<string[]> {
+  const frames: PlainFrame[] = [];
   for (let isOver = false; !isOver; ) {
     const { frame, exhausted } = await engine.capture(order);
+    if (frame !== undefined) frames.push(copyFrame(frame));
     frame?.release();
     isOver = exhausted;
   }
+  return sent(frames).sort();
 }
 
 describe('a crew', () => {
@@ -216,6 +221,35 @@ describe('a crew', () => {
       { numRuns: 40 },
     );
   });
+
+  it.each([1, 2, 3])(
+    'of %d sends what one engine alone sends, each page as the same kind',
+    async (workers) => {
+      const random = new Random(workers);
+      const regions = [sharedRegion(2, 1700, random), sharedRegion(7, 300, random)];
+      const marks = [new MarksTracker(regions), new MarksTracker(regions)] as const;
+      const engine = crew(regions, marks[0], { workers });
+      const alone = newCapture(regions, marks[1]);
+      for (const { id } of regions) {
+        engine.setBase(id, 'zero');
+        alone.setBase(id, 'zero');
+      }
+      for (let round = 0; round < 4; round++) {
+        if (round === 0) alone.markAll();
+        else alone.takeDirty();
+        await (round === 0 ? engine.markAll() : engine.takeDirty());
+        const pages = await sendAll(engine);
+        expect(pages.length).toBeGreaterThan(50);
+        expect(pages).toEqual(await sendAll(alone));
+        for (let write = 0; write < 100; write++) {
+          const { id, bytes } = regions[write % 2] ?? sharedRegion(0, 1, random);
+          const page = random.below(290);
+          scribble(random, bytes.subarray(page * pageBytes, (page + 1) * pageBytes));
+          for (const each of marks) each.mark(id, page * pageBytes, pageBytes);
+        }
+      }
+    },
+  );
 
   it('says which page of which region nobody marked', async () => {
     const region = sharedRegion(3, 2000, new Random(1));
