@@ -10,7 +10,7 @@ import type { SourceRegion } from '../memory/source-region.js';
  */
 export class InPlaceScan {
   readonly #secret: Uint8Array;
-  readonly #hashers = new WeakMap<LinearMemory, InPlaceHasher>();
+  readonly #hashers = new WeakMap<SourceRegion, { memory: LinearMemory; hasher: InPlaceHasher }>();
 
   constructor(secret: Uint8Array) {
     this.#secret = secret.slice();
@@ -19,11 +19,11 @@ export class InPlaceScan {
   #hasherOf(source: SourceRegion): InPlaceHasher | undefined {
     const memory = source.region.linearMemory?.();
     if (memory === undefined || !InPlaceHasher.accepts(memory)) return undefined;
-    let hasher = this.#hashers.get(memory);
-    if (hasher === undefined) {
-      hasher = new InPlaceHasher(memory, this.#secret);
-      this.#hashers.set(memory, hasher);
-    }
+    const known = this.#hashers.get(source);
+    if (known?.memory === memory) return known.hasher;
+    const firstByte = source.framed.firstPage * PAGE_BYTES;
+    const hasher = new InPlaceHasher(memory, this.#secret, firstByte);
+    this.#hashers.set(source, { memory, hasher });
     return hasher;
   }
 

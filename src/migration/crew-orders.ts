@@ -7,7 +7,12 @@ import type { ResolvedOptions } from './options.js';
 
 /** Where every thread of the process finds a region's bytes: in shared memory, or in a file, by the number of an open descriptor. */
 export type SharedPlace =
-  | { readonly memory: SharedArrayBuffer; readonly byteOffset: number }
+  | {
+      readonly memory: SharedArrayBuffer;
+      readonly byteOffset: number;
+      /** The WebAssembly.Memory that begins with the region, if there is one. */
+      readonly linear: LinearMemory | undefined;
+    }
   | { readonly descriptor: number; readonly byteOffset: number };
 
 /** A piece of a region for a member to capture. */

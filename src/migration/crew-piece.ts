@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { LinearMemory } from '../core/linear-memory.js';
 import { fileError } from '../guests/file-io.js';
 import { FileReader } from '../guests/file-reader.js';
 import type { RegionPiece } from '../memory/region-piece.js';
@@ -13,6 +14,7 @@ export class CrewPiece implements RegionPiece {
   readonly partOf: PieceLayout['partOf'];
   /** Absent for files. */
   readonly memory?: () => Uint8Array;
+  readonly linearMemory?: () => LinearMemory;
   readonly #file: { readonly handle: FileHandle; readonly reader: FileReader } | undefined;
   #layout: PieceLayout;
 
@@ -39,7 +41,10 @@ export class CrewPiece implements RegionPiece {
     this.partOf = layout.partOf;
     this.#file = file;
     this.#layout = layout;
-    if (file === undefined) this.memory = () => this.#bytes();
+    if (!('memory' in layout.place)) return;
+    const { linear } = layout.place;
+    this.memory = () => this.#bytes();
+    if (linear !== undefined) this.linearMemory = () => linear;
   }
 
   get layout(): PieceLayout {

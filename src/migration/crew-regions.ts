@@ -119,7 +119,8 @@ export class CrewRegions {
 function placeOf(region: Region): SharedPlace {
   const bytes = region.memory?.();
   if (bytes?.buffer instanceof SharedArrayBuffer) {
-    return { memory: bytes.buffer, byteOffset: bytes.byteOffset };
+    const linear = region.linearMemory?.();
+    return { memory: bytes.buffer, byteOffset: bytes.byteOffset, linear };
   }
   if (region.descriptor !== undefined) return { descriptor: region.descriptor, byteOffset: 0 };
   throw new FerryError(

@@ -45,6 +45,28 @@ describe.each([0, 64 << 20])('a WebAssembly memory found by hashes (shadow %i)',
     expect(region.copies).toBe(4);
   });
 
+  test('is looked at in place in each of its pieces', async () => {
+    const { memory, region } = wasmRegion(0);
+    const from = 512 * 4096;
+    const piece = Object.assign(region, {
+      byteLength: 100 * 4096,
+      partOf: { region: 5, firstPage: 512 },
+      memory() {
+        region.copies++;
+        return new Uint8Array(memory.buffer, from, region.byteLength);
+      },
+    });
+    const capture = newCapture([piece], new HashTracker(), { shadowBytes });
+    expect(sent(await captureAll(capture))).toHaveLength(100);
+    region.copies = 0;
+    change(memory, 4096);
+    change(memory, from + 7 * 4096);
+    capture.takeDirty();
+    const kind = shadowBytes === 0 ? 'raw' : 'delta';
+    expect(sent(await captureAll(capture))).toEqual([`5:519 ${kind}`]);
+    expect(region.copies).toBe(1);
+  });
+
   test('is sent whole where the base is not known, and unchanged pages after a repair', async () => {
     const { region } = wasmRegion(300 * 4096);
     const capture = newCapture([region], new HashTracker(), { shadowBytes });

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApplyEngine } from '../../src/codec/apply.js';
 import { checksum } from '../../src/core/checksum.js';
+import { bufferGuest } from '../../src/guests/buffer.js';
 import { MarksTracker } from '../../src/memory/marks.js';
+import type { Region } from '../../src/memory/region.js';
 import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
 import type { DirtyTracker } from '../../src/memory/tracker.js';
 import { CrewEngine, type CrewOptions } from '../../src/migration/crew-engine.js';
@@ -60,7 +62,7 @@ function threads(random: () => number): TestThreads {
 }
 
 function crew(
-  regions: readonly TestRegion[],
+  regions: readonly Region[],
   tracker: DirtyTracker,
   options: Partial<CrewOptions> = {},
 ): CrewEngine {
@@ -250,6 +252,22 @@ describe('a crew', () => {
       }
     },
   );
+
+  it('finds what changed in a shared WebAssembly memory, and grows with it', async () => {
+    const memory = new WebAssembly.Memory({ initial: 80, maximum: 160, shared: true });
+    const { regions, tracker } = bufferGuest(memory, { maxByteLength: 160 * 65_536 });
+    const engine = crew(regions, tracker);
+    engine.setBase(0, 'zero');
+    await engine.markAll();
+    expect(await sendAll(engine)).toEqual([]);
+    memory.grow(80);
+    const pages = [0, 1279, 1280, 2559];
+    for (const page of pages) new Uint8Array(memory.buffer)[page * pageBytes] = 1;
+    expect(await engine.syncRegions(regions)).toMatchObject([{ byteLength: 160 * 65_536 }]);
+    await engine.takeDirty();
+    const found = await sendAll(engine);
+    expect(found).toEqual(pages.map((page) => `0:${page} delta`).sort());
+  });
 
   it('says which page of which region nobody marked', async () => {
     const region = sharedRegion(3, 2000, new Random(1));
