@@ -6,11 +6,18 @@ import { receiveLedger } from '../src/guests/ledger.js';
 import { receiveSqlite } from '../src/guests/sqlite.js';
 import type { Guest, IncomingOffer } from '../src/index.js';
 import { bufferGuest, fileDestination, listen, MarksTracker, memoryRegion } from '../src/index.js';
-import type { DestinationJob } from './destination.js';
+import type { DestinationJob, ProfileOrder } from './destination.js';
 import { peakBytes } from './memory-peak.js';
+import { Profiler } from './profiler.js';
 
 const job: DestinationJob = JSON.parse(process.argv[2] ?? '{}');
 const say = (message: unknown): void => void process.send?.(message);
+let profiler: Profiler | undefined;
+process.on('message', async (order: ProfileOrder) => {
+  const profile = await profiler?.stop();
+  profiler = order === 'begin-profile' ? await Profiler.start() : undefined;
+  say({ profile });
+});
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 if (job.kind === 'pipe') {

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import type { Shares } from './profiler.js';
 
 /** What bench/destination-process.ts is to be. */
 export type DestinationJob =
@@ -30,7 +31,20 @@ export interface Destination extends Disposable {
   readonly port: number;
   /** Resolves once that session has arrived; of a pipe, which knows none and takes one thing only, once that has. */
   arrival(session?: string): Promise<ArrivalNotice>;
+  /** Begins to profile the process. */
+  beginProfile(): Promise<void>;
+  /** Ends that and gives what it found. */
+  endProfile(): Promise<Shares>;
 }
+
+/** What bench/destination-process.ts can be told. */
+export type ProfileOrder = 'begin-profile' | 'end-profile';
+
+/** What it says of itself once its port is known. */
+type News =
+  | (ArrivalNotice & { readonly session: string })
+  /** Of a profile: it began, or what it found. */
+  | { readonly profile: Shares | undefined };
 
 /** Starts bench/destination-process.ts. */
 export async function startDestination(
@@ -42,11 +56,20 @@ export async function startDestination(
   const [first] = await once(child, 'message');
   // The news may be here before anybody asks.
   const arrived = new Map<string, ArrivalNotice>();
-  const news = new EventEmitter<{ news: [] }>();
-  child.on('message', (message: ArrivalNotice & { readonly session: string }) => {
-    arrived.set(message.session, message);
-    news.emit('news');
+  const news = new EventEmitter<{ news: []; profile: [Shares | undefined] }>();
+  child.on('message', (message: News) => {
+    if ('session' in message) {
+      arrived.set(message.session, message);
+      news.emit('news');
+    } else {
+      news.emit('profile', message.profile);
+    }
   });
+  const profile = async (order: ProfileOrder): Promise<Shares | undefined> => {
+    const answer = once(news, 'profile');
+    child.send(order);
+    return (await answer)[0];
+  };
   return {
     port: portOf(first),
     async arrival(session = '') {
@@ -54,6 +77,14 @@ export async function startDestination(
         if (notice !== undefined) return notice;
         await once(news, 'news');
       }
+    },
+    async beginProfile() {
+      await profile('begin-profile');
+    },
+    async endProfile() {
+      const found = await profile('end-profile');
+      if (found === undefined) throw new Error('no profile was begun');
+      return found;
     },
     [Symbol.dispose]: () => child.kill('SIGKILL'),
   };

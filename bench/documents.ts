@@ -2,7 +2,15 @@
 import { byteGoals, kernelGoals, migrationGoals } from './goals.js';
 import { plots } from './plots.js';
 import type { Report } from './report.js';
-import { formatTable, goalTable, limitTable, provenance, sizeTable } from './tables.js';
+import {
+  formatTable,
+  goalTable,
+  limitTable,
+  orderTable,
+  profileTable,
+  provenance,
+  sizeTable,
+} from './tables.js';
 
 /** Where the report is kept that the pages show. */
 export const reportPath = 'docs/performance.json';
@@ -38,6 +46,8 @@ export function rendered(
     ['kernels', goalTable(kernelGoals, results)],
     ['bytes', goalTable(byteGoals, results)],
     ['migrations', goalTable(migrationGoals, results)],
+    ['profile', profileTable(results)],
+    ['order', orderTable(results)],
     ['sizes', sizeTable(results)],
     ...pictures.map(({ file, shows, picture }): Block => {
       return [file, picture === undefined ? `${shows}: not measured.` : `![${shows}](${file}.svg)`];

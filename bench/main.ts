@@ -19,6 +19,7 @@ const names = [
   'delta-bytes',
   'bytes',
   'pipeline',
+  'profile',
   'downtime',
   'busy',
   'link',
@@ -26,6 +27,7 @@ const names = [
   'size',
   'workers',
   'predict',
+  'order',
 ];
 
 const { values: options, positionals } = parseArgs({

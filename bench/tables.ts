@@ -1,6 +1,7 @@
 // The tables that pages have of results: Markdown.
 import { byteGoals, type Goal, kernelGoals, migrationGoals } from './goals.js';
 import type { Result } from './harness.js';
+import { parts, profileName } from './profiler.js';
 import { figure, type Report } from './report.js';
 import { standings, wanted } from './standings.js';
 
@@ -76,4 +77,41 @@ export function sizeTable(results: readonly Result[]): string {
     '|---|---|---|---|',
     ...rows,
   ].join('\n');
+}
+
+/** Where the time of profiled migrations goes, at both ends. */
+export function profileTable(results: readonly Result[]): string {
+  const migrations = [
+    ...new Set(results.flatMap(({ name }) => /^profile\/(.*)-source-/.exec(name)?.[1] ?? [])),
+  ];
+  const columns = migrations.flatMap((migration) =>
+    (['source', 'destination'] as const).map((end) => ({ migration, end })),
+  );
+  const rows = parts.map((part) => {
+    const cells = columns.map(({ migration, end }) => {
+      const found = results.find(({ name }) => name === profileName(migration, end, part));
+      return found === undefined ? '' : `${found.value.toFixed(0)} ${found.unit}`;
+    });
+    return row(part, ...cells);
+  });
+  return [
+    row('', ...columns.map(({ migration, end }) => `${migration}, ${end}`)),
+    `|${'---|'.repeat(columns.length + 1)}`,
+    ...rows,
+  ].join('\n');
+}
+
+/** What the order of a round's pages would save, by the model. */
+export function orderTable(results: readonly Result[]): string {
+  const rows = results
+    .filter(({ name }) => name.startsWith('order/'))
+    .map(({ name, value, versus }) => {
+      const [other] = versus;
+      return row(
+        name.replace('order/', ''),
+        figure(value),
+        other === undefined ? '' : figure(other.value),
+      );
+    });
+  return [row('pages sent', 'hottest last', 'by address'), '|---|---|---|', ...rows].join('\n');
 }
