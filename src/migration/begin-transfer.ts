@@ -1,6 +1,7 @@
 import { CaptureEngine } from '../codec/capture.js';
 import type { Region } from '../memory/region.js';
 import { CrewEngine } from './crew-engine.js';
+import type { StartThread } from './crew-orders.js';
 import { startWorker } from './crew-thread.js';
 import { ceilingOf } from './pace.js';
 import type { PageEngine } from './page-engine.js';
@@ -11,6 +12,7 @@ import { Transfer, type TransferDeps } from './transfer.js';
 type BeginDeps = Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & {
   readonly patches: boolean;
   readonly lz4: boolean;
+  readonly startThread?: StartThread | undefined;
 };
 
 /**
@@ -48,7 +50,7 @@ export function beginTransfer(
 }
 
 function newEngine(
-  { guest, options, meter, patches, lz4 }: BeginDeps,
+  { guest, options, meter, patches, lz4, startThread: start = startWorker }: BeginDeps,
   secret: Uint8Array,
 ): PageEngine {
   const { regions, tracker } = guest;
@@ -65,7 +67,6 @@ function newEngine(
   if (workers === 0) return new CaptureEngine(regions, tracker, { ...usual, patches });
   const sums = options.checksum !== 'never';
   const ceiling = ceilingOf(options);
-  const start = startWorker;
   const crew = { ...usual, workers, start, meter, compression, sums, ceiling };
   return new CrewEngine(regions, tracker, crew);
 }

@@ -1,6 +1,7 @@
 import type { Guest } from '../guests/guest.js';
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
+import type { StartThread } from './crew-orders.js';
 import type { MigrationEvent } from './events.js';
 import type { OpenTap } from './link.js';
 import type { ResolvedOptions } from './options.js';
@@ -20,6 +21,8 @@ export interface SourceDeps {
   readonly tap?: OpenTap | undefined;
   /** Sees every event the machine is fed and the state it leads to. For recordings. */
   readonly onStep?: ((event: SourceEvent, state: SourceState) => void) | undefined;
+  /** Starts a thread that captures, where there are `workers`. Default: a worker thread. */
+  readonly startThread?: StartThread | undefined;
   /** `bytes` unpredictable bytes. Default: the system's. */
   readonly random?: (bytes: number) => Uint8Array;
 }

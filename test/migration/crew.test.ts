@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApplyEngine } from '../../src/codec/apply.js';
@@ -8,58 +9,13 @@ import type { Region } from '../../src/memory/region.js';
 import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
 import type { DirtyTracker } from '../../src/memory/tracker.js';
 import { CrewEngine, type CrewOptions } from '../../src/migration/crew-engine.js';
-import { runMember } from '../../src/migration/crew-member.js';
-import type { CrewNews, StartThread } from '../../src/migration/crew-orders.js';
 import type { PageEngine } from '../../src/migration/page-engine.js';
 import { copyFrame, newCapture, type PlainFrame, secret, sent } from '../codec/ends.js';
+import { crewThreads } from '../reference/crew-threads.js';
 import { Random, scribble } from '../reference/random.js';
 import { type TestRegion, testRegion } from '../reference/regions.js';
 
 const pageBytes = 4096;
-
-interface TestThreads extends StartThread {
-  lose(reason: string): void;
-  /** Orders to capture so far. */
-  captures(): number;
-}
-
-/** Members on this thread, whose answers take as long as `random`, 0 to 1, says; messages are copied as between threads. */
-function threads(random: () => number): TestThreads {
-  let captures = 0;
-  const all: ((reason: string) => void)[] = [];
-  const start: StartThread = (setup, heard, lost) => {
-    all.push(lost);
-    let isClosed = false;
-    let last = Promise.resolve();
-    const deliver = (what: () => void): void => {
-      last = last.then(async () => {
-        if (random() < 0.5) await new Promise((resolve) => setImmediate(resolve));
-        if (!isClosed) what();
-      });
-    };
-    const copyOf = (news: CrewNews): CrewNews => ('memory' in news ? news : structuredClone(news));
-    const take = runMember(structuredClone(setup), (news) => {
-      const copy = copyOf(news);
-      deliver(() => heard(copy));
-    });
-    return {
-      tell(order) {
-        if (order.do === 'capture') captures += 1;
-        const copy = structuredClone(order);
-        if (!isClosed) take(copy);
-      },
-      async close() {
-        isClosed = true;
-      },
-    };
-  };
-  return Object.assign(start, {
-    captures: () => captures,
-    lose: (reason: string) => {
-      for (const lost of all) lost(reason);
-    },
-  });
-}
 
 function crew(
   regions: readonly Region[],
@@ -69,7 +25,7 @@ function crew(
   return new CrewEngine(regions, tracker, {
     secret,
     workers: 2,
-    start: threads(() => 0),
+    start: crewThreads(nextTurn),
     meter: { mayCarry: undefined },
     shadowBytes: 64 << 20,
     baseCacheBytes: 0,
@@ -142,7 +98,7 @@ describe('a crew', () => {
             compression,
             lz4: true,
             baseCacheBytes: 100 * 4104,
-            start: threads(() => random.below(1000) / 1000),
+            start: crewThreads(() => (random.below(2) === 0 ? nextTurn() : undefined)),
           });
           const apply = new ApplyEngine([...destination.values()], { secret, lz4: true });
           for (const { id } of source) engine.setBase(id, 'zero');
@@ -285,7 +241,7 @@ describe('a crew', () => {
   it('is asked for no frame while nothing is dirty', async () => {
     const region = sharedRegion(3, 2000, new Random(1));
     const marks = new MarksTracker([region]);
-    const start = threads(() => 0);
+    const start = crewThreads(nextTurn);
     const engine = crew([region], marks, { start });
     await engine.markAll();
     await sendAll(engine);
@@ -300,7 +256,7 @@ describe('a crew', () => {
   });
 
   it('that loses a member fails with a code, whatever is called', async () => {
-    const start = threads(() => 0);
+    const start = crewThreads(nextTurn);
     const engine = crew([sharedRegion(3, 2000, new Random(1))], new CompareTracker(), { start });
     await engine.markAll();
     const next = engine.capture(order);

@@ -6,7 +6,7 @@ import { CompareTracker, HashTracker } from '../../src/memory/scan-trackers.js';
 
 /** A buffer of which the first `byteLength` bytes are in use. */
 export interface GrowingMemory {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   byteLength: number;
 }
 

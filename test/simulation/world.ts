@@ -7,6 +7,7 @@ import { SourceDriver } from '../../src/migration/source.js';
 import { messageType } from '../../src/protocol/messages.js';
 import type { Channel } from '../../src/transport/channel.js';
 import { type MemoryPair, memoryPair } from '../../src/transport/memory-pair.js';
+import { crewThreads } from '../reference/crew-threads.js';
 import { bytesOf, type GrowingMemory, SimGuest, sameBytes } from './sim-guest.js';
 import { tamper } from './tamper.js';
 import { VirtualClock } from './virtual-clock.js';
@@ -67,6 +68,8 @@ export interface Scenario {
   readonly latencyMs?: number;
   /** That of page channels, where it is another. */
   readonly pagesLatencyMs?: number;
+  /** Of all that workers say, what is lost with the worker itself; counted from 1. */
+  readonly workerLostAt?: number;
   /** Connections the destination takes. */
   readonly maxConnections?: number;
 }
@@ -83,6 +86,8 @@ export interface Outcome {
   readonly report: MigrationReport | undefined;
   /** Frames of pages sent on each connection. */
   readonly pagesFrames: readonly number[];
+  /** How often a worker said something. */
+  readonly workerNews: number;
   readonly events: readonly MigrationEvent[];
   readonly retreats: number;
   /** How long the guest stood still each time, until it ran on at either side; virtual milliseconds. */
@@ -98,6 +103,8 @@ export interface Outcome {
 
 const pageBytes = 4096;
 const horizonMs = 60_000;
+/** The longest a worker takes to be heard, virtual milliseconds. */
+const workersMs = 0.5;
 
 /** xorshift32: the same numbers for the same seed, everywhere. */
 function randomFrom(seed: number): () => number {
@@ -113,8 +120,9 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Memory that may grow, as a WebAssembly.Memory does: the bytes are read anew each time. */
-function growingMemory(image: Uint8Array, maxPages: number): GrowingMemory {
-  const buffer = new ArrayBuffer(maxPages * pageBytes);
+function growingMemory(image: Uint8Array, maxPages: number, isShared = false): GrowingMemory {
+  const byteLength = maxPages * pageBytes;
+  const buffer = isShared ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength);
   new Uint8Array(buffer).set(image);
   return { buffer, byteLength: image.byteLength };
 }
@@ -128,7 +136,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   const violations: string[] = [];
   const running = { source: true, destination: false };
   const maxPages = scenario.pages * 2;
-  const connections = scenario.options?.connections ?? 1;
+  const { connections = 1, workers = 0 } = scenario.options ?? {};
 
   const image = firstImage(scenario.pages, scenario.sparse === true, random);
   const expected = growingMemory(image, maxPages);
@@ -151,7 +159,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     guest.write(offset, value);
     bytesOf(expected)[offset] = value;
   };
-  const source = new SimGuest(growingMemory(image, maxPages), scenario.tracker, {
+  const source = new SimGuest(growingMemory(image, maxPages, workers > 0), scenario.tracker, {
     running: (runs) => {
       if (runs && !running.source) pauses.push(clock.now() - pausedAt);
       if (!runs && running.source) {
@@ -233,6 +241,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   const links: MemoryPair[] = [];
   const events: MigrationEvent[] = [];
   const { bytesPerTurn = Number.POSITIVE_INFINITY } = scenario;
+  const workerMs = (): number => workersMs * (random() / 2 ** 32);
+  const threads = crewThreads(() => sleep(clock, workerMs()), scenario.workerLostAt);
   const driver = new SourceDriver({
     guest: source.guest,
     connect: async () => {
@@ -261,6 +271,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     }),
     emit: (event) => events.push(event),
     random: randomBytes,
+    startThread: threads,
   });
   let report: MigrationReport | undefined;
   let failure: string | undefined;
@@ -316,6 +327,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     pauses,
     retreats: events.filter(({ type }) => type === 'retreated').length,
     pagesFrames,
+    workerNews: threads.news(),
     untouched: sameBytes(destination.bytes().subarray(0, rubbish.byteLength), rubbish),
     violations,
     virtualMs: endMs,
