@@ -16,7 +16,7 @@ import { pageBytes } from './page';
 import { ringedDeltaBytes } from './patch';
 import { patchEncode, patchSources } from './patch-encode';
 import { indexChanges } from './patch-index';
-import { pushReplaced } from './patch-ring';
+import { pushPage, pushReplaced } from './patch-ring';
 import { patchCredit, patchRest, patchScratch, patchTrying } from './patch-state';
 import { deltaLengthBytes, kindDelta, kindPatch } from './run';
 
@@ -83,13 +83,15 @@ export function capturePatch(
 }
 
 /**
- * The page at index `index` of the window goes as `kind` with `bytes` of payload, and its shadow at `home` is about to become what `page`
- * is. What is new to the destination is indexed later: there may be much of it, and there will be time while the link is busy. So is what
- * a short patch moved; until then it is found where it was. And so is everything while no patches are tried.
+ * The page at index `index` of the window goes as `kind` with `bytes` of payload. `base`: what it was until now, if that is known; `home`: its shadow, which is
+ * about to become what `page` is, or 0 if it has none. Whatever is known of it, the ring gets what the destination's gets. What is new to the
+ * destination is indexed later: there may be much of it, and there will be time while the link is busy. So is what a short patch moved; until
+ * then it is found where it was. And so is everything while no patches are tried.
  */
 export function noteReplaced(
   job: usize,
   index: u32,
+  base: usize,
   home: usize,
   page: usize,
   wasZero: bool,
@@ -100,6 +102,10 @@ export function noteReplaced(
   const state = load<usize>(job, jobPatch);
   const isRinged =
     kind === kindPatch || (kind === kindDelta && bytes > ringedDeltaBytes + <u32>deltaLengthBytes);
+  if (home === 0) {
+    if (isRinged) pushPage(state, base);
+    return;
+  }
   if (isRinged) {
     if (wasZero) fillPage(home, 0);
     pushReplaced(state, home);

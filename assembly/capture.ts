@@ -95,8 +95,9 @@ function capturePage(job: usize, index: u32): void {
   const out = framePayloadEnd(frame);
   let kept = keptPage(job, index);
   const base = wasZero ? load<usize>(job, jobZeroPage) : kept;
+  const takesPatches = load<usize>(job, jobPatch) !== 0;
   // Patches copy from the shadow; without one there are none.
-  const isPatchable = load<usize>(job, jobPatch) !== 0 && load<usize>(job, jobShadow) !== 0;
+  const isPatchable = takesPatches && load<usize>(job, jobShadow) !== 0;
   let delta: u32 = 0;
   let patch: u32 = 0;
   let hash: u64;
@@ -139,7 +140,10 @@ function capturePage(job: usize, index: u32): void {
   bitmapSet(baseKnown, index);
   // A page that left zero is sent for the first time as far as the cache is concerned.
   if (kept === 0 && isKnown && !wasZero) kept = claimedPage(job, index);
-  if (isPatchable) noteReplaced(job, index, kept, page, wasZero, wasZero || !isKnown, kind, bytes);
+  if (takesPatches) {
+    const home = isPatchable ? kept : 0;
+    noteReplaced(job, index, base, home, page, wasZero, wasZero || !isKnown, kind, bytes);
+  }
   if (kept !== 0) copyPage(kept, page);
 }
 

@@ -20,6 +20,8 @@ export function pushPage(state: usize, page: usize): void {
   const pushes = load<u32>(state, patchPushes);
   copyPage(ringPage(state, pushes), page);
   store<u32>(state, pushes + 1, patchPushes);
+  const filled = load<u32>(state, patchFilled);
+  if (filled < load<u32>(state, patchRingPages)) store<u32>(state, filled + 1, patchFilled);
 }
 
 /** As `pushPage`, and remembers that this is what `page` (4096-aligned) held: `replacedPage` finds it. */
@@ -27,8 +29,6 @@ export function pushReplaced(state: usize, page: usize): void {
   const entry = load<usize>(state, patchPushOf) + (page / pageBytes) * 4;
   store<u32>(entry, load<u32>(state, patchPushes) + 1);
   pushPage(state, page);
-  const filled = load<u32>(state, patchFilled);
-  if (filled < load<u32>(state, patchRingPages)) store<u32>(state, filled + 1, patchFilled);
 }
 
 /** Where the ring has what the page at `page` held before it was last replaced; 0 if it has not. */

@@ -239,6 +239,25 @@ describe('a patch', () => {
     expect(await flush([25, 26])).toEqual(['0:25 patch', '0:26 patch']);
   });
 
+  test('finds the same ring at both ends where a page beyond the shadow was replaced', async () => {
+    const random = new Random(1);
+    const { region, flush } = await pair(random.bytes(512 * 4096), {
+      shadowBytes: 256 * 4096,
+      baseCacheBytes: 64 * 4104,
+    });
+    const change = (page: number) => {
+      for (let at = page * 4096; at < (page + 1) * 4096; at += 8) region.bytes[at] = random.u32();
+    };
+    const old = region.bytes.slice(5 * 4096, 6 * 4096);
+    change(5);
+    change(300);
+    expect(await flush([5, 300])).toContain('0:300 raw');
+    change(300);
+    expect(await flush([300])).toEqual(['0:300 delta']);
+    region.bytes.set(old, 25 * 4096);
+    expect(await flush([25])).toEqual(['0:25 patch']);
+  });
+
   test('is tried ever less where pages are new through and through, and again once one was worth it', async () => {
     const random = new Random(1);
     const pages = 3000;
