@@ -20,3 +20,6 @@ export const jobRegionShadow: usize = 68;
 export const jobRegionShadowPages: usize = 72;
 export const jobRegionBaseKnown: usize = 76;
 export const jobRegionHashes: usize = 80;
+export const jobShadowed: usize = 84;
+export const jobRegionShadowed: usize = 88;
+export const jobKeeping: usize = 92;

@@ -10,12 +10,14 @@ import {
   jobFirstPage,
   jobFrame,
   jobHashes,
+  jobKeeping,
   jobPageCount,
   jobPages,
   jobPatch,
   jobRegion,
   jobSecret,
   jobShadow,
+  jobShadowed,
   jobZeroHash,
   jobZeroPage,
 } from './capture-job';
@@ -48,15 +50,32 @@ const pagesInStep: u32 = 4;
 /** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
 function keptPage(job: usize, index: u32): usize {
   const shadow = load<usize>(job, jobShadow);
-  if (shadow !== 0) return shadow + <usize>index * pageBytes;
+  if (shadow !== 0) {
+    const isShadowed = bitmapTest(load<usize>(job, jobShadowed), index) !== 0;
+    return isShadowed ? shadow + <usize>index * pageBytes : 0;
+  }
   const cache = load<usize>(job, jobCache);
   if (cache === 0) return 0;
   const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
   return findBase(cache, load<usize>(job, jobCachePages), tag);
 }
 
-/** A place in the base cache for a page sent again: what changed twice will change a third time. 0 if there is no cache. */
-function claimedPage(job: usize, index: u32): usize {
+/** What `keeping` says of pages: see `keepShadow` in src/core/kernel-exports.ts. */
+const keepAgain: u32 = 1;
+const keepAll: u32 = 2;
+
+/**
+ * A place for the bytes of a page that is kept nowhere: in the shadow where it keeps such pages, else in the base cache if it is sent `again`: what
+ * changed twice will change a third time. 0 if there is none.
+ */
+function claimedPage(job: usize, index: u32, again: bool): usize {
+  const shadow = load<usize>(job, jobShadow);
+  if (shadow !== 0) {
+    if (load<u32>(job, jobKeeping) < (again ? keepAgain : keepAll)) return 0;
+    bitmapSet(load<usize>(job, jobShadowed), index);
+    return shadow + <usize>index * pageBytes;
+  }
+  if (!again) return 0;
   const cache = load<usize>(job, jobCache);
   if (cache === 0) return 0;
   const tag = baseTag(load<u32>(job, jobRegion), load<u32>(job, jobFirstPage) + index);
@@ -110,7 +129,10 @@ function capturePage(job: usize, index: u32): void {
     if (!isFill && (!wasZero || countZeroBytes(page) >= worthwhileZeros)) {
       delta = encodeDelta(base, page, out);
     }
-    if (isPatchable && !isFill) patch = capturePatch(job, kept, page, wasZero, delta, out);
+    if (isPatchable && !isFill) {
+      if (kept === 0) kept = claimedPage(job, index, false);
+      if (kept !== 0) patch = capturePatch(job, kept, page, wasZero, delta, out);
+    }
     hash = xxh3Page(page, load<usize>(job, jobSecret));
   } else {
     hash = xxh3Page(page, load<usize>(job, jobSecret));
@@ -138,8 +160,8 @@ function capturePage(job: usize, index: u32): void {
   addPage(frame, region, number, kind, bytes);
   store<u64>(hashAt, hash);
   bitmapSet(baseKnown, index);
-  // A page that left zero is sent for the first time as far as the cache is concerned.
-  if (kept === 0 && isKnown && !wasZero) kept = claimedPage(job, index);
+  // A page that left zero is sent for the first time.
+  if (kept === 0) kept = claimedPage(job, index, isKnown && !wasZero);
   if (takesPatches) {
     const home = isPatchable ? kept : 0;
     noteReplaced(job, index, base, home, page, wasZero, wasZero || !isKnown, kind, bytes);
@@ -157,6 +179,7 @@ export function capture(job: usize): u32 {
   const pages = load<usize>(job, jobPages);
   const hashes = load<usize>(job, jobHashes);
   const shadow = load<usize>(job, jobShadow);
+  const shadowed = shadow === 0 ? 0 : load<usize>(job, jobShadowed);
   const zeroHash = load<u64>(job, jobZeroHash);
   let zeroPages: u32 = 0;
   let wordAt = load<usize>(job, jobDirty);
@@ -164,6 +187,7 @@ export function capture(job: usize): u32 {
   for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8, knownAt += 8) {
     let word = load<u64>(wordAt);
     const known = load<u64>(knownAt);
+    const kept = shadowed === 0 ? 0 : load<u64>(shadowed + (first >> 3));
     while (word !== 0) {
       const index = first + <u32>ctz(word);
       if (index >= pageCount) break;
@@ -172,13 +196,14 @@ export function capture(job: usize): u32 {
       const isKnown = (known & word & -word) !== 0;
       let isSame: bool = false;
       if (isKnown) {
-        const kept = shadow + <usize>index * pageBytes;
+        const before = shadow + <usize>index * pageBytes;
+        const isKept = (kept & word & -word) !== 0;
         if (load<u64>(hashes + ((<usize>index) << 3)) === zeroHash) {
-          const isInStep = shadow !== 0 && ++zeroPages <= pagesInStep;
-          isSame = isInStep ? isZeroPageBeside(page, kept) : isZeroPage(page);
-        } else if (shadow !== 0) {
+          const isInStep = isKept && ++zeroPages <= pagesInStep;
+          isSame = isInStep ? isZeroPageBeside(page, before) : isZeroPage(page);
+        } else if (isKept) {
           zeroPages = 0;
-          isSame = pagesEqual(kept, page);
+          isSame = pagesEqual(before, page);
         }
       }
       if (isSame) {

@@ -21,6 +21,7 @@ import { writeVarint } from './varint';
 let state: usize = 0;
 let shadow: usize = 0;
 let shadowEnd: usize = 0;
+let shadowed: usize = 0;
 let baseKnown: usize = 0;
 let hashes: usize = 0;
 let zeroHash: u64 = 0;
@@ -46,6 +47,7 @@ export function patchSources(
   patchState: usize,
   regionShadow: usize,
   pages: u32,
+  regionShadowed: usize,
   regionBaseKnown: usize,
   regionHashes: usize,
   hashOfZeros: u64,
@@ -53,6 +55,7 @@ export function patchSources(
   state = patchState;
   shadow = regionShadow;
   shadowEnd = regionShadow + <usize>pages * pageBytes;
+  shadowed = regionShadowed;
   baseKnown = regionBaseKnown;
   hashes = regionHashes;
   zeroHash = hashOfZeros;
@@ -62,6 +65,7 @@ export function patchSources(
 function isShared(address: usize): bool {
   if (address < shadow || address >= shadowEnd) return false;
   const page = <u32>((address - shadow) / pageBytes);
+  if (bitmapTest(shadowed, page) === 0) return false;
   return bitmapTest(baseKnown, page) !== 0 && load<u64>(hashes + ((<usize>page) << 3)) !== zeroHash;
 }
 

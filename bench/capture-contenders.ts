@@ -1,7 +1,7 @@
 // Those who take part in the capture bench: each has a memory of its own, and turns what changed in it into bytes to be sent.
 import { CaptureEngine } from '../src/codec/capture.js';
 import { Arena } from '../src/core/arena.js';
-import { captureJob, frameState } from '../src/core/kernel-exports.js';
+import { captureJob, frameState, keepShadow } from '../src/core/kernel-exports.js';
 import { MarksTracker } from '../src/memory/marks.js';
 import { CompareTracker, HashTracker } from '../src/memory/scan-trackers.js';
 import type { DirtyTracker } from '../src/memory/tracker.js';
@@ -32,6 +32,7 @@ export function kernel(): Contender {
   const bitmapBytes = pages / 8;
   const dirty = arena.u64(arena.alloc(bitmapBytes), pages / 64);
   const baseKnown = arena.u64(arena.alloc(bitmapBytes), pages / 64);
+  const shadowed = arena.u64(arena.alloc(bitmapBytes), pages / 64);
   const hashes = arena.u64(arena.alloc(8 * pages), pages);
   const secret = arena.alloc(192);
   const zeroPage = arena.alloc(pageBytes);
@@ -54,6 +55,8 @@ export function kernel(): Contender {
   set('dirty', dirty.byteOffset);
   set('baseKnown', baseKnown.byteOffset);
   set('shadow', shadow);
+  set('shadowed', shadowed.byteOffset);
+  set('keeping', keepShadow.all);
   set('hashes', hashes.byteOffset);
   set('secret', secret);
   set('zeroPage', zeroPage);

@@ -1,5 +1,5 @@
 import type { Arena } from '../core/arena.js';
-import { captureJob } from '../core/kernel-exports.js';
+import { captureJob, keepShadow } from '../core/kernel-exports.js';
 import { DirtyBitmap } from '../memory/bitmap.js';
 import type { HashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES } from '../memory/pages.js';
@@ -60,6 +60,12 @@ export class CaptureWindow {
     this.#put('cache', cache.cache);
     this.#put('cachePages', cache.cachePages);
     this.#put('patch', patchState);
+    this.keepShadows('all');
+  }
+
+  /** Which pages get a shadow that have none. At first all. */
+  keepShadows(which: keyof typeof keepShadow): void {
+    this.#put('keeping', keepShadow[which]);
   }
 
   #put(field: Exclude<keyof typeof captureJob, 'zeroHash' | 'byteLength'>, value: number): void {
@@ -165,12 +171,14 @@ export class CaptureWindow {
     this.#put('pageCount', this.#count);
     this.#put('baseKnown', source.baseKnown.address + first / 8);
     this.#put('shadow', first < source.shadowPages ? source.shadow + first * PAGE_BYTES : 0);
+    this.#put('shadowed', source.shadowed.address + first / 8);
     this.#put('hashes', source.hashes.address + first * 8);
     this.#put('region', source.framed.region);
     this.#put('frame', frame);
     this.#put('unindexed', source.unindexed.address + first / 8);
     this.#put('regionShadow', source.shadow);
     this.#put('regionShadowPages', Math.min(source.pageCount, source.shadowPages));
+    this.#put('regionShadowed', source.shadowed.address);
     this.#put('regionBaseKnown', source.baseKnown.address);
     this.#put('regionHashes', source.hashes.address);
     this.#arena.kernels.capture(this.#job);

@@ -51,7 +51,7 @@ export class CaptureEngine {
   #pushesBefore = 0;
 
   /**
-   * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.5 bytes for each page of their maxima)
+   * All pages are dirty, no base is known. ERR_NO_CAPACITY if the regions' bookkeeping (some 8.7 bytes for each page of their maxima)
    * does not fit an arena.
    */
   constructor(regions: readonly RegionPiece[], tracker: DirtyTracker, options: CaptureOptions) {
@@ -213,6 +213,14 @@ export class CaptureEngine {
       throw error;
     }
     return this.#window.restore(source);
+  }
+
+  /**
+   * Which captured pages get a shadow that have none yet: all of them (at first), those sent `again`, or none. What has no shadow goes whole when it changes,
+   * where it could have gone as a delta. A tracker that compares needs all of them.
+   */
+  keepShadows(which: 'all' | 'again' | 'none'): void {
+    if (this.#tracker.evidence !== 'shadow') this.#window.keepShadows(which);
   }
 
   /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */

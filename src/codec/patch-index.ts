@@ -80,8 +80,8 @@ export class PatchIndex extends PatchRing {
     this.#bitsAtFirst = undefined;
     this.#arena.bytes(this.fields[patchState.filter / 4] ?? 0, this.#filterBytes).fill(0);
     this.fields[patchState.filterSet / 4] = 0;
-    for (const { unindexed, pageCount, shadowPages } of sources) {
-      unindexed.setRange(0, Math.min(pageCount, shadowPages));
+    for (const { unindexed, shadowed, pageCount } of sources) {
+      for (const { first, count } of shadowed.runs(pageCount)) unindexed.setRange(first, count);
     }
     return true;
   }

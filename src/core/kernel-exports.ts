@@ -117,7 +117,10 @@ export const captureJob = {
   dirty: 20,
   /** Bitmap of pages whose base (shadow, hash) the destination holds. Without it a page goes as zero, fill or raw and is never skipped. Set for each page sent. */
   baseKnown: 24,
-  /** Shadow pages, or 0. Invariant: a shadow page hashes to the page's entry in `hashes`, or that entry is `zeroHash` and the shadow is not looked at. */
+  /**
+   * Shadow pages, or 0. Invariant: a shadow page whose bit in `shadowed` is set hashes to the page's entry in `hashes`, or that entry is `zeroHash` and
+   * the shadow is not looked at. One whose bit is not set was never written.
+   */
   shadow: 28,
   /** u64 XXH3-64 per page. Initially `zeroHash`. */
   hashes: 32,
@@ -131,7 +134,7 @@ export const captureJob = {
   region: 52,
   /** The frame under construction, see `frameState`. */
   frame: 56,
-  /** The state of the patch kernels, see `patchState`; 0: no patches. The five fields below are looked at only with it and a shadow. */
+  /** The state of the patch kernels, see `patchState`; 0: no patches. The five fields below and `regionShadowed` are looked at only with it and a shadow. */
   patch: 60,
   /** Bitmap of pages that are to be indexed later, by `patchIndex`. */
   unindexed: 64,
@@ -140,8 +143,18 @@ export const captureJob = {
   regionShadowPages: 72,
   regionBaseKnown: 76,
   regionHashes: 80,
-  byteLength: 88,
+  /** With a shadow: bitmap of the pages that have one, of the window and of the whole region; and what else gets one, see `keepShadow`. */
+  shadowed: 84,
+  regionShadowed: 88,
+  keeping: 92,
+  byteLength: 96,
 } as const;
+
+/**
+ * Which captured pages get a shadow that have none: none; those of which the destination already held something else than zeros; all. Writing one
+ * for the first time costs a page of memory, and the time the system takes to provide it.
+ */
+export const keepShadow = { none: 0, again: 1, all: 2 } as const;
 
 /** What the patch kernels keep between calls, u32 fields. A destination has the ring only. */
 export const patchState = {

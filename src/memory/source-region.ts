@@ -6,7 +6,7 @@ import { type HashKey, PageHashes } from './page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from './pages.js';
 import type { RegionPiece } from './region-piece.js';
 
-/** What the source knows of one region: its page hashes, shadow, and four bits a page. All in the arena. */
+/** What the source knows of one region: its page hashes, shadow, and five bits a page. All in the arena. */
 export class SourceRegion {
   readonly id: number;
   /** As last seen in the guest's list. */
@@ -23,7 +23,9 @@ export class SourceRegion {
   readonly unaudited: PageBacklog;
   /** Pages whose content is to be indexed for patches. */
   readonly unindexed: DirtyBitmap;
-  /** Address of the shadow of page 0, and how many pages from there have one. */
+  /** Pages whose shadow was ever written. */
+  readonly shadowed: DirtyBitmap;
+  /** Address of the shadow of page 0, and how many pages from there have room for one. */
   readonly shadow: number;
   readonly shadowPages: number;
   readonly #pool: AreaPool;
@@ -33,7 +35,7 @@ export class SourceRegion {
 
   /** Bytes of arena taken for the region, without shadow. */
   static byteLength(capacityPages: number): number {
-    return PageHashes.byteLength(capacityPages) + 4 * DirtyBitmap.byteLength(capacityPages);
+    return PageHashes.byteLength(capacityPages) + 5 * DirtyBitmap.byteLength(capacityPages);
   }
 
   /** It has no pages yet: see `grow`. ERR_NO_CAPACITY if the arena cannot hold its maximum. */
@@ -62,6 +64,8 @@ export class SourceRegion {
     this.unaudited = new PageBacklog(arena, capacityPages, at);
     at += bitmapBytes;
     this.unindexed = new DirtyBitmap(arena, capacityPages, at);
+    at += bitmapBytes;
+    this.shadowed = new DirtyBitmap(arena, capacityPages, at);
     this.shadowPages = shadowPages;
     this.shadow = shadowPages === 0 ? 0 : pool.take(shadowPages * PAGE_BYTES);
   }

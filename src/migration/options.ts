@@ -20,7 +20,7 @@ export interface MigrateOptions {
   readonly connections?: number;
   /** READY must be here this long after PREPARE. Default 2 x maxDowntimeMs. */
   readonly switchoverTimeoutMs?: number;
-  /** Memory for the copy deltas are made against, bytes. Default 256 MiB. */
+  /** Memory for the copy deltas are made against, bytes, at most; on fast links only pages sent twice are in it. Default 256 MiB. */
   readonly shadowBytes?: number;
   /** Beyond `shadowBytes`: memory for recently sent pages. Default 32 MiB. */
   readonly baseCacheBytes?: number;

@@ -13,6 +13,7 @@ import { PageSender } from './page-sender.js';
 import { PatchPolicy } from './patch-policy.js';
 import { lastFrameBytes, portionsOf, stepPages } from './portions.js';
 import { type RoundTimes, RoundWatch } from './round-watch.js';
+import { ShadowPolicy } from './shadow-policy.js';
 import { Slices } from './slices.js';
 import type { Tally } from './tally.js';
 import { type Expected, WireSizes } from './wire-sizes.js';
@@ -45,6 +46,7 @@ export class Pump {
   readonly #meter: Meter;
   readonly #sender: PageSender;
   readonly #patches: PatchPolicy;
+  readonly #shadows: ShadowPolicy;
   readonly #slices: Slices;
   readonly #sumsPages: boolean;
   readonly #stepPages: number;
@@ -71,6 +73,7 @@ export class Pump {
     this.#clock = deps.clock;
     this.#meter = deps.meter;
     this.#patches = new PatchPolicy(deps.options, deps.meter);
+    this.#shadows = new ShadowPolicy(deps.options, deps.meter);
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     this.#sender = new PageSender({
       ...deps,
@@ -132,6 +135,7 @@ export class Pump {
       const channel = await this.#lanes.next(channels, live, () => this.#index());
       if (channel === undefined) return undefined;
       this.#engine.tryPatches?.(this.#patches.pays(false));
+      this.#engine.keepShadows?.(this.#shadows.kept(false));
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
@@ -180,6 +184,7 @@ export class Pump {
   /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
   async copyDirty(live: () => boolean): Promise<boolean> {
     this.#engine.tryPatches?.(this.#patches.pays(true));
+    this.#engine.keepShadows?.(this.#shadows.kept(true));
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live);
       if (channel === undefined) return false;
