@@ -23,8 +23,7 @@ import { deltaLengthBytes, kindDelta, kindPatch } from './run';
 
 /** A patch must save so many bytes: building it takes the destination longer. */
 const worthwhileSaving: usize = 8;
-/** What a try is taken to cost, in bytes on the wire, against what tries saved: without credit only one page in `restPages` + 1 is tried. */
-const tryCost: u32 = 64;
+/** Tries are paid from what tries saved, bytes of the wire both: without credit only one page in `restPages` + 1 is tried. */
 const maxCredit: u32 = 16384;
 const restPages: u32 = 7;
 
@@ -43,6 +42,7 @@ function isWorthTrying(state: usize, delta: u32): bool {
 
 /** Books a try that saved so many bytes, or none. */
 function bookTry(state: usize, saved: u32): void {
+  const tryCost = load<u32>(state, patchTrying);
   const credit = min(load<u32>(state, patchCredit) + saved, maxCredit);
   store<u32>(state, credit - min(credit, tryCost), patchCredit);
   if (credit < tryCost) store<u32>(state, restPages, patchRest);

@@ -95,14 +95,14 @@ export async function deltaRound(
   memory.bytes.set(before);
   await send();
   // What the other region holds then nothing will be found in, and to look for it is held against later tries.
-  capture.tryPatches(false);
+  capture.tryPatches(0);
   randomFillSync(other.bytes);
   marks.mark(other.region.id, 0, other.bytes.length);
   await send();
   for (let at = 0; at < other.bytes.length; at += 16) other.bytes[at] = ~(other.bytes[at] ?? 0);
   marks.mark(other.region.id, 0, other.bytes.length);
   await send();
-  capture.tryPatches(true);
+  capture.tryPatches(64);
 
   const clean = await captureRound(capture);
   if (clean.frames.length > 0) throw new Error('pages that nobody changed were sent');

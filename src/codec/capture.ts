@@ -223,9 +223,12 @@ export class CaptureEngine {
     if (this.#tracker.evidence !== 'shadow') this.#window.keepShadows(which);
   }
 
-  /** Whether patches are tried. They cost time and save bytes: on a fast link not enough of them. */
-  tryPatches(trying: boolean): void {
-    if (this.#patches !== undefined) this.#patches.trying = trying;
+  /**
+   * A try at a patch costs as much time as the link takes for so many bytes, which tries have to save: else only a few are made. 0: none, as on a fast
+   * link. At first `LEAST_TRY_COST`.
+   */
+  tryPatches(costBytes: number): void {
+    if (this.#patches !== undefined) this.#patches.tryCost = costBytes;
   }
 
   /** Work for moments in which the link is busy: makes up to `maxPages` pages findable for patches. Returns how many. */

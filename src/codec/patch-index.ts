@@ -10,6 +10,8 @@ const blocksPerPage = PAGE_BYTES / blockBytes;
 const tableBytesPerPage = blocksPerPage * 4;
 const filterBytesPerPage = (blocksPerPage * 5) / 8;
 const bucketBytes = 16;
+/** What a try costs at the least, bytes: on a link however slow. */
+export const LEAST_TRY_COST = 64;
 /** Worth some dozens of tries before one has succeeded. */
 const firstCredit = 4096;
 
@@ -45,12 +47,12 @@ export class PatchIndex extends PatchRing {
     fields[patchState.pushOf / 4] = arena.alloc((arenaBytes / PAGE_BYTES) * 4, 64);
     fields[patchState.scratch / 4] = arena.alloc(PAGE_BYTES + 64, 64);
     fields[patchState.credit / 4] = firstCredit;
-    this.trying = true;
+    this.tryCost = LEAST_TRY_COST;
   }
 
-  /** Whether patches are tried. The ring goes on without. */
-  set trying(trying: boolean) {
-    this.fields[patchState.trying / 4] = trying ? 1 : 0;
+  /** What a try at a patch costs, in bytes of the link: tries must save as much. 0: none are made; the ring goes on without. */
+  set tryCost(bytes: number) {
+    this.fields[patchState.trying / 4] = bytes;
   }
 
   /** Indexes up to `maxPages` pages that wait for it. Returns how many. */

@@ -174,7 +174,7 @@ export const patchState = {
   pushOf: 36,
   /** A page and 64 bytes to encode in. */
   scratch: 40,
-  /** 1: patches are tried. */
+  /** What a try costs, in bytes that the link could have carried meanwhile; 0: patches are not tried. */
   trying: 44,
   /** Bytes that tries saved, less what tries cost; and how many pages are left alone before the next try. */
   credit: 48,

@@ -119,15 +119,15 @@ class GuestWatch {
     const { shadowBytes, baseCacheBytes } = options.options;
     const isStill = guest.motion === 'still';
     const capabilities = capabilitiesOf(options.options);
-    const patches = new PatchPolicy(options.options, options.meter).pays(false);
+    const tryCost = new PatchPolicy(options.options, options.meter).tryCost(false);
     const engine = new CaptureEngine(this.#regions(), this.#tracker, {
       secret: randomBytes(192),
       shadowBytes: isStill ? 0 : shadowBytes,
       baseCacheBytes: isStill ? 0 : baseCacheBytes,
-      patches: patches && !isStill && (capabilities & capability.patches) !== 0,
+      patches: tryCost > 0 && !isStill && (capabilities & capability.patches) !== 0,
       lz4: (capabilities & capability.lz4) !== 0,
     });
-    engine.tryPatches(patches);
+    engine.tryPatches(tryCost);
     for (const { id } of this.#regions()) engine.setBase(id, 'zero');
     this.#engine = engine;
     this.#slices = new Slices(options.clock, options.cpuShare);

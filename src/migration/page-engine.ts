@@ -34,7 +34,7 @@ export interface PageEngine {
   /** Absent where every page gets a shadow at once. */
   keepShadows?(which: 'all' | 'again' | 'none'): void;
   /** These three are absent where no patches are made. */
-  tryPatches?(trying: boolean): void;
+  tryPatches?(costBytes: number): void;
   indexPages?(maxPages: number): number;
   renewIndex?(): boolean;
 }

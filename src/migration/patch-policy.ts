@@ -1,3 +1,4 @@
+import { LEAST_TRY_COST } from '../codec/patch-index.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
 import { ceilingOf } from './pace.js';
@@ -8,7 +9,10 @@ import { ceilingOf } from './pace.js';
  */
 const fastLink = 100e6;
 
-/** Says whether patches are worth their time now. */
+/** Of both ends together: what a try takes, and what comes of it, seconds. */
+const tryTime = 12e-6;
+
+/** Says whether patches are worth their time now, and what one has to save. */
 export class PatchPolicy {
   readonly #mode: ResolvedOptions['patches'];
   readonly #ceiling: number;
@@ -22,9 +26,16 @@ export class PatchPolicy {
 
   /** `paused`: the last copy, which no budget binds. What nobody has measured yet is taken for fast. */
   pays(paused: boolean): boolean {
-    if (this.#mode !== 'auto') return this.#mode === 'always';
+    return this.tryCost(paused) > 0;
+  }
+
+  /** See `CaptureEngine.tryPatches`. */
+  tryCost(paused: boolean): number {
+    if (this.#mode === 'never') return 0;
+    if (this.#mode === 'always') return LEAST_TRY_COST;
     const measured = this.#meter.isSettled ? this.#meter.bytesPerSecond : undefined;
     const rate = measured ?? Number.POSITIVE_INFINITY;
-    return (paused ? rate : Math.min(rate, this.#ceiling)) < fastLink;
+    const carried = paused ? rate : Math.min(rate, this.#ceiling);
+    return carried < fastLink ? Math.max(LEAST_TRY_COST, Math.round(carried * tryTime)) : 0;
   }
 }

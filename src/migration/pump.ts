@@ -134,7 +134,7 @@ export class Pump {
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live, () => this.#index());
       if (channel === undefined) return undefined;
-      this.#engine.tryPatches?.(this.#patches.pays(false));
+      this.#engine.tryPatches?.(this.#patches.tryCost(false));
       this.#engine.keepShadows?.(this.#shadows.kept(false));
       const from = this.#clock.now();
       const step = await this.#engine.capture({
@@ -183,7 +183,7 @@ export class Pump {
 
   /** Sends every page that is marked, as fast as it goes; the guest is paused. False if it ended early. */
   async copyDirty(live: () => boolean): Promise<boolean> {
-    this.#engine.tryPatches?.(this.#patches.pays(true));
+    this.#engine.tryPatches?.(this.#patches.tryCost(true));
     this.#engine.keepShadows?.(this.#shadows.kept(true));
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live);

@@ -62,7 +62,7 @@ describe.each(builds)('patches, $build build', ({ shared }) => {
       let patches = 0;
       rig.source.dirty.setRange(0, pages);
       for (let round = 0; round < 12; round++) {
-        rig.index.trying = random.below(8) > 0;
+        rig.index.tryCost = random.below(8) > 0 ? 64 : 0;
         for (const frame of rig.capture()) {
           naiveApply(new Map([[0, twin]]), frame, 'zeros', ring);
           const runs = rig.check(frame);

@@ -199,10 +199,10 @@ describe('a patch', () => {
       const old = region.bytes.slice(9 * 4096, 10 * 4096);
       region.bytes.fill(0, 9 * 4096, 10 * 4096);
       expect(await flush([9])).toEqual(['0:9 zero']);
-      capture.tryPatches(trying);
+      capture.tryPatches(trying ? 64 : 0);
       region.bytes.set(random.bytes(1000), 9 * 4096 + 2000);
       expect(await flush([9])).toEqual(['0:9 delta']);
-      capture.tryPatches(true);
+      capture.tryPatches(64);
       region.bytes.set(old, 15 * 4096);
       expect(await flush([15])).toEqual(['0:15 raw']);
     },
@@ -231,14 +231,14 @@ describe('a patch', () => {
   test('is not tried while that is switched off, and the rings stay equal', async () => {
     const random = new Random(1);
     const { region, capture, flush } = await pair(random.bytes(30 * 4096));
-    capture.tryPatches(false);
+    capture.tryPatches(0);
     const old = region.bytes.slice(5 * 4096, 6 * 4096);
     for (let at = 5 * 4096; at < 6 * 4096; at += 8) region.bytes[at] = random.u32();
     expect(await flush([5])).toEqual(['0:5 delta']);
     region.bytes.copyWithin(20 * 4096, 9 * 4096 + 100, 10 * 4096 + 100);
     region.bytes.set(random.bytes(4096), 21 * 4096);
     expect(await flush([20, 21])).toEqual(['0:20 raw', '0:21 raw']);
-    capture.tryPatches(true);
+    capture.tryPatches(64);
     region.bytes.set(old, 25 * 4096);
     region.bytes.copyWithin(26 * 4096, 21 * 4096, 22 * 4096);
     expect(await flush([25, 26])).toEqual(['0:25 patch', '0:26 patch']);
@@ -263,6 +263,26 @@ describe('a patch', () => {
     expect(await flush([25])).toEqual(['0:25 patch']);
   });
 
+  test('is tried the less the more a try costs', async () => {
+    const tries = async (costBytes: number): Promise<number> => {
+      const random = new Random(1);
+      const { region, capture, flush } = await pair(random.bytes(1000 * 4096));
+      capture.tryPatches(costBytes);
+      // Each page gets 400 bytes of another, between noise.
+      const pages = Array.from({ length: 500 }, (_, page) => page);
+      for (const page of pages) {
+        const moved = region.bytes.slice((page + 500) * 4096, (page + 500) * 4096 + 400);
+        region.bytes.set(random.bytes(4096), page * 4096);
+        region.bytes.set(moved, page * 4096);
+      }
+      return (await flush(pages)).filter((page) => page.endsWith('patch')).length;
+    };
+    expect(await tries(64)).toBe(500);
+    const few = await tries(1200);
+    expect(few).toBeGreaterThan(50);
+    expect(few).toBeLessThan(100);
+  });
+
   test('is tried ever less where pages are new through and through, and again once one was worth it', async () => {
     const random = new Random(1);
     const pages = 3000;
@@ -282,7 +302,7 @@ describe('a patch', () => {
     const { region, capture, flush, indexed } = await pair(random.bytes(60 * 4096));
     const noisy = Array.from({ length: 40 }, (_, page) => page);
     let renewals = 0;
-    capture.tryPatches(false);
+    capture.tryPatches(0);
     for (let round = 0; round < 120; round++) {
       region.bytes.set(random.bytes(40 * 4096));
       await flush(noisy);
@@ -292,7 +312,7 @@ describe('a patch', () => {
       expect([noisy.length, noisy.length + 60]).toContain(indexed());
     }
     expect(renewals).toBeGreaterThan(1);
-    capture.tryPatches(true);
+    capture.tryPatches(64);
     region.bytes.copyWithin(45 * 4096, 53 * 4096 + 100, 54 * 4096 + 100);
     expect(await flush([45])).toEqual(['0:45 patch']);
   });

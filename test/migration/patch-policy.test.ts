@@ -45,4 +45,12 @@ describe('patches', () => {
     expect(policy(options, rate).pays(false)).toBe(live);
     expect(policy(options, rate).pays(true)).toBe(paused);
   });
+
+  it('have to save what the link carries while one is made', () => {
+    expect(policy({}, 50e6).tryCost(false)).toBe(5 * policy({}, 10e6).tryCost(false));
+    expect(policy({}, 10e6).tryCost(false)).toBeGreaterThan(policy({}, 1e3).tryCost(false));
+    expect(policy({ bytesPerSecond: 10e6 }, 50e6).tryCost(false)).toBe(
+      policy({}, 10e6).tryCost(false),
+    );
+  });
 });
