@@ -15,9 +15,10 @@ import { copyLoosely } from './copy';
 import { fillPage } from './fill';
 import { pageBytes } from './page';
 import { ringedDeltaBytes } from './patch';
-import { patchEncode, patchSources } from './patch-encode';
-import { indexChanges } from './patch-index';
+import { patchEncode } from './patch-encode';
+import { indexChanges, indexSparsely } from './patch-index';
 import { pushPage, pushReplaced } from './patch-ring';
+import { patchSources } from './patch-seek';
 import { patchCredit, patchRest, patchScratch, patchTrying } from './patch-state';
 import { deltaLengthBytes, kindDelta, kindPatch } from './run';
 
@@ -26,9 +27,6 @@ const worthwhileSaving: usize = 8;
 /** Tries are paid from what tries saved, bytes of the wire both: without credit only one page in `restPages` + 1 is tried. */
 const maxCredit: u32 = 16384;
 const restPages: u32 = 7;
-
-/** A patch up to here is mostly of bytes that moved together. */
-const shortPatchBytes: u32 = 1024;
 
 /** Whether a try at a patch pays. `delta`: bytes of the delta with its length field, or 0 where there is none. */
 function isWorthTrying(state: usize, delta: u32): bool {
@@ -86,9 +84,10 @@ export function capturePatch(
 
 /**
  * The page at index `index` of the window goes as `kind` with `bytes` of payload. `base`: what it was until now, if that is known; `home`: its shadow, which is
- * about to become what `page` is, or 0 if it has none. Whatever is known of it, the ring gets what the destination's gets. What is new to the
- * destination is indexed later: there may be much of it, and there will be time while the link is busy. So is what a short patch moved; until
- * then it is found where it was. And so is everything while no patches are tried.
+ * about to become what `page` is, or 0 if it has none. Whatever is known of it, the ring gets what the destination's gets. Only small changes
+ * are indexed at once, and of larger ones what finds large pieces. All the rest is indexed later: it may be much, and there will be time while
+ * the link is busy. Until then what a patch moved is found where it was; what is new in it, the try indexed. While no patches are tried
+ * everything is indexed later.
  */
 export function noteReplaced(
   job: usize,
@@ -112,9 +111,12 @@ export function noteReplaced(
     if (wasZero) fillPage(home, 0);
     pushReplaced(state, home);
   }
-  const isMoved = kind === kindPatch && bytes <= shortPatchBytes;
   // Where nothing is looked up nothing is kept up either: that costs more than all else that is done to a page.
   const isTrying = load<u32>(state, patchTrying) !== 0;
-  if (isNew || isMoved || !isTrying) bitmapSet(load<usize>(job, jobUnindexed), index);
-  else indexChanges(state, home, page);
+  if (kind === kindDelta && !isRinged && !isNew && isTrying) {
+    indexChanges(state, home, page);
+    return;
+  }
+  bitmapSet(load<usize>(job, jobUnindexed), index);
+  if (kind !== kindPatch && !isNew && isTrying) indexSparsely(state, home, page);
 }

@@ -1,11 +1,9 @@
 // Offsets of the fields that the patch kernels keep between calls: `patchState` in src/core/kernel-exports.ts says what they are.
 
 export const patchTable: usize = 0;
-export const patchBuckets: usize = 4;
-export const patchFilter: usize = 8;
-export const patchFilterWords: usize = 12;
-export const patchBlockBits: usize = 16;
-export const patchFilterSet: usize = 56;
+export const patchSlots: usize = 4;
+export const patchBlockBits: usize = 8;
+export const patchLooks: usize = 12;
 export const patchRing: usize = 20;
 export const patchRingPages: usize = 24;
 export const patchPushes: usize = 28;

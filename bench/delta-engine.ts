@@ -121,9 +121,9 @@ export async function deltaRound(
   };
 }
 
-/** As a migration does while a frame is on a slow link. A call that finds nothing left may have emptied the index, to have it made anew. */
+/** As a migration does while a frame is on a slow link. */
 function indexAll(capture: CaptureEngine): void {
-  for (let idle = 0; idle < 2; ) idle = capture.indexPages(indexAtOnce) > 0 ? 0 : idle + 1;
+  while (capture.indexPages(indexAtOnce) > 0);
 }
 
 interface Round {

@@ -177,13 +177,13 @@ export const byteGoals: readonly Goal[] = [
     what: 'memory for patches',
     name: /^limits\/patch-memory$/,
     limit: { times: 1, of: '0.3 x the shadow + 8 MiB' },
-    rest: 'four bytes and five bits for each 16 bytes of shadow, and the ring',
+    rest: '288 slots of four bytes for each page of shadow, and the ring',
   },
   {
     what: 'a changed page, captured with patches on',
     name: /^delta-bytes\/(random-pages|sqlite-.*|pglite)-encode-page$/,
     limit: { atMost: 6 },
-    rest: 'indexing what is new: for each 16 bytes a bucket of a table and a word of a filter, mostly in no cache (most of the profile on random pages)',
+    rest: 'looking up what is new: slots of a table that is in no cache, and the pages that pieces come from',
   },
   {
     what: 'a changed page, checked and applied',

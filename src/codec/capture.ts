@@ -238,7 +238,7 @@ export class CaptureEngine {
 
   /** For moments in which every page was captured and indexed: true if they all wait to be indexed anew, as what is known of them had aged. */
   renewIndex(): boolean {
-    return this.#patches?.renewFilter(this.#regions.list) ?? false;
+    return this.#patches?.renew(this.#regions.list) ?? false;
   }
 
   /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */

@@ -5,47 +5,45 @@ import type { SourceRegion } from '../memory/source-region.js';
 import { PatchRing } from './patch-ring.js';
 
 const blockBytes = 16;
-const blocksPerPage = PAGE_BYTES / blockBytes;
-/** For each block a u32 of the table and 5 bits of filter: 0.29 of what is indexed. */
-const tableBytesPerPage = blocksPerPage * 4;
-const filterBytesPerPage = (blocksPerPage * 5) / 8;
-const bucketBytes = 16;
+/** A u32 each: 0.28 of what is indexed. */
+const slotsPerPage = 288;
+/** What the kernels look up together: 128 places, 16 bytes each. */
+const looksBytes = 128 * 16;
+const scratchBytes = PAGE_BYTES + 64;
 /** What a try costs at the least, bytes: on a link however slow. */
 export const LEAST_TRY_COST = 64;
 /** Worth some dozens of tries before one has succeeded. */
 const firstCredit = 4096;
 
 /**
- * The source's side of patches: where in the shadow a piece of content was seen last, and the ring. Takes 0.29 of the shadow pages it is
+ * The source's side of patches: where in the shadow a piece of content was seen last, and the ring. Takes 0.28 of the shadow pages it is
  * made for, and 4 bytes for each page of the arena.
  */
 export class PatchIndex extends PatchRing {
   readonly #arena: Arena;
-  readonly #filterBytes: number;
-  /** Bits of the filter that were set when everything was indexed; undefined before. */
-  #bitsAtFirst: number | undefined;
+  /** Pages indexed since all of them were; undefined before. */
+  #pagesAdded: number | undefined;
 
   /** Bytes of arena taken, in an arena of `arenaBytes` in all. */
   static byteLengthFor(shadowPages: number, arenaBytes: number): number {
     const pushOfBytes = (Math.ceil(arenaBytes / PAGE_BYTES) + 1) * 4;
-    const perPage = tableBytesPerPage + filterBytesPerPage;
-    return PatchRing.byteLength + shadowPages * perPage + pushOfBytes + 2 * PAGE_BYTES;
+    const tableBytes = shadowPages * slotsPerPage * 4;
+    return PatchRing.byteLength + tableBytes + pushOfBytes + looksBytes + scratchBytes + 4 * 64;
   }
 
   /** `shadowPages`: how many pages it is laid out for. More may be indexed; the oldest then give way sooner. */
   constructor(arena: Arena, shadowPages: number) {
     super(arena);
     this.#arena = arena;
-    this.#filterBytes = shadowPages * filterBytesPerPage;
-    const arenaBytes = arena.memory.buffer.byteLength;
     const fields = this.fields;
-    fields[patchState.table / 4] = arena.alloc(shadowPages * tableBytesPerPage, 64);
-    fields[patchState.buckets / 4] = (shadowPages * tableBytesPerPage) / bucketBytes;
-    fields[patchState.filter / 4] = arena.alloc(this.#filterBytes, 64);
-    fields[patchState.filterWords / 4] = this.#filterBytes / 8;
+    const arenaBytes = arena.memory.buffer.byteLength;
+    const slots = shadowPages * slotsPerPage;
+    fields[patchState.table / 4] = arena.alloc(slots * 4, 64);
+    fields[patchState.slots / 4] = slots;
     fields[patchState.blockBits / 4] = Math.ceil(Math.log2(arenaBytes / blockBytes));
+    fields[patchState.looks / 4] = arena.alloc(looksBytes, 64);
     fields[patchState.pushOf / 4] = arena.alloc((arenaBytes / PAGE_BYTES) * 4, 64);
-    fields[patchState.scratch / 4] = arena.alloc(PAGE_BYTES + 64, 64);
+    fields[patchState.scratch / 4] = arena.alloc(scratchBytes, 64);
     fields[patchState.credit / 4] = firstCredit;
     this.tryCost = LEAST_TRY_COST;
   }
@@ -68,20 +66,23 @@ export class PatchIndex extends PatchRing {
         run = unindexed.nextRun(first + count, shadowPages, left);
       }
     }
-    return maxPages - left;
+    const indexed = maxPages - left;
+    if (this.#pagesAdded !== undefined) this.#pagesAdded += indexed;
+    return indexed;
   }
 
   /**
-   * For moments in which everything there is was captured and indexed. The filter only fills up: once it holds much more than it did the first time it is
-   * emptied, and every page waits to be indexed. Whether that was done.
+   * For moments in which everything there is was captured and indexed. What is added takes the place of what is older, and still there: once
+   * half as many pages were added as there are, every page waits to be indexed anew. Whether that was done.
    */
-  renewFilter(sources: readonly SourceRegion[]): boolean {
-    const bitsSet = this.fields[patchState.filterSet / 4] ?? 0;
-    this.#bitsAtFirst ??= bitsSet;
-    if (bitsSet < 1.5 * this.#bitsAtFirst + (this.#filterBytes * 8) / 10) return false;
-    this.#bitsAtFirst = undefined;
-    this.#arena.bytes(this.fields[patchState.filter / 4] ?? 0, this.#filterBytes).fill(0);
-    this.fields[patchState.filterSet / 4] = 0;
+  renew(sources: readonly SourceRegion[]): boolean {
+    this.#pagesAdded ??= 0;
+    const pages = sources.reduce(
+      (sum, { shadowed, pageCount }) => sum + shadowed.count(pageCount),
+      0,
+    );
+    if (this.#pagesAdded * 2 <= pages) return false;
+    this.#pagesAdded = -pages;
     for (const { unindexed, shadowed, pageCount } of sources) {
       for (const { first, count } of shadowed.runs(pageCount)) unindexed.setRange(first, count);
     }

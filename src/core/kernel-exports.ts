@@ -158,12 +158,12 @@ export const keepShadow = { none: 0, again: 1, all: 2 } as const;
 
 /** What the patch kernels keep between calls, u32 fields. A destination has the ring only. */
 export const patchState = {
-  /** The index: u32 table[buckets][4], 0 where empty: a block number (address / 16, below 2^blockBits) and bits of its hash above; u64 filter[filterWords]. */
+  /** The index: u32 table[slots], 0 where empty: a block number (address / 16, below 2^blockBits) and bits of a hash above. */
   table: 0,
-  buckets: 4,
-  filter: 8,
-  filterWords: 12,
-  blockBits: 16,
+  slots: 4,
+  blockBits: 8,
+  /** 128 times 16 bytes for what is looked up together. */
+  looks: 12,
   /** The ring: pages[ringPages], a power of two, of which push number n is page n modulo ringPages; and how often was pushed. */
   ring: 20,
   ringPages: 24,
@@ -179,8 +179,6 @@ export const patchState = {
   /** Bytes that tries saved, less what tries cost; and how many pages are left alone before the next try. */
   credit: 48,
   rest: 52,
-  /** Bits of the filter that are set. */
-  filterSet: 56,
   byteLength: 64,
 } as const;
 
