@@ -49,11 +49,25 @@ export class FrameWriter {
         : new PatchedPages(arena, runs, scratch(), key.secret, ring.state);
   }
 
-  /** Carries out the first `runCount` runs, which were checked against these regions. */
+  /** Carries out the first `runCount` runs, which were checked against these regions: ascending, no page twice. */
   async write(targets: readonly DestinationRegion[], runCount: number): Promise<Applied> {
     // What a frame that failed half-way left is not this one's.
     this.#built.clear();
+    const writes: Promise<void>[] = [];
+    try {
+      return await this.#writeRuns(targets, runCount, writes);
+    } finally {
+      // Whatever failed: nothing is written behind the frame's end.
+      if (writes.length > 0) await Promise.allSettled(writes);
+    }
+  }
 
+  /** `writes` gets those that were begun and not waited for: raw pages of regions that are written asynchronously all go at once. */
+  async #writeRuns(
+    targets: readonly DestinationRegion[],
+    runCount: number,
+    writes: Promise<void>[],
+  ): Promise<Applied> {
     let pages = 0;
     let bytes = 0;
     const runs = this.#runs;
@@ -67,7 +81,7 @@ export class FrameWriter {
       bytes += Math.min((first + count) * PAGE_BYTES, target.byteLength) - first * PAGE_BYTES;
       if (kind === pageKind.raw) {
         const writing = this.#writeRaw(target, run, first, count);
-        if (writing !== undefined) await writing;
+        if (writing !== undefined) writes.push(writing);
       } else if (kind === pageKind.zero) {
         target.hashes.set(first, this.#key.zeroHash, count);
         const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
@@ -75,6 +89,7 @@ export class FrameWriter {
       } else if (kind === pageKind.patch && this.#patched !== undefined) {
         // It may copy from any page before it in the frame, and what they replaced goes to the ring before what it replaces.
         if (!this.#built.isEmpty) await this.#built.flush();
+        if (writes.length > 0) await Promise.all(writes);
         await this.#patched.write(target, run, first, count);
       } else {
         const building = this.#build(target, run, first, count);
@@ -82,6 +97,7 @@ export class FrameWriter {
       }
     }
     await this.#built.flush();
+    if (writes.length > 0) await Promise.all(writes);
     return { pages, bytes };
   }
 

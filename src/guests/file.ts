@@ -16,6 +16,7 @@ import { fileError } from './file-io.js';
 import { FileReader } from './file-reader.js';
 import { commandWriter, type FileWriter, processWriter } from './file-writer.js';
 import type { Guest, GuestIdentity } from './guest.js';
+import { ReadAhead } from './read-ahead.js';
 
 export interface FileGuestOptions {
   /** Follows a file that something else keeps writing. Default false: a file that changes while it is read is ERR_SOURCE_CHANGED. */
@@ -51,7 +52,10 @@ export async function fileGuest(path: string, options: FileGuestOptions = {}): P
       throw new FerryError('ERR_IO', `cannot send ${path}: it is not a regular file`);
     }
     const fingerprint = await settledFingerprintOf(handle.fd);
-    const reader = await FileReader.of(handle, options.live ?? false);
+    const live = options.live ?? false;
+    const plain = await FileReader.of(handle, live);
+    // What is written meanwhile would be read too early.
+    const reader = live ? plain : new ReadAhead(plain);
     return new FileGuest({ path, handle, fingerprint, reader }, writer, options);
   } catch (error) {
     await handle.close();
@@ -80,7 +84,7 @@ interface OpenedFile {
   readonly path: string;
   readonly handle: FileHandle;
   readonly fingerprint: FileFingerprint;
-  readonly reader: FileReader;
+  readonly reader: FileReader | ReadAhead;
 }
 
 /** A file as the source of a copy: the region is named as the file, there is no state, and it goes on here whatever happens. */
@@ -92,7 +96,7 @@ export class FileGuest implements Guest {
   readonly motion: 'pausable' | 'still' | 'unpausable';
   readonly #path: string;
   readonly #handle: FileHandle;
-  readonly #reader: FileReader;
+  readonly #reader: FileReader | ReadAhead;
   readonly #opened: FileFingerprint;
   readonly #live: boolean;
   readonly #writer: FileWriter | undefined;
