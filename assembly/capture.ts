@@ -44,7 +44,7 @@ import { isZeroPage, isZeroPageBeside } from './zero';
 /** A page first written is sent as a delta against zeros only if this many of its bytes are zero: else the try costs more than it saves. */
 const worthwhileZeros: u32 = 1024;
 
-/** Zero pages in a row whose shadow is read along to no end but speed: behind more of them it is cheaper to begin anew. */
+/** Zero pages in a row, behind one with a shadow, whose shadow is read along to no end but speed: behind more of them it is cheaper to begin anew. */
 const pagesInStep: u32 = 4;
 
 /** Where the last captured bytes of a page are kept: in the shadow, in the base cache, or nowhere (0). */
@@ -181,7 +181,7 @@ export function capture(job: usize): u32 {
   const shadow = load<usize>(job, jobShadow);
   const shadowed = shadow === 0 ? 0 : load<usize>(job, jobShadowed);
   const zeroHash = load<u64>(job, jobZeroHash);
-  let zeroPages: u32 = 0;
+  let zeroPages = pagesInStep;
   let wordAt = load<usize>(job, jobDirty);
   let knownAt = load<usize>(job, jobBaseKnown);
   for (let first: u32 = 0; first < pageCount; first += 64, wordAt += 8, knownAt += 8) {
@@ -199,11 +199,12 @@ export function capture(job: usize): u32 {
         const before = shadow + <usize>index * pageBytes;
         const isKept = (kept & word & -word) !== 0;
         if (load<u64>(hashes + ((<usize>index) << 3)) === zeroHash) {
-          const isInStep = isKept && ++zeroPages <= pagesInStep;
-          isSame = isInStep ? isZeroPageBeside(page, before) : isZeroPage(page);
+          isSame = zeroPages++ < pagesInStep ? isZeroPageBeside(page, before) : isZeroPage(page);
         } else if (isKept) {
           zeroPages = 0;
           isSame = pagesEqual(before, page);
+        } else {
+          zeroPages = pagesInStep;
         }
       }
       if (isSame) {

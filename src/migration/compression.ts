@@ -81,12 +81,11 @@ export class Compression {
     const capture = this.#captureMs.value;
     const compress = this.#compressMs.value;
     const ratio = this.#ratio.value;
-    const rate = this.#meter.mayCarry;
-    // The few frames that leave before anything is known: little is lost where it is fast, and much won where it is slow.
-    if (rate === undefined) return true;
-    if (capture === undefined || compress === undefined || ratio === undefined) return true;
+    // The few frames that leave before anything is known go as they are: of compressed ones it would be measured how fast both ends compress.
+    const rate = this.#meter.mayCarry ?? Number.POSITIVE_INFINITY;
     const allowed = paused ? rate : Math.min(rate, this.#ceiling);
     if (allowed > fastLink) return false;
+    if (capture === undefined || compress === undefined || ratio === undefined) return true;
     const linkMs = 1000 / allowed;
     if (paused) return compress * (1 + decompressing) + ratio * linkMs < spare * linkMs;
     // One byte is captured and compressed while another is on the link: the slower of the two counts.

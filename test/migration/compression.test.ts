@@ -77,7 +77,12 @@ describe('frames', () => {
     ['are compressed where the link is slower than the compressor', { rate: 125e6 }, true],
     ['go as they are on a link as fast as memory', { rate: 2e9 }, false],
     ['go as they are where what is slow is the other end', { rate: 320e6, compressNs: 1 }, false],
-    ['are compressed while the link is not known', {}, true],
+    ['go as they are while the link is not known', {}, false],
+    [
+      'are compressed on an unknown link below a slow ceiling',
+      { options: { bytesPerSecond: 1e6 } },
+      true,
+    ],
     ['are compressed below a slow ceiling', { rate: 2e9, options: { bytesPerSecond: 1e6 } }, true],
     ['are compressed below a slow shared budget', { rate: 2e9, options: { budget } }, true],
     [
