@@ -68,8 +68,8 @@ describe('a migration over several channels', () => {
   });
 
   it('repairs memory that changed by itself', async () => {
-    // The fifth frame of channel 0 brings page 132, the one in the middle.
-    const outcome = await simulate({ ...dense, pages: 264, decays: true, decayAfterAcks: 5 });
+    // The sixth frame of channel 0 brings page 132, the one in the middle; the tenth is the last.
+    const outcome = await simulate({ ...dense, pages: 264, decays: true, decayAfterAcks: 7 });
     expect(outcome).toMatchObject({ completed: true, violations: [] });
     expect(outcome.report?.repaired).toBe(1);
   });
