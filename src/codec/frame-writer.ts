@@ -81,7 +81,11 @@ export class FrameWriter {
       bytes += Math.min((first + count) * PAGE_BYTES, target.byteLength) - first * PAGE_BYTES;
       if (kind === pageKind.raw) {
         const writing = this.#writeRaw(target, run, first, count);
-        if (writing !== undefined) writes.push(writing);
+        if (writing !== undefined) {
+          // One that fails while another run is waited for is told of at the end; to the system it would be a failure that nobody handles.
+          writing.catch(() => {});
+          writes.push(writing);
+        }
       } else if (kind === pageKind.zero) {
         target.hashes.set(first, this.#key.zeroHash, count);
         const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
