@@ -45,7 +45,7 @@ export class ReadAhead {
     const piece = here ?? this.#load(begin);
     if (piece === undefined) return this.#reader.read(position, into);
     const next = begin + pieceBytes;
-    if (this.#pieces.every((other) => other.position !== next)) this.#load(next);
+    if (this.#pieces.every((other) => other.position !== next)) this.#load(next, piece);
     const most = next - position;
     const head = this.#from(piece, position, into.subarray(0, most));
     if (into.byteLength <= most) return head;
@@ -70,9 +70,11 @@ export class ReadAhead {
     return most + (await this.read(position + most, into.subarray(most)));
   }
 
-  /** Begins to read the piece at `position`, in the place of one that is not being read; undefined if both are. */
-  #load(position: number): Piece | undefined {
-    const idle = this.#pieces.filter(({ length }) => typeof length === 'number');
+  /** Begins to read the piece at `position`, in the place of one that is neither being read nor `wanted`; undefined if there is none. */
+  #load(position: number, wanted?: Piece): Piece | undefined {
+    const idle = this.#pieces.filter(
+      (piece) => piece !== wanted && typeof piece.length === 'number',
+    );
     // The one further back is the one that was read.
     const piece = idle.sort((a, b) => (a.position ?? -1) - (b.position ?? -1))[0];
     if (piece === undefined) return undefined;

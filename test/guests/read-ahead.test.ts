@@ -70,6 +70,36 @@ describe('reading ahead', () => {
     );
   });
 
+  it('gives the file to several who read different parts of it at the same time', async () => {
+    // As the channels of a migration do: each from front to back, a little before or behind the others, and waited for in any order.
+    const place = fc.nat(80).map((number) => number * 50_000);
+    const readers = fc.array(place, { minLength: 2, maxLength: 4 });
+    const turns = fc.array(fc.record({ reader: fc.nat(3), waits: fc.boolean() }), {
+      maxLength: 120,
+    });
+    const stretch = 100_000;
+    await fc.assert(
+      fc.asyncProperty(readers, turns, (places, order) =>
+        reading(async (ahead) => {
+          const at = [...places];
+          const reads: Promise<void>[] = [];
+          for (const { reader, waits } of order) {
+            const which = reader % at.length;
+            const from = at[which] ?? 0;
+            at[which] = from + stretch;
+            const read = bytesAt(ahead, from, stretch).then((got) => {
+              expect(Buffer.compare(got, content.subarray(from, from + stretch))).toBe(0);
+            });
+            if (waits) await read;
+            else reads.push(read);
+          }
+          await Promise.all(reads);
+        }),
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   it('asks the system a piece at a time where small stretches follow each other', async () => {
     await reading(async (ahead, asked) => {
       const stretch = 40_000;
