@@ -15,7 +15,7 @@ const local: ReadonlySet<string> = new Set([
 /**
  * An error of the system as a coded one: ERR_IO where this side is at fault (address in use, no
  * descriptor left), else ERR_CONNECTION_LOST (refused, reset, broken pipe, unreachable, no such name).
- * `doing` opens the message: "cannot connect to HOST:PORT".
+ * `doing` opens the message: "no connection to HOST:PORT".
  */
 export function socketError(error: unknown, doing: string): FerryError {
   const code = systemCode(error);

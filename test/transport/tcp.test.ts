@@ -147,7 +147,7 @@ describe('TCP', () => {
     expect(failure).toBeInstanceOf(FerryError);
     expect(failure).toMatchObject({
       code: 'ERR_CONNECTION_LOST',
-      message: `cannot connect to 127.0.0.1:${listener.port}: ECONNREFUSED`,
+      message: `no connection to 127.0.0.1:${listener.port}: ECONNREFUSED`,
     });
   });
 
