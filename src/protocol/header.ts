@@ -6,6 +6,8 @@ import type { MessageName } from './messages.js';
 import { oldestVersion, protocolVersion } from './version.js';
 
 /** The first two bytes of every frame: 'P', 'F'. */
+/** What a TLS handshake begins with (RFC 8446, 5.1). */
+const tlsHandshake = 22;
 const magic = 0x4650;
 /** Bytes of a frame that tell a peer from a stranger: magic and version. */
 const preambleBytes = 3;
@@ -105,7 +107,11 @@ export function checkPreamble(start: Uint8Array): void {
     (first !== undefined && first !== (magic & 0xff)) ||
     (second !== undefined && second !== magic >> 8)
   ) {
-    throw new FerryError('ERR_NOT_A_PEER', 'the other end does not speak this protocol');
+    const what =
+      first === tlsHandshake
+        ? 'the other end begins with TLS, and this one was given neither token nor certificates'
+        : 'the other end does not speak this protocol';
+    throw new FerryError('ERR_NOT_A_PEER', what);
   }
   if (version !== undefined && (version < oldestVersion || version > protocolVersion)) {
     throw new FerryError(

@@ -1,5 +1,13 @@
 import type { FerryError } from '../errors.js';
 
+/** Who is at the other end of a channel, as the handshake before its first frame proved it. */
+export interface ChannelPeer {
+  /** "token ID" or "certificate NAME". */
+  readonly identity: string;
+  /** 32 bytes that only the two ends of this connection know, others for each context (TLS exporter: RFC 8446 7.5, RFC 5705). */
+  exportSecret(context: Uint8Array): Uint8Array;
+}
+
 /**
  * An ordered, reliable pipe of whole frames (40-byte header + body, docs/protocol.md section 2). Set
  * the three callbacks before the first frame can arrive (in the same turn the channel was handed
@@ -8,6 +16,8 @@ import type { FerryError } from '../errors.js';
 export interface Channel {
   /** Names for messages and logs: "127.0.0.1:4711", "[::1]:4711". */
   readonly remote: string;
+  /** Undefined: nothing was proved. */
+  readonly peer: ChannelPeer | undefined;
   /** Bytes of the frames given to `send` that are not released yet. */
   readonly queuedBytes: number;
   /**

@@ -1,5 +1,5 @@
 import { FerryError } from '../errors.js';
-import type { Channel } from './channel.js';
+import type { Channel, ChannelPeer } from './channel.js';
 import type { Intake } from './intake.js';
 import { Outbox } from './outbox.js';
 
@@ -25,6 +25,7 @@ export interface Pipe {
  */
 export class FrameChannel implements Channel {
   readonly remote: string;
+  readonly peer: ChannelPeer | undefined;
   onFrame: (frame: Uint8Array) => void | Promise<void> = () => {};
   onWritable: () => void = () => {};
   onClose: (reason: FerryError | undefined) => void = () => {};
@@ -38,8 +39,9 @@ export class FrameChannel implements Channel {
   #reason: FerryError | undefined;
   #giveUp: NodeJS.Timeout | undefined;
 
-  constructor(pipe: Pipe, intake: Intake) {
+  constructor(pipe: Pipe, intake: Intake, peer?: ChannelPeer) {
     this.remote = pipe.remote;
+    this.peer = peer;
     this.#pipe = pipe;
     this.#intake = intake;
     this.#closed = new Promise((resolve) => {

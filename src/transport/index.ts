@@ -1,6 +1,11 @@
-export type { Channel } from './channel.js';
+export { CertificateCredentials, type Certificates } from './certificate-credentials.js';
+export type { Channel, ChannelPeer } from './channel.js';
+export type { Credentials } from './credentials.js';
 export type { TcpConnectOptions } from './dial.js';
 export { isLoopbackHost } from './loopback.js';
 export { type MemoryPair, type MemoryPairOptions, memoryPair } from './memory-pair.js';
 export type { TcpListener } from './serve.js';
 export { connectTcp, listenTcp, type TcpListenOptions } from './tcp.js';
+export { connectTls, listenTls, type TlsConnectOptions, type TlsListenOptions } from './tls.js';
+export { Token } from './token.js';
+export { TokenCredentials } from './token-credentials.js';

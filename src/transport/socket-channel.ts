@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import type { ChannelPeer } from './channel.js';
 import { FrameChannel, type Pipe } from './frame-channel.js';
 import type { Intake } from './intake.js';
 import { socketError } from './socket-errors.js';
@@ -24,10 +25,10 @@ export function readEvents(socket: Socket, intake: Intake): void {
  */
 const gatheredBytes = 1024;
 
-/** A connected socket as a channel; `intake` must be fed by it. */
-export function socketChannel(socket: Socket, intake: Intake): FrameChannel {
+/** A connected socket as a channel; `intake` must be fed by it. `peer`: who was proved to be at its other end. */
+export function socketChannel(socket: Socket, intake: Intake, peer?: ChannelPeer): FrameChannel {
   const pipe = new SocketPipe(socket);
-  const channel = new FrameChannel(pipe, intake);
+  const channel = new FrameChannel(pipe, intake, peer);
   socket.on('error', (error) => channel.lost(socketError(error, `lost ${pipe.remote}`)));
   socket.on('end', () => channel.ended());
   socket.on('close', () => channel.closed());
@@ -63,7 +64,7 @@ class SocketPipe implements Pipe {
 
   destroy(abrupt: boolean): void {
     // A reset is told from an orderly end. libuv refuses to reset what is being shut down.
-    if (abrupt) this.#socket.resetAndDestroy();
+    if (abrupt && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 
@@ -82,7 +83,8 @@ class SocketPipe implements Pipe {
   }
 }
 
-function addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): string {
+/** "127.0.0.1:4711", "[::1]:4711". */
+export function addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): string {
   if (remoteAddress === undefined) return 'unknown';
   return remoteFamily === 'IPv6'
     ? `[${remoteAddress}]:${remotePort}`

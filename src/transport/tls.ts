@@ -1,0 +1,90 @@
+import { constants } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createServer, connect as openTls, type Server, type TLSSocket } from 'node:tls';
+import { asFerryError, FerryError } from '../errors.js';
+import type { Channel, ChannelPeer } from './channel.js';
+import type { Credentials } from './credentials.js';
+import { dial, settled, type TcpConnectOptions } from './dial.js';
+import { Intake } from './intake.js';
+import { type ServeOptions, serve, type TcpListener } from './serve.js';
+import { addressOf, readEvents, socketChannel } from './socket-channel.js';
+import { socketError } from './socket-errors.js';
+
+const handshakeTimeoutMs = 5000;
+/** What every handshake has: one version, one cipher, nothing kept for a later connection. */
+const settings = {
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  ciphers: 'TLS_AES_128_GCM_SHA256',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const;
+const exporterLabel = 'EXPORTER-pageferry';
+const exportedBytes = 32;
+
+export interface TlsConnectOptions extends TcpConnectOptions {
+  readonly credentials: Credentials;
+}
+
+/**
+ * Connects as `connectTcp` does, then both ends prove who they are. ERR_AUTH: this end does not accept the other, or the other does not
+ * accept this one; a listener that wants certificates may find that out only when the channel is there, and ends it before any frame.
+ */
+export async function connectTls(options: TlsConnectOptions): Promise<Channel> {
+  const { host, port, credentials, signal } = options;
+  const raw = await dial(options);
+  const socket = openTls({ ...settings, ...credentials.client(host), socket: raw, host });
+  const what = `TLS connection to ${host}:${port}`;
+  await settled(socket, 'secureConnect', what, { signal, timeoutMs: handshakeTimeoutMs });
+  try {
+    return secureChannel(socket, credentials.identify(socket, 'client'));
+  } catch (error) {
+    socket.destroy();
+    throw asFerryError(error, 'ERR_AUTH');
+  }
+}
+
+export interface TlsListenOptions extends ServeOptions {
+  readonly credentials: Credentials;
+  /** Called with each connection whose source proved itself; set the channel's callbacks before it returns. */
+  readonly onChannel: (channel: Channel) => void;
+  /** Called with why a connection did not, and where it came from. */
+  readonly onRefused: (error: FerryError, from: string) => void;
+}
+
+/** Listens for peers that prove themselves. ERR_IO: the address cannot be listened on; ERR_ABORTED. */
+export function listenTls(options: TlsListenOptions): Promise<TcpListener> {
+  const { credentials, onChannel, onRefused } = options;
+  const door: Server = createServer({
+    ...settings,
+    ...credentials.server(),
+    handshakeTimeout: handshakeTimeoutMs,
+  });
+  const refuse = (cause: unknown, socket: Socket): void => {
+    const from = addressOf(socket);
+    socket.destroy();
+    // Whatever became of it: who it was is not known.
+    const { message } = socketError(cause, `no TLS with ${from}`);
+    onRefused(new FerryError('ERR_AUTH', message, { cause }), from);
+  };
+  door.on('tlsClientError', refuse);
+  door.on('secureConnection', (socket) => {
+    try {
+      onChannel(secureChannel(socket, credentials.identify(socket, 'server')));
+    } catch (error) {
+      refuse(error, socket);
+    }
+  });
+  return serve(options, (socket) => door.emit('connection', socket));
+}
+
+function secureChannel(socket: TLSSocket, identity: string): Channel {
+  const intake = new Intake();
+  const peer: ChannelPeer = {
+    identity,
+    exportSecret: (context) =>
+      socket.exportKeyingMaterial(exportedBytes, exporterLabel, Buffer.from(context)),
+  };
+  const channel = socketChannel(socket, intake, peer);
+  readEvents(socket, intake);
+  return channel;
+}
