@@ -181,9 +181,13 @@ class CrewMember {
     const pieces: CrewPiece[] = [];
     for (const layout of layouts) {
       const known = before.get(layout.id);
+      if (known?.layout.arrival !== layout.arrival) {
+        pieces.push(await CrewPiece.of(layout));
+        continue;
+      }
       before.delete(layout.id);
-      known?.follow(layout);
-      pieces.push(known ?? (await CrewPiece.of(layout)));
+      known.follow(layout);
+      pieces.push(known);
     }
     this.#pieces = pieces;
     this.#engine.syncRegions(pieces);

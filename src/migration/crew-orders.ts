@@ -18,6 +18,8 @@ export type SharedPlace =
 /** A piece of a region for a member to capture. */
 export interface PieceLayout {
   readonly id: number;
+  /** Which of all regions that ever came it is a piece of: ids are given anew. */
+  readonly arrival: number;
   readonly partOf: { readonly region: number; readonly firstPage: number };
   readonly name: string;
   readonly byteLength: number;

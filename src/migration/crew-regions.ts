@@ -22,6 +22,8 @@ export interface Piece {
 
 export interface CrewRegion extends KnownRegion {
   byteLength: number;
+  /** How many regions came before it. */
+  readonly arrival: number;
   readonly pieces: readonly Piece[];
 }
 
@@ -31,6 +33,7 @@ export class CrewRegions {
   readonly #pieceBytes: number;
   #list: readonly CrewRegion[] = [];
   #pieces = 0;
+  #arrivals = 0;
 
   /** ERR_UNSUPPORTED where another thread cannot see a region. */
   constructor(regions: readonly Region[], members: number) {
@@ -88,12 +91,12 @@ export class CrewRegions {
       const pages = Math.min(most, capacityPages - firstPage);
       pieces.push({ id, member, firstPage, pages });
     }
-    return { region, byteLength, capacityPages, pieces };
+    return { region, byteLength, capacityPages, pieces, arrival: this.#arrivals++ };
   }
 
   /** The pieces of one member as they are now. */
   layouts(member: number): PieceLayout[] {
-    return this.#list.flatMap(({ region, byteLength, pieces }) => {
+    return this.#list.flatMap(({ region, byteLength, pieces, arrival }) => {
       const { id, name, maxByteLength, concurrent = false } = region;
       const place = placeOf(region);
       const own = pieces.filter((piece) => piece.member === member);
@@ -103,6 +106,7 @@ export class CrewRegions {
           Math.max(0, Math.min(bytes - from, piece.pages * PAGE_BYTES));
         return {
           id: piece.id,
+          arrival,
           partOf: { region: id, firstPage: piece.firstPage },
           name,
           byteLength: within(byteLength),

@@ -225,6 +225,30 @@ describe('a crew', () => {
     expect(found).toEqual(pages.map((page) => `0:${page} delta`).sort());
   });
 
+  it.each([1, 2, 3])(
+    'of %d takes what came under the id of a region for another one',
+    async (workers) => {
+      const before = testRegion(new Uint8Array(new SharedArrayBuffer(1700 * pageBytes)), { id: 5 });
+      const marks = new MarksTracker([before]);
+      const engine = crew([before], marks, { workers });
+      engine.setBase(5, 'zero');
+      await engine.markAll();
+      expect(await sendAll(engine)).toEqual([]);
+      // Twice as long as the other could have become.
+      const after = testRegion(new Uint8Array(new SharedArrayBuffer(3400 * pageBytes)), { id: 5 });
+      const pages = [0, 800, 1699, 1700, 3399];
+      for (const page of pages) after.bytes[page * pageBytes] = 1;
+      marks.add(after);
+      expect(await engine.syncRegions([after])).toMatchObject([
+        { id: 5, byteLength: -1 },
+        { id: 5, byteLength: 3400 * pageBytes },
+      ]);
+      await engine.takeDirty();
+      expect(await sendAll(engine)).toEqual(pages.map((page) => `5:${page} delta`).sort());
+      await engine.settleAudit();
+    },
+  );
+
   it('says which page of which region nobody marked', async () => {
     const region = sharedRegion(3, 2000, new Random(1));
     const engine = crew([region], new MarksTracker([region]));
