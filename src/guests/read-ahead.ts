@@ -10,6 +10,8 @@ interface Piece {
   position: number | undefined;
   /** Bytes read, fewer only where the file ends; while they are, a promise of that. */
   length: number | Promise<number>;
+  /** How many wait to copy from it: it may have been read a moment before they do. */
+  waiting: number;
 }
 
 /**
@@ -32,6 +34,7 @@ export class ReadAhead {
       bytes: new Uint8Array(buffer, index * pieceBytes, pieceBytes),
       position: undefined,
       length: 0,
+      waiting: 0,
     }));
   }
 
@@ -70,10 +73,10 @@ export class ReadAhead {
     return most + (await this.read(position + most, into.subarray(most)));
   }
 
-  /** Begins to read the piece at `position`, in the place of one that is neither being read nor `wanted`; undefined if there is none. */
+  /** Begins to read the piece at `position`, in the place of one that is neither being read nor waited for nor `wanted`; undefined if there is none. */
   #load(position: number, wanted?: Piece): Piece | undefined {
     const idle = this.#pieces.filter(
-      (piece) => piece !== wanted && typeof piece.length === 'number',
+      (piece) => piece !== wanted && typeof piece.length === 'number' && piece.waiting === 0,
     );
     // The one further back is the one that was read.
     const piece = idle.sort((a, b) => (a.position ?? -1) - (b.position ?? -1))[0];
@@ -101,6 +104,10 @@ export class ReadAhead {
       into.set(bytes);
       return bytes.byteLength;
     };
-    return typeof piece.length === 'number' ? copied(piece.length) : piece.length.then(copied);
+    if (typeof piece.length === 'number') return copied(piece.length);
+    piece.waiting += 1;
+    return piece.length.then(copied).finally(() => {
+      piece.waiting -= 1;
+    });
   }
 }

@@ -2,6 +2,7 @@ import { promises as fs } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileReader } from '../../src/guests/file-reader.js';
@@ -98,6 +99,38 @@ describe('reading ahead', () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  it('gives the file to who asks in the moment a piece has come, while another wants its place', async () => {
+    for (let turns = 0; turns < 16; turns++) {
+      // A file system that answers when it is told to, and whose bytes are there from the question on.
+      const answers: (() => void)[] = [];
+      const later = async (position: number, length: number, ahead: ReadAhead) => {
+        for (let turn = 0; turn < turns; turn++) await undefined;
+        return bytesAt(ahead, position, length);
+      };
+      await reading(
+        async (ahead) => {
+          const first = bytesAt(ahead, 0, 100);
+          const second = later(100, MiB - 100, ahead);
+          answers.shift()?.();
+          const third = later(MiB, 100, ahead);
+          const answering = setInterval(() => answers.shift()?.());
+          const got = Buffer.concat(await Promise.all([first, second, third]));
+          expect(Buffer.compare(got, content.subarray(0, MiB + 100))).toBe(0);
+          while (answers.length > 0) await nextTurn();
+          clearInterval(answering);
+        },
+        (handle) => {
+          handle.read = ((into: Uint8Array, at: number, length: number, position: number) => {
+            const bytes = content.subarray(position, position + length);
+            into.set(bytes, at);
+            const answer = { bytesRead: bytes.length, buffer: into };
+            return new Promise((resolve) => answers.push(() => resolve(answer)));
+          }) as typeof handle.read;
+        },
+      );
+    }
   });
 
   it('asks the system a piece at a time where small stretches follow each other', async () => {
