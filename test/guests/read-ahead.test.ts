@@ -122,12 +122,13 @@ describe('reading ahead', () => {
           clearInterval(answering);
         },
         (handle) => {
-          handle.read = ((into: Uint8Array, at: number, length: number, position: number) => {
+          const read = (into: Uint8Array, at: number, length: number, position: number) => {
             const bytes = content.subarray(position, position + length);
             into.set(bytes, at);
             const answer = { bytesRead: bytes.length, buffer: into };
             return new Promise((resolve) => answers.push(() => resolve(answer)));
-          }) as typeof handle.read;
+          };
+          Object.assign(handle, { read });
         },
       );
     }
