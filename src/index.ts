@@ -45,3 +45,5 @@ export type {
   Prospect,
   RoundOutlook,
 } from './migration/prospect.js';
+export { newToken, type TrustOptions } from './migration/trust.js';
+export type { Certificates } from './transport/index.js';

@@ -3,6 +3,8 @@ import type { Region } from '../memory/region.js';
 import { CrewEngine } from './crew-engine.js';
 import type { StartThread } from './crew-orders.js';
 import { startWorker } from './crew-thread.js';
+import type { Link } from './link.js';
+import type { ResolvedOptions } from './options.js';
 import { ceilingOf } from './pace.js';
 import type { PageEngine } from './page-engine.js';
 import { changesSinceOffer } from './source-plan.js';
@@ -40,7 +42,7 @@ export function beginTransfer(
     throw error;
   }
   link.checksumOf = (bytes) => engine.checksum(bytes);
-  link.sumsPages = options.checksum !== 'never';
+  link.sumsPages = sumsPages(options, link);
   return new Transfer({
     ...deps,
     engine,
@@ -49,8 +51,13 @@ export function beginTransfer(
   });
 }
 
+/** Below TLS every byte is authenticated: nothing by accident goes unseen. */
+function sumsPages({ checksum }: ResolvedOptions, { peer }: Link): boolean {
+  return checksum === 'always' || (checksum === 'auto' && peer === undefined);
+}
+
 function newEngine(
-  { guest, options, meter, patches, lz4, startThread: start = startWorker }: BeginDeps,
+  { guest, options, link, meter, patches, lz4, startThread: start = startWorker }: BeginDeps,
   secret: Uint8Array,
 ): PageEngine {
   const { regions, tracker } = guest;
@@ -65,7 +72,7 @@ function newEngine(
   };
   const { workers, compression } = options;
   if (workers === 0) return new CaptureEngine(regions, tracker, { ...usual, patches });
-  const sums = options.checksum !== 'never';
+  const sums = sumsPages(options, link);
   const ceiling = ceilingOf(options);
   const crew = { ...usual, workers, start, meter, compression, sums, ceiling };
   return new CrewEngine(regions, tracker, crew);

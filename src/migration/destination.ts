@@ -13,6 +13,7 @@ import {
 import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
+import type { SessionOwner } from './session-owner.js';
 
 /** @internal */
 export interface DestinationDeps
@@ -21,6 +22,8 @@ export interface DestinationDeps
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
   readonly maxConnections?: number | undefined;
+  /** Whose the session is; undefined where nobody was proved. */
+  readonly owner?: SessionOwner | undefined;
   readonly emit: (event: DestinationNotice) => void;
   /** The guest runs here. */
   readonly onArrival: (arrival: Arrival) => void;
@@ -94,6 +97,11 @@ export class DestinationDriver {
 
   get connected(): boolean {
     return this.#connections.link?.open ?? false;
+  }
+
+  /** ERR_AUTH unless the connection is of who opened the session. */
+  checkOwner(link: Link, hello: Hello): void {
+    this.#deps.owner?.check(link.peer, hello);
   }
 
   /** Takes over a connection whose HELLO named this session. Throws if its attempt is not newer than the last. */

@@ -3,7 +3,7 @@ import { decodeMessage } from '../protocol/decode.js';
 import { encodeMessage } from '../protocol/encode.js';
 import { frameFlag, sealFrame } from '../protocol/header.js';
 import type { Message } from '../protocol/messages.js';
-import type { Channel } from '../transport/channel.js';
+import type { Channel, ChannelPeer } from '../transport/channel.js';
 import type { Clock } from './clock.js';
 
 export interface LinkHandlers {
@@ -89,6 +89,11 @@ export class Link {
 
   get remote(): string {
     return this.#channel.remote;
+  }
+
+  /** Who was proved to be at the other end. */
+  get peer(): ChannelPeer | undefined {
+    return this.#channel.peer;
   }
 
   get open(): boolean {

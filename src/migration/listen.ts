@@ -2,14 +2,22 @@ import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { maxChannels } from '../protocol/limits.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
-import { type Channel, isLoopbackHost, listenTcp, type TcpListener } from '../transport/index.js';
+import {
+  type Channel,
+  type Credentials,
+  listenTcp,
+  listenTls,
+  type TcpListener,
+} from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { type Arrival, defaultMaxConnections } from './destination.js';
 import { EventStream } from './event-stream.js';
+import { defaultInvitation, Invitation } from './invitation.js';
 import { fileJournal } from './journal.js';
 import type { OpenTap } from './link.js';
 import { rehearse } from './rehearsal.js';
 import { type OnSessionStep, Sessions } from './sessions.js';
+import { checkPlace, credentialsOf, type TrustOptions } from './trust.js';
 
 /** What a source offers, before anything is made for it. Texts are the peer's: escape them before you print them. */
 export interface IncomingOffer {
@@ -30,7 +38,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-export interface ListenOptions {
+export interface ListenOptions extends TrustOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** 0 (default): any free port. */
@@ -49,8 +57,10 @@ export interface ListenOptions {
   readonly maxConnections?: number;
   /** A file that remembers which sessions were started, so that a restarted process can still answer a source in doubt. */
   readonly journal?: string;
-  /** Listen beyond this machine although nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
-  readonly insecure?: boolean;
+  /** Migrations that may complete with the `token`, 1 to Infinity. Default 1. */
+  readonly tokenUses?: number;
+  /** How long the `token` lets migrations begin, milliseconds, up to Infinity. Default 15 minutes. */
+  readonly tokenTtlMs?: number;
   /** Watches every session from inside, for recordings. @internal */
   readonly watch?: { readonly tap?: OpenTap; readonly onStep?: OnSessionStep };
 }
@@ -93,13 +103,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     throw new RangeError(`maxConnections must be 1 to ${maxChannels}, got ${maxConnections}`);
   }
   const places = [{ host, port }, ...(options.addresses ?? [])];
-  for (const place of places) {
-    if (insecure || (await isLoopbackHost(place.host))) continue;
-    throw new FerryError(
-      'ERR_NOT_LOOPBACK',
-      `${place.host} can be reached from other machines, and nothing would be authenticated or encrypted; pass insecure to do it all the same`,
-    );
-  }
+  const credentials = credentialsOf(options);
+  const invitation = invitationOf(options);
+  for (const place of places) await checkPlace(place.host, credentials, insecure);
   const events = new EventStream<ListenEvent>();
   const sessions = new Sessions({
     accept: (offer, session) => accept(incoming(offer, session)),
@@ -111,6 +117,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     journal: journal === undefined ? undefined : fileJournal(journal),
     maxSessions: options.maxSessions ?? 16,
     maxConnections,
+    invitation,
     tap: watch?.tap,
     onStep: watch?.onStep,
     emit: (notice) =>
@@ -124,7 +131,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
     onEnded: (session, orderly) => events.push({ type: 'ended', session, orderly }),
   });
-  const servers = await listenAt(places, (channel) => sessions.greet(channel));
+  const servers = await listenAt(places, {
+    credentials,
+    onChannel: (channel) => sessions.greet(channel),
+    onRefused: (error, from) => events.push({ type: 'stranger', from, error }),
+  });
   const [first = { host, port }] = servers;
   rehearse();
   let closing: Promise<void> | undefined;
@@ -147,19 +158,46 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
+interface Door {
+  readonly credentials: Credentials | undefined;
+  readonly onChannel: (channel: Channel) => void;
+  readonly onRefused: (error: FerryError, from: string) => void;
+}
+
 /** Listens at all of the places or at none. */
-async function listenAt(
-  places: readonly ListenAddress[],
-  onChannel: (channel: Channel) => void,
-): Promise<TcpListener[]> {
+async function listenAt(places: readonly ListenAddress[], door: Door): Promise<TcpListener[]> {
   const servers: TcpListener[] = [];
   try {
-    for (const { host, port } of places) servers.push(await listenTcp({ host, port, onChannel }));
+    for (const { host, port } of places) servers.push(await open({ host, port }, door));
     return servers;
   } catch (error) {
     for (const server of servers) await server.close();
     throw error;
   }
+}
+
+function open(place: ListenAddress, { credentials, ...door }: Door): Promise<TcpListener> {
+  return credentials === undefined
+    ? listenTcp({ ...place, ...door })
+    : listenTls({ ...place, ...door, credentials });
+}
+
+/** Undefined where there is no token. RangeError. */
+function invitationOf(options: ListenOptions): Invitation | undefined {
+  const { uses, ttlMs } = defaultInvitation;
+  const { token, tokenUses = uses, tokenTtlMs = ttlMs } = options;
+  if (
+    !(tokenUses >= 1) ||
+    !(Number.isInteger(tokenUses) || tokenUses === Number.POSITIVE_INFINITY)
+  ) {
+    throw new RangeError(
+      `tokenUses must be a whole number from 1 on, or Infinity, got ${tokenUses}`,
+    );
+  }
+  if (!(tokenTtlMs > 0)) throw new RangeError(`tokenTtlMs must be above 0, got ${tokenTtlMs}`);
+  return token === undefined
+    ? undefined
+    : new Invitation(systemClock, { uses: tokenUses, ttlMs: tokenTtlMs });
 }
 
 function incoming(offer: Offer, session: string): IncomingOffer {

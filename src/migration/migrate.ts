@@ -1,6 +1,6 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import { connectTcp, isLoopbackHost } from '../transport/index.js';
+import { connectTcp, connectTls } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { EventStream } from './event-stream.js';
 import type { MigrationEvent, MigrationReport, SourcePhase } from './events.js';
@@ -9,6 +9,7 @@ import { type MigrateOptions, resolveOptions } from './options.js';
 import { rehearse } from './rehearsal.js';
 import { SourceDriver } from './source.js';
 import type { SourceEvent, SourceState } from './source-states.js';
+import { checkPlace, credentialsOf, type TrustOptions } from './trust.js';
 
 export interface MigrateAddress {
   readonly host: string;
@@ -16,14 +17,12 @@ export interface MigrateAddress {
   readonly port: number;
 }
 
-export interface MigrateTarget {
+export interface MigrateTarget extends TrustOptions {
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
   /** Where else the same destination listens: connections take the places in turn. Default none. */
   readonly addresses?: readonly MigrateAddress[];
-  /** Plain TCP to another machine: nothing is authenticated or encrypted. Default false: ERR_NOT_LOOPBACK. */
-  readonly insecure?: boolean;
   /** @internal */
   readonly watch?: SourceWatch;
 }
@@ -67,19 +66,17 @@ export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): 
     }
     return { host, port };
   });
+  const credentials = credentialsOf(options);
   const events = new EventStream<MigrationEvent>();
   let lastPhase: SourcePhase = 'greeting';
   const driver = new SourceDriver({
     guest,
     connect: async (nth) => {
       const { host, port } = addresses[nth % addresses.length] ?? options;
-      if (!insecure && !(await isLoopbackHost(host))) {
-        throw new FerryError(
-          'ERR_NOT_LOOPBACK',
-          `${host} is another machine, and nothing would be authenticated or encrypted; pass insecure to do it all the same`,
-        );
-      }
-      return connectTcp({ host, port });
+      await checkPlace(host, credentials, insecure);
+      return credentials === undefined
+        ? connectTcp({ host, port })
+        : connectTls({ host, port, credentials });
     },
     clock: systemClock,
     options: resolveOptions(options),

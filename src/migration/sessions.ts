@@ -5,7 +5,9 @@ import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
 import { type DestinationDeps, DestinationDriver } from './destination.js';
 import type { DestinationEvent, DestinationState } from './destination-states.js';
+import type { Invitation } from './invitation.js';
 import { Link, type OpenTap } from './link.js';
+import { ownerOf, type SessionOwner } from './session-owner.js';
 
 /** Sees every event a session's machine is fed and the state it leads to. */
 export type OnSessionStep = (
@@ -14,7 +16,7 @@ export type OnSessionStep = (
   state: DestinationState,
 ) => void;
 
-export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'> {
+export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'owner' | 'onStep'> {
   /** Sessions receiving at a time. */
   readonly maxSessions: number;
   /** A connection that never became part of a session ended, and why. */
@@ -23,6 +25,8 @@ export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'onStep'
   readonly onEnded?: (session: string, orderly: boolean) => void;
   readonly tap?: OpenTap | undefined;
   readonly onStep?: OnSessionStep | undefined;
+  /** What a proved source may use to open sessions. Default: as many as it likes. */
+  readonly invitation?: Invitation | undefined;
 }
 
 const helloTimeoutMs = 5000;
@@ -119,7 +123,7 @@ export class Sessions {
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
     if (message.role === 'pages') return this.#attachPages(known, link, message);
-    if (known !== undefined) return known.attach(link, message);
+    if (known !== undefined) return this.#attach(known, link, message);
     if (message.role === 'ask') return this.#answerFromJournal(link, message);
     this.#open(id, link, message);
   }
@@ -130,9 +134,20 @@ export class Sessions {
       this.#refuse(link, new FerryError('ERR_BUSY', `${active} migrations are already under way`));
       return;
     }
+    let giveBack = (): void => {};
+    let owner: SessionOwner | undefined;
+    try {
+      owner = ownerOf(link.peer, hello.session);
+      owner?.check(link.peer, hello);
+      giveBack = this.#deps.invitation?.take(active) ?? giveBack;
+    } catch (error) {
+      this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
+      return;
+    }
     const driver = new DestinationDriver({
       ...this.#deps,
       session: hello.session,
+      owner,
       onStep: (event, state) => this.#deps.onStep?.(id, event, state),
     });
     this.#remember(id, driver);
@@ -144,7 +159,21 @@ export class Sessions {
       if (driver.phase !== 'awaiting-offer') return;
       driver.cancel(new FerryError('ERR_PEER_TIMEOUT', `no OFFER within ${offerTimeoutMs} ms`));
     });
-    driver.ended.then(cancel);
+    driver.ended.then(() => {
+      cancel();
+      if (driver.phase !== 'running') giveBack();
+    });
+  }
+
+  #attach(driver: DestinationDriver, link: Link, hello: Hello): void {
+    try {
+      driver.checkOwner(link, hello);
+    } catch (error) {
+      // The session goes on with the connection it has.
+      this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
+      return;
+    }
+    driver.attach(link, hello);
   }
 
   /** A page channel that is refused is its own loss; the session goes on. */
@@ -153,6 +182,7 @@ export class Sessions {
       if (driver === undefined) {
         throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'pages of a session that nobody here knows');
       }
+      driver.checkOwner(link, hello);
       driver.attachPages(link, hello);
     } catch (error) {
       this.#refuse(link, asFerryError(error, 'ERR_UNEXPECTED_MESSAGE'));

@@ -1,9 +1,10 @@
-import type { FerryError } from '../errors.js';
+import { FerryError } from '../errors.js';
 import type { Hello, Message } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
 import { Link, type OpenTap } from './link.js';
+import { ownerOf, proofFor, type SessionOwner } from './session-owner.js';
 
 export interface SourceConnectionsDeps {
   readonly session: Uint8Array;
@@ -28,6 +29,7 @@ export interface SourceConnectionsDeps {
 export class SourceConnections {
   readonly #deps: SourceConnectionsDeps;
   readonly #pages = new Map<number, Link>();
+  #owner: SessionOwner | undefined;
   #link: Link | undefined;
   #attempt = 0;
   #opened = 0;
@@ -46,12 +48,15 @@ export class SourceConnections {
     const { connect, onMessage, onClosed } = this.#deps;
     const channel = await connect(this.#attempt);
     this.#attempt += 1;
+    let isAnswered = false;
     const link: Link = this.#linkOver(channel, {
       onMessage: (message) => {
+        isAnswered = true;
         if (this.#link === link) onMessage(message);
       },
-      onClosed: (error) => {
-        if (this.#link === link) onClosed(error);
+      onClosed: (error, orderly) => {
+        const isRefused = orderly && !isAnswered && link.peer !== undefined;
+        if (this.#link === link) onClosed(isRefused ? refusedUnheard(link) : error);
       },
     });
     this.#link = link;
@@ -109,15 +114,22 @@ export class SourceConnections {
   }
 
   #greet(link: Link, role: Hello['role'], channel: number): void {
+    const { session, capabilities } = this.#deps;
+    const claim = { session, attempt: this.#attempt, channel, role };
+    const { peer } = link;
+    this.#owner ??= ownerOf(peer, session);
     link.send({
       type: 'HELLO',
       minVersion: protocolVersion,
       maxVersion: protocolVersion,
-      session: this.#deps.session,
-      attempt: this.#attempt,
-      channel,
-      role,
-      capabilities: this.#deps.capabilities,
+      ...claim,
+      capabilities,
+      proof: proofFor(this.#owner, peer, claim),
     });
   }
+}
+
+/** A handshake ends here before the listener has looked at what it proved: where nothing but its end comes then, that was not enough. */
+function refusedUnheard({ remote }: Link): FerryError {
+  return new FerryError('ERR_AUTH', `${remote} does not accept this end's certificate`);
 }

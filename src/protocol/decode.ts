@@ -18,6 +18,7 @@ import {
   maxHashes,
   maxRegions,
   maxRequestedLeaves,
+  proofBytes,
   secretBytes,
   sessionBytes,
 } from './limits.js';
@@ -173,6 +174,7 @@ function readHello(input: BodyReader): Hello {
     channel,
     role,
     capabilities: input.u32(),
+    proof: input.bytes(proofBytes),
   };
 }
 

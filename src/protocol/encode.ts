@@ -19,6 +19,7 @@ import {
   maxRegions,
   maxRequestedLeaves,
   maxStateChunkBytes,
+  proofBytes,
   secretBytes,
   sessionBytes,
 } from './limits.js';
@@ -52,6 +53,7 @@ function writeBody(message: Message, out: BodyWriter): void {
       out.u32(message.attempt);
       out.u32(message.channel);
       out.u32(message.capabilities);
+      out.fixed(message.proof, proofBytes);
       return;
     case 'HELLO_ACK':
       out.u8(message.version);

@@ -7,6 +7,7 @@ export const maxNameBytes = 255;
 export const maxTextBytes = 1024;
 export const secretBytes = 192;
 export const sessionBytes = 16;
+export const proofBytes = 32;
 export const digestBytes = 32;
 export const maxFeatures = 64;
 /** Connections of one session that carry pages, the control channel included. */
@@ -39,7 +40,7 @@ const codeAndText: BodyLimits = { min: 4, max: 4 + maxTextBytes };
 
 /** Bytes that a body of each type can have; checked before a byte of it is buffered. */
 export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
-  HELLO: exactly(32),
+  HELLO: exactly(64),
   HELLO_ACK: exactly(12),
   OFFER: { min: 218, max: firstAreaBytes - headerBytes },
   ACCEPT: { min: 2, max: 2 + maxRegions },

@@ -56,6 +56,8 @@ export interface Hello {
   readonly role: 'main' | 'ask' | 'pages';
   /** Bit set of optional abilities: bits of `capability`. */
   readonly capabilities: number;
+  /** 32 bytes: that this connection is of who opened the session (docs/protocol.md, section 10); zeros where the transport proves nobody. */
+  readonly proof: Uint8Array;
 }
 export interface HelloAck {
   readonly type: 'HELLO_ACK';

@@ -6,6 +6,7 @@ import type { Channel, ChannelPeer } from './channel.js';
 import type { Credentials } from './credentials.js';
 import { dial, settled, type TcpConnectOptions } from './dial.js';
 import { Intake } from './intake.js';
+import { noteDialled, refuseReflected } from './reflection.js';
 import { type ServeOptions, serve, type TcpListener } from './serve.js';
 import { addressOf, readEvents, socketChannel } from './socket-channel.js';
 import { socketError } from './socket-errors.js';
@@ -20,6 +21,7 @@ const settings = {
 } as const;
 const exporterLabel = 'EXPORTER-pageferry';
 const exportedBytes = 32;
+const reflectionContext: Buffer = Buffer.from('reflection');
 
 export interface TlsConnectOptions extends TcpConnectOptions {
   readonly credentials: Credentials;
@@ -36,7 +38,9 @@ export async function connectTls(options: TlsConnectOptions): Promise<Channel> {
   const what = `TLS connection to ${host}:${port}`;
   await settled(socket, 'secureConnect', what, { signal, timeoutMs: handshakeTimeoutMs });
   try {
-    return secureChannel(socket, credentials.identify(socket, 'client'));
+    const identity = credentials.identify(socket, 'client');
+    noteDialled(socket, exported(socket, reflectionContext));
+    return secureChannel(socket, identity);
   } catch (error) {
     socket.destroy();
     throw asFerryError(error, 'ERR_AUTH');
@@ -69,7 +73,9 @@ export function listenTls(options: TlsListenOptions): Promise<TcpListener> {
   door.on('tlsClientError', refuse);
   door.on('secureConnection', (socket) => {
     try {
-      onChannel(secureChannel(socket, credentials.identify(socket, 'server')));
+      const identity = credentials.identify(socket, 'server');
+      refuseReflected(socket, exported(socket, reflectionContext));
+      onChannel(secureChannel(socket, identity));
     } catch (error) {
       refuse(error, socket);
     }
@@ -77,12 +83,15 @@ export function listenTls(options: TlsListenOptions): Promise<TcpListener> {
   return serve(options, (socket) => door.emit('connection', socket));
 }
 
+function exported(socket: TLSSocket, context: Uint8Array): Buffer {
+  return socket.exportKeyingMaterial(exportedBytes, exporterLabel, Buffer.from(context));
+}
+
 function secureChannel(socket: TLSSocket, identity: string): Channel {
   const intake = new Intake();
   const peer: ChannelPeer = {
     identity,
-    exportSecret: (context) =>
-      socket.exportKeyingMaterial(exportedBytes, exporterLabel, Buffer.from(context)),
+    exportSecret: (context) => exported(socket, context),
   };
   const channel = socketChannel(socket, intake, peer);
   readEvents(socket, intake);

@@ -45,6 +45,7 @@ async function say(role: 'main' | 'ask', untilMs: number): Promise<readonly Mess
     channel: 0,
     role,
     capabilities: 0,
+    proof: new Uint8Array(32),
   });
   await clock.run(
     untilMs,

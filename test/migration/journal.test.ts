@@ -40,6 +40,7 @@ async function ask(host: string, port: number, answers: number): Promise<Message
         channel: 0,
         role: 'ask',
         capabilities: 0,
+        proof: new Uint8Array(32),
       },
       { seq: 1, round: 0, attempt: 7 },
     ),

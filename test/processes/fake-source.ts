@@ -56,6 +56,7 @@ export class FakeSource extends FakePeer {
       channel: 0,
       role: 'main',
       capabilities: capability.channels,
+      proof: new Uint8Array(32),
       ...different,
     };
   }

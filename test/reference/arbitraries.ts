@@ -74,6 +74,7 @@ const hello = fc
       channel: fc.constant(channel),
       role: fc.constant(role),
       capabilities: u32,
+      proof: bytes(32),
     }),
   );
 

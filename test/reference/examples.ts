@@ -21,6 +21,7 @@ export const examples: {
     channel: 0,
     role: 'main',
     capabilities: 0,
+    proof: counting(32, 16),
   },
   HELLO_ACK: {
     type: 'HELLO_ACK',
