@@ -69,29 +69,37 @@ export class BuiltPages {
     this.#used = 0;
   }
 
-  /** Builds and writes everything taken in. */
+  /** Builds and writes everything taken in. Whatever fails, nothing of it is read or written behind its end: others build in the same scratch. */
   async flush(): Promise<void> {
+    const begun: Promise<void>[] = [];
+    try {
+      await this.#flush(begun);
+    } finally {
+      if (begun.length > 0) await Promise.allSettled(begun);
+    }
+  }
+
+  /** `begun` gets what is read and written. */
+  async #flush(begun: Promise<void>[]): Promise<void> {
     const parts = this.#parts;
     this.clear();
-    const reads: Promise<void>[] = [];
     for (const part of parts) {
       if (this.#runs.get(part.run, 'kind') !== pageKind.delta) continue;
       const { region, byteLength } = part.target;
       const stretch = { region, byteLength, first: part.first, count: part.count };
       const reading = readPages(stretch, this.#scratch.view(part.at, part.count), 'ERR_GUEST');
-      if (reading !== undefined) reads.push(reading);
+      if (reading !== undefined) begun.push(reading);
     }
-    if (reads.length > 0) await Promise.all(reads);
+    if (begun.length > 0) await Promise.all(begun);
     for (const part of parts) this.#build(part);
-    const writes: Promise<void>[] = [];
     for (const part of parts) {
       const { region, byteLength } = part.target;
       const stretch = { region, byteLength, first: part.first, count: part.count };
       const writing = writePages(stretch, this.#scratch.view(part.at, part.count));
-      if (writing !== undefined) writes.push(writing);
+      if (writing !== undefined) begun.push(writing);
       part.target.noteWritten(part.first, part.count);
     }
-    if (writes.length > 0) await Promise.all(writes);
+    if (begun.length > 0) await Promise.all(begun);
   }
 
   #build({ target, run, first, count, at }: Part): void {

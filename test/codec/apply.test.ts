@@ -402,31 +402,44 @@ test('a re-read that a frame overtakes reports nothing of what it saw', async ()
   expect(engine.rereadPagesLeft).toBe(0);
 });
 
-test('a write that fails while another run is waited for fails the frame, and nothing besides', async () => {
-  const region = testRegion(new Uint8Array(8 * 4096).fill(1), { as: 'file' });
-  const unhandled: unknown[] = [];
-  const noted = (reason: unknown): void => void unhandled.push(reason);
-  process.on('unhandledRejection', noted);
-  let written = 0;
-  const failing: Region = {
-    ...region,
-    byteLength: 8 * 4096,
-    write: async (offset, from) => {
-      if (offset === 0) throw new FerryError('ERR_DISK_FULL', 'no room');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      written += from.length;
-    },
-  };
-  const engine = new ApplyEngine([failing], { secret });
-  const noise = new Random(1).bytes(4096);
-  try {
-    const frame = naiveBody([raw(0, 0, noise), zero(0, 2), raw(0, 4, noise)]);
-    await expect(apply(engine, frame)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' });
-    // Nor does anything of the frame go on behind its end.
-    expect(written).toBe(2 * 4096);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    expect(unhandled).toEqual([]);
-  } finally {
-    process.off('unhandledRejection', noted);
-  }
-});
+const fillOf = (page: number): NaivePage => {
+  return { region: 0, page, kind: 'fill', payload: new Uint8Array(8).fill(3) };
+};
+
+test.each([
+  { what: 'raw', at: 0 },
+  { what: 'built', at: 5 * 4096 },
+])(
+  'a $what write that fails while others are waited for fails the frame, and nothing besides',
+  async ({ at }) => {
+    const region = testRegion(new Uint8Array(8 * 4096).fill(1), { as: 'file' });
+    const unhandled: unknown[] = [];
+    const noted = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', noted);
+    let written = 0;
+    const failing: Region = {
+      ...region,
+      byteLength: 8 * 4096,
+      write: async (offset, from) => {
+        if (offset === at) throw new FerryError('ERR_DISK_FULL', 'no room');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        written += from.length;
+      },
+    };
+    const engine = new ApplyEngine([failing], { secret });
+    const noise = new Random(1).bytes(4096);
+    try {
+      const frame = naiveBody([
+        ...[raw(0, 0, noise), zero(0, 2), raw(0, 4, noise)],
+        ...[fillOf(5), fillOf(7)],
+      ]);
+      await expect(apply(engine, frame)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' });
+      // Nor does anything of the frame go on behind its end.
+      expect(written).toBe(4 * 4096);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', noted);
+    }
+  },
+);
