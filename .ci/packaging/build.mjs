@@ -27,8 +27,10 @@ const programs = [
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
 const layers = ['core', 'memory', 'codec', 'protocol', 'transport', 'guests', 'migration'];
+/** What is shipped as it was written, but for types and comments: together with a map of its short form it would be larger, and it is what people debug. */
+const asWritten = new Set(['migration']);
 /** What has a source map. The command has none: it tells what went wrong in a line. Nor has what only ever works on numbers of its own. */
-const mapped = new Set(layers.filter((layer) => layer !== 'codec'));
+const mapped = new Set(layers.filter((layer) => layer !== 'codec' && !asWritten.has(layer)));
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
@@ -38,8 +40,8 @@ const minify = {
   codegen: { removeWhitespace: false },
 };
 
-/** The files of the bundle, whose maps are right for their place in `target`. */
-async function bundle() {
+/** The files of the bundle, whose maps are right for their place in `target`; with short names of locals, or `asTheyAre`. Both have the same chunks and exports. */
+async function bundle(asTheyAre) {
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries([...subpaths, ...programs].map((name) => [name, `src/${name}.ts`])),
@@ -52,7 +54,8 @@ async function bundle() {
       dir: target,
       format: 'esm',
       comments: false,
-      minify,
+      minify: asTheyAre ? false : minify,
+      minifyInternalExports: false,
       sourcemap: 'hidden',
       chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
       codeSplitting: {
@@ -79,7 +82,15 @@ async function build(directory) {
   for (const name of await reachedDeclarations(types, subpaths)) {
     await write(directory, name, await readFile(join(types, name)));
   }
-  for (const { name, fileName, code, map } of await bundle()) {
+  const [short, whole] = [await bundle(false), await bundle(true)];
+  for (const { name, fileName, code, map } of [
+    ...short.filter((chunk) => !asWritten.has(chunk.name)),
+    ...whole.filter((chunk) => asWritten.has(chunk.name)),
+  ]) {
+    if (asWritten.has(name)) {
+      await write(directory, fileName, code);
+      continue;
+    }
     const indents = indentsOf(fileName, code);
     const flat = flatten(code, indents);
     const slim = mapped.has(name) ? slimMap(map, indents) : null;
