@@ -18,7 +18,7 @@ export const adviceFor: Readonly<Record<FerryErrorCode, Advice>> = {
   ERR_NOT_LOOPBACK: advise(
     'either',
     start,
-    'Use a loopback address, or --insecure on a network you trust.',
+    'Give both sides --token-file or --tls-dir; on a network you trust, --insecure.',
   ),
   ERR_AUTH: advise('either', start, 'Give both sides the same credentials.'),
   ERR_NOT_A_PEER: advise('either', start, 'Check the port: something else listens there.'),

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addDemo } from './demo.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
+import { addKeys } from './keys.js';
 import { addPredict } from './predict.js';
 import { addReceive } from './receive.js';
 import { addReplay } from './replay.js';
@@ -24,6 +25,7 @@ function main(): Promise<void> {
   addReceive(program);
   addSend(program);
   addPredict(program);
+  addKeys(program);
   addInspect(program);
   addReplay(program);
   addResolve(program);

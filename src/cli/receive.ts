@@ -1,16 +1,21 @@
 import { type Command, Option } from 'commander';
 import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
+import type { TrustOptions } from '../migration/trust.js';
 import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
 import { openDoubt } from './doubt.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';
 import { Landing } from './landing.js';
-import { type Address, parseAddresses, parseSize } from './parse.js';
+import { announceToken, makeToken, removeToken } from './made-token.js';
+import { type Address, parseAddresses, parseCount, parseSize } from './parse.js';
 import { ReceiveView } from './receive-view.js';
 import { openRecording } from './record-option.js';
+import { addTrust, leavesHere, readTrust, type TrustArguments } from './trust-options.js';
 
-interface ReceiveOptions {
+interface ReceiveOptions extends TrustArguments {
+  readonly tokenUses: number;
+  readonly tokenTtl: number;
   readonly listen: readonly [Address, ...Address[]];
   readonly out?: string;
   readonly outDir?: string;
@@ -18,18 +23,18 @@ interface ReceiveOptions {
   readonly maxImage: number;
   readonly keepPartial?: true;
   readonly journal?: string;
-  readonly insecure?: true;
   readonly record?: string;
   readonly json?: true;
 }
 
 /** Costs 2 MiB of memory for each GiB of an image. */
 const defaultMaxImage = 64 * 2 ** 30;
+const minuteMs = 60_000;
 /** A source in doubt asks for 5 seconds: so long a receiver that is done stays where the source has not hung up, or was cut off. */
 const lingerMs = 6000;
 
 export function addReceive(program: Command): void {
-  program
+  const command = program
     .command('receive')
     .description('Wait for files that `pageferry send` copies here.')
     .requiredOption(
@@ -43,32 +48,53 @@ export function addReceive(program: Command): void {
     .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
     .option('--keep-partial', 'keep what arrived of an image that did not complete')
     .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
-    .option('--insecure', 'listen beyond this machine, unencrypted and unauthenticated')
+    .option('--token-uses <N>', 'images a token is good for; 0: any number', parseCount, 1)
+    .option('--token-ttl <MINUTES>', 'how long it lets them begin; 0: always', parseCount, 15)
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
     .option('--json', 'events as NDJSON on stdout')
     .addHelpText(
       'after',
       '\nExample:\n  $ pageferry receive --listen 127.0.0.1:4711 --out copy.img --once',
-    )
-    .action((options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
+    );
+  addTrust(command, 'listen beyond this machine, unencrypted and unauthenticated').action(
+    (options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
       conduct(options.json === true, 'destination', (stage) =>
         receive({ ...options, maxImage: options.maxImage ?? defaultMaxImage }, stage),
       ),
-    );
+  );
 }
 
 async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
   if (options.out === undefined && options.outDir === undefined) {
     throw new UsageError('say where images go: --out FILE or --out-dir DIR');
   }
-  const { output, interruption } = stage;
+  const { output } = stage;
+  const given = await readTrust(options, options.listen, output);
+  const needsToken = Object.keys(given).length === 0 && (await leavesHere(options.listen));
+  const made = needsToken ? await makeToken() : undefined;
+  try {
+    await receiveTrusted(options, made ?? given, stage, (listener) => {
+      if (made !== undefined) announceToken(made, listener, output);
+    });
+  } finally {
+    if (made !== undefined) await removeToken(made);
+  }
+}
+
+async function receiveTrusted(
+  options: ReceiveOptions,
+  trust: TrustOptions,
+  { output, interruption }: Stage,
+  onListening: (listener: Listener) => void,
+): Promise<void> {
   const landing = new Landing(options);
   const recording = openRecording(options.record, output, { side: 'destination' });
   const view = new ReceiveView(output, landing, options.once === true);
-  const listener = await startListening(options, landing, view, recording);
+  const listener = await startListening(options, trust, landing, view, recording);
   const stop = (): void => void listener.close();
   interruption.signal.addEventListener('abort', stop);
   view.listening(listener.addresses);
+  onListening(listener);
   const control = new ControlSocket('destination');
   const doubt = (session: string): void =>
     void openDoubt(control, listener, session, (text) => output.line(text));
@@ -96,6 +122,7 @@ async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
 
 function startListening(
   options: ReceiveOptions,
+  trust: TrustOptions,
   landing: Landing,
   view: ReceiveView,
   recording: DestinationRecording | undefined,
@@ -107,7 +134,9 @@ function startListening(
       addresses,
       accept: (offer) => landing.make(offer),
       maxImageBytes: options.maxImage,
-      insecure: options.insecure === true,
+      ...trust,
+      tokenUses: options.tokenUses || Number.POSITIVE_INFINITY,
+      tokenTtlMs: options.tokenTtl * minuteMs || Number.POSITIVE_INFINITY,
       ...(options.journal === undefined ? {} : { journal: options.journal }),
       watch: {
         ...(recording === undefined ? {} : { tap: recording.tap }),

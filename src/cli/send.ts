@@ -3,6 +3,7 @@ import { FerryError } from '../errors.js';
 import { type FileGuest, fileGuest } from '../guests/file.js';
 import type { MigrationReport } from '../migration/events.js';
 import { type MigrateOptions, resolveOptions } from '../migration/options.js';
+import type { TrustOptions } from '../migration/trust.js';
 import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
 import { escapeControls } from './escape.js';
@@ -22,8 +23,9 @@ import {
   parseWorkers,
 } from './parse.js';
 import { openRecording } from './record-option.js';
+import { addTrust, readTrust, type TrustArguments } from './trust-options.js';
 
-interface SendOptions {
+interface SendOptions extends TrustArguments {
   readonly live?: true;
   readonly pausePid?: number;
   readonly pauseCmd?: string;
@@ -33,7 +35,6 @@ interface SendOptions {
   readonly connections?: number;
   readonly workers?: number;
   readonly retries: number;
-  readonly insecure?: true;
   readonly record?: string;
   readonly json?: true;
 }
@@ -44,7 +45,7 @@ const firstRetryMs = 250;
 const longestRetryMs = 10_000;
 
 export function addSend(program: Command): void {
-  program
+  const command = program
     .command('send')
     .description('Copy a file, as it is or while something writes it, to a `pageferry receive`.')
     .argument('<FILE>', 'the file to send')
@@ -58,13 +59,16 @@ export function addSend(program: Command): void {
     .option('--connections <N>', 'TCP connections that carry pages, 1 to 16', parseConnections)
     .option('--workers <N>', 'threads that read and encode it, 0 to 16', parseWorkers)
     .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
-    .option('--insecure', 'send to another machine, unencrypted and unauthenticated')
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
     .option('--json', 'events as NDJSON on stdout')
-    .addHelpText('after', '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711')
-    .action((file: string, targets: Targets, options: SendOptions) =>
-      conduct(options.json === true, 'source', (stage) => send(file, targets, options, stage)),
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711\n  $ pageferry send disk.img there.example:4711 --token-file token',
     );
+  addTrust(command, 'send to another machine, unencrypted and unauthenticated').action(
+    (file: string, targets: Targets, options: SendOptions) =>
+      conduct(options.json === true, 'source', (stage) => send(file, targets, options, stage)),
+  );
 }
 
 async function send(
@@ -74,9 +78,10 @@ async function send(
   stage: Stage,
 ): Promise<void> {
   await checkingUsage(() => resolveOptions(engineOptions(options)));
+  const trust = await readTrust(options, targets, stage.output);
   for (let retriesLeft = options.retries, waitMs = firstRetryMs; ; retriesLeft -= 1) {
     try {
-      return await sendOnce(file, targets, options, stage);
+      return await sendOnce(file, targets, { ...options, trust }, stage);
     } catch (error) {
       if (!(error instanceof Failure) || retriesLeft === 0 || !mayPass(error.event)) throw error;
       const { code, message } = error.event;
@@ -91,7 +96,7 @@ async function send(
 async function sendOnce(
   file: string,
   [target, ...addresses]: Targets,
-  options: SendOptions,
+  options: SendOptions & { readonly trust: TrustOptions },
   { output, interruption }: Stage,
 ): Promise<void> {
   const guest = await openFile(file, options);
@@ -110,7 +115,7 @@ async function sendOnce(
         ...engineOptions(options),
         ...target,
         addresses,
-        insecure: options.insecure === true,
+        ...options.trust,
         signal: interruption.signal,
       },
       recording,

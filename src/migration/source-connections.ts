@@ -55,8 +55,7 @@ export class SourceConnections {
         if (this.#link === link) onMessage(message);
       },
       onClosed: (error, orderly) => {
-        const isRefused = orderly && !isAnswered && link.peer !== undefined;
-        if (this.#link === link) onClosed(isRefused ? refusedUnheard(link) : error);
+        if (this.#link === link) onClosed(orderly && !isAnswered ? refusedUnheard(link) : error);
       },
     });
     this.#link = link;
@@ -129,7 +128,15 @@ export class SourceConnections {
   }
 }
 
-/** A handshake ends here before the listener has looked at what it proved: where nothing but its end comes then, that was not enough. */
-function refusedUnheard({ remote }: Link): FerryError {
-  return new FerryError('ERR_AUTH', `${remote} does not accept this end's certificate`);
+/**
+ * A handshake ends here before the listener has looked at what it proved: where nothing but its end comes then, that was not enough. One that wants
+ * a handshake ends a connection without one in the same way.
+ */
+function refusedUnheard({ remote, peer }: Link): FerryError {
+  return peer === undefined
+    ? new FerryError(
+        'ERR_CONNECTION_LOST',
+        `${remote} closed the connection unheard: it may want a token or certificates`,
+      )
+    : new FerryError('ERR_AUTH', `${remote} does not accept this end's certificate`);
 }

@@ -67,7 +67,7 @@ export function listenTls(options: TlsListenOptions): Promise<TcpListener> {
     const from = addressOf(socket);
     socket.destroy();
     // Whatever became of it: who it was is not known.
-    const { message } = socketError(cause, `no TLS with ${from}`);
+    const { message } = socketError(cause, 'no TLS');
     onRefused(new FerryError('ERR_AUTH', message, { cause }), from);
   };
   door.on('tlsClientError', refuse);

@@ -10,7 +10,7 @@ describe('help', () => {
     const { exit, stdout } = await run('--help');
     expect(exit).toBe(0);
     for (const name of commands) expect(stdout).toContain(`  ${name} `);
-    for (const name of ['keys', 'snapshot', 'protect', 'instrument']) {
+    for (const name of ['snapshot', 'protect', 'instrument']) {
       expect(stdout).not.toContain(name);
     }
   });
@@ -75,12 +75,6 @@ describe('wrong usage', () => {
 });
 
 describe('beyond this machine', () => {
-  it('refuses to listen without being told that nothing is encrypted', async () => {
-    const { exit, stderr } = await run('receive', '--listen', '0.0.0.0:0', '--out', 'x');
-    expect(stderr).toMatch(/^pageferry: ERR_NOT_LOOPBACK: .*--insecure.*\n$/);
-    expect(exit).toBe(2);
-  });
-
   it('refuses to send without being told that nothing is encrypted', async () => {
     const file = join(folder(), 'a.img');
     writeFileSync(file, 'x');
