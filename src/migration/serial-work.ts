@@ -13,8 +13,8 @@ export class SerialWork {
     this.#epoch += 1;
   }
 
-  /** Does `work` once everything before it is done. Its `live` says whether to go on: false from `stop` on. */
-  run(work: (live: () => boolean) => Promise<void>): void {
+  /** Does `work` once everything before it is done. Its `live` says whether to go on: false from `stop` on. Resolves when it ended, or is void. */
+  run(work: (live: () => boolean) => Promise<void>): Promise<void> {
     const epoch = this.#epoch;
     const live = (): boolean => this.#epoch === epoch;
     this.#last = this.#last.then(async () => {
@@ -25,5 +25,6 @@ export class SerialWork {
         this.#failed(error);
       }
     });
+    return this.#last;
   }
 }

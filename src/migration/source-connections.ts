@@ -14,7 +14,8 @@ export interface SourceConnectionsDeps {
   readonly capabilities: number;
   readonly clock: Clock;
   readonly tap?: OpenTap | undefined;
-  readonly onMessage: (message: Message) => void;
+  /** The promise holds back the next message. */
+  readonly onMessage: (message: Message) => void | Promise<void>;
   readonly onClosed: (error: FerryError) => void;
   /** A message on a page channel. */
   readonly onPagesMessage: (channel: number, message: Message) => void;
@@ -52,7 +53,7 @@ export class SourceConnections {
     const link: Link = this.#linkOver(channel, {
       onMessage: (message) => {
         isAnswered = true;
-        if (this.#link === link) onMessage(message);
+        if (this.#link === link) return onMessage(message);
       },
       onClosed: (error, orderly) => {
         if (this.#link === link) onClosed(orderly && !isAnswered ? refusedUnheard(link) : error);

@@ -125,7 +125,8 @@ export class SourceDriver {
     this.#dispatch({ type: 'resolved', verdict });
   }
 
-  #onMessage(message: Message): void {
+  /** The promise holds back the next message. */
+  #onMessage(message: Message): void | Promise<void> {
     if (message.type === 'ACK') {
       this.#transfer?.acknowledged(0, message.seq, message.rereadPages);
       return;
@@ -137,6 +138,7 @@ export class SourceDriver {
       this.#transfer.readyIsLate();
     this.#dispatch({ type: 'message', message });
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message);
+    if (message.type === 'HASHES') return this.#transfer?.roomForHashes;
   }
 
   #dispatch(event: SourceEvent): void {

@@ -2,6 +2,7 @@ import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
+import { Comparisons } from './comparisons.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
 import type { MigrationEvent, Prediction } from './events.js';
@@ -57,6 +58,7 @@ export class Transfer {
   readonly #repair: Repair;
   readonly #states: StateSender;
   readonly #work: SerialWork;
+  readonly #comparisons = new Comparisons();
   #generation = 0;
   #timer: PauseTimer | undefined;
   #running: Running | undefined;
@@ -211,16 +213,27 @@ export class Transfer {
     });
   }
 
+  /** What is waited for before more hashes of the destination are read; undefined where nothing is. */
+  get roomForHashes(): Promise<void> | undefined {
+    return this.#comparisons.room;
+  }
+
   /** Answers hashes of the destination; during the switchover that ends with the differing pages sent again. */
   compareHashes(message: Hashes, switching: boolean): void {
-    if (!switching) {
-      // At once: a queue behind the round under way would be as long as the peer likes.
-      this.#repair.comparePages(message).catch((error: unknown) => {
-        this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-      });
-      return;
+    this.#comparisons.add(switching ? this.#repairAfter(message) : this.#compareNow(message));
+  }
+
+  /** A queue behind the round under way would be as long as that takes. */
+  async #compareNow(message: Hashes): Promise<void> {
+    try {
+      await this.#repair.comparePages(message);
+    } catch (error) {
+      this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
     }
-    this.#work.run(async (live) => {
+  }
+
+  #repairAfter(message: Hashes): Promise<void> {
+    return this.#work.run(async (live) => {
       const found = await this.#repair.compare(message);
       if (found === 'asked') return;
       if (found === 'equal') {
