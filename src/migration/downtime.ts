@@ -20,9 +20,9 @@ export class PauseTimer {
     return this.#clock.now() - this.startedAt;
   }
 
-  /** Notes the moment; the first one counts: COMMIT may be sent again. */
-  mark(mark: Mark): void {
-    if (!this.#marks.has(mark)) this.#marks.set(mark, this.#clock.now());
+  /** Notes the moment, this one unless `at` says when it was; the first one counts: COMMIT may be sent again. */
+  mark(mark: Mark, at: number = this.#clock.now()): void {
+    if (!this.#marks.has(mark)) this.#marks.set(mark, at);
   }
 
   /** The finished account: until what is only copied ran on here, else until `running` was read. */

@@ -136,8 +136,10 @@ export class SourceDriver {
     // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
     if (message.type === 'READY' && this.#transfer?.isOverdue === true)
       this.#transfer.readyIsLate();
+    // The guest runs: what is still to be done here, as closing the connection, is none of its pause.
+    const readAt = this.#deps.clock.now();
     this.#dispatch({ type: 'message', message });
-    if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message);
+    if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message, readAt);
     if (message.type === 'HASHES') return this.#transfer?.roomForHashes;
   }
 

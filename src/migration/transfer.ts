@@ -260,9 +260,9 @@ export class Transfer {
     this.#timer?.mark('ran-on');
   }
 
-  /** RUNNING was just read, for the digest that was committed. */
-  runs(running: Running): void {
-    this.#timer?.mark('running');
+  /** RUNNING was read at `at`, for the digest that was committed. */
+  runs(running: Running, at: number): void {
+    this.#timer?.mark('running', at);
     this.#running = running;
   }
 

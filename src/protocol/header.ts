@@ -64,6 +64,11 @@ export interface FrameHeader extends Required<FrameFields> {
   readonly checksum: bigint;
 }
 
+/** What a frame that was sealed here says it is. */
+export function typeOf(frame: Uint8Array): MessageName | undefined {
+  return messageNames.nameOf(frame[at.type] ?? 0);
+}
+
 /**
  * Writes the header of `frame` in place: 40 bytes of room, then the finished body. Fields that the
  * receiver would refuse are a RangeError.

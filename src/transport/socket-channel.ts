@@ -1,4 +1,6 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import { typeOf } from '../protocol/header.js';
+import type { MessageName } from '../protocol/index.js';
 import type { ChannelPeer } from './channel.js';
 import { FrameChannel, type Pipe } from './frame-channel.js';
 import type { Intake } from './intake.js';
@@ -25,6 +27,17 @@ export function readEvents(socket: Socket, intake: Intake): void {
  */
 const gatheredBytes = 1024;
 
+/**
+ * What a guest that stands still waits for leaves at once, with what was gathered before it: not behind whatever this end does in the same turn, such as telling
+ * somebody that the guest has arrived.
+ */
+const awaited: ReadonlySet<MessageName | undefined> = new Set<MessageName>([
+  'PREPARE',
+  'READY',
+  'COMMIT',
+  'RUNNING',
+]);
+
 /** A connected socket as a channel; `intake` must be fed by it. `peer`: who was proved to be at its other end. */
 export function socketChannel(socket: Socket, intake: Intake, peer?: ChannelPeer): FrameChannel {
   const pipe = new SocketPipe(socket);
@@ -48,10 +61,10 @@ class SocketPipe implements Pipe {
   }
 
   write(frame: Uint8Array, taken: () => void): void {
-    const isSmall = frame.length <= gatheredBytes;
-    if (isSmall) this.#gather();
+    const mayWait = frame.length <= gatheredBytes && !awaited.has(typeOf(frame));
+    if (mayWait) this.#gather();
     this.#socket.write(frame, taken);
-    if (!isSmall) this.#leave();
+    if (!mayWait) this.#leave();
   }
 
   resume(): void {

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeMessage } from '../../src/protocol/index.js';
+import { encodeMessage, type Message } from '../../src/protocol/index.js';
 import type { Channel } from '../../src/transport/index.js';
 import { Intake } from '../../src/transport/intake.js';
 import { socketChannel } from '../../src/transport/socket-channel.js';
 
 const small = encodeMessage({ type: 'PING', token: 1 }, { seq: 1, round: 0, attempt: 1 });
+const digest = new Uint8Array(32).fill(3);
 const large = new Uint8Array(8192).fill(7);
 
 describe('frames of a socket channel', () => {
@@ -52,6 +53,21 @@ describe('frames of a socket channel', () => {
     theirs.on('data', (bytes) => received.push(bytes));
     await it.close();
     expect(Buffer.concat(received)).toEqual(Buffer.concat([small, large]));
+  });
+
+  it.each<Message>([
+    { type: 'PREPARE', generation: 1, finalSeqs: [1], digest },
+    { type: 'READY', digest },
+    { type: 'COMMIT', digest },
+    { type: 'RUNNING', digest, verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 },
+  ])('leave at once where a guest stands still for them: $type', async (message) => {
+    const it = await channel();
+    const awaited = encodeMessage(message, { seq: 2, round: 0, attempt: 1 });
+    it.send(small);
+    it.send(awaited);
+    expect(ours.bytesWritten - ours.writableLength).toBe(small.length + awaited.length);
+    const [chunk] = await once(theirs, 'data');
+    expect(chunk).toEqual(Buffer.concat([small, awaited]));
   });
 
   it('are not kept by a close in the same turn', async () => {
