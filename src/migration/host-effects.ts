@@ -1,5 +1,5 @@
 import { asFerryError } from '../errors.js';
-import type { HashesRequest, Message, Prepare, StateDelta } from '../protocol/messages.js';
+import type { HashesRequest, Message, Prepare } from '../protocol/messages.js';
 import type { DestinationEffect, DestinationEvent } from './destination-states.js';
 import type { GuestHost } from './guest-host.js';
 
@@ -29,7 +29,7 @@ export class HostEffects {
   carryOut(effect: HostEffect, seq: number, channel: number): Promise<void> | undefined {
     switch (effect.do) {
       case 'apply':
-        return this.#guard(this.#apply(effect.message, seq, channel));
+        return this.#apply(effect.message, seq, channel);
       case 'round-ended':
         this.#acknowledge(seq, 0);
         this.host.receiver.reread(this.#deps.send);
@@ -61,27 +61,48 @@ export class HostEffects {
   }
 
   #guard(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => {
-      this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-    });
+    return work.catch((error: unknown) => this.#broken(error));
   }
 
-  async #apply(
+  #broken(error: unknown): void {
+    this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+  }
+
+  /** A piece of state is taken in at once: what arrived with it, PREPARE above all, need not wait for another turn. */
+  #apply(
     message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' | 'STATE_DELTA' }>,
     seq: number,
     channel: number,
-  ): Promise<void> {
-    const { receiver } = this.host;
-    if (message.type === 'PAGES') await receiver.applyPages(message, seq, channel);
-    else if (message.type === 'REGION') await receiver.changeRegion(message, seq);
-    else if (message.type === 'STATE') receiver.takeState(message, seq);
-    else await this.#takeStateDelta(message, seq);
-    this.#acknowledge(seq, channel);
+  ): Promise<void> | undefined {
+    let applying: Promise<void> | undefined;
+    try {
+      applying = this.#takeIn(message, seq, channel);
+    } catch (error) {
+      this.#broken(error);
+      return undefined;
+    }
+    if (applying === undefined) this.#acknowledge(seq, channel);
+    else return this.#guard(applying.then(() => this.#acknowledge(seq, channel)));
   }
 
-  async #takeStateDelta(message: StateDelta, seq: number): Promise<void> {
-    const toRehearse = this.host.receiver.takeStateDelta(message, seq);
-    const loadMs = toRehearse === undefined ? undefined : await this.host.rehearse(toRehearse);
+  #takeIn(
+    message: Extract<Message, { type: 'PAGES' | 'REGION' | 'STATE' | 'STATE_DELTA' }>,
+    seq: number,
+    channel: number,
+  ): Promise<void> | undefined {
+    const { receiver } = this.host;
+    if (message.type === 'PAGES') return receiver.applyPages(message, seq, channel);
+    if (message.type === 'REGION') return receiver.changeRegion(message, seq);
+    if (message.type === 'STATE') {
+      receiver.takeState(message, seq);
+      return undefined;
+    }
+    const toRehearse = receiver.takeStateDelta(message, seq);
+    return toRehearse === undefined ? undefined : this.#rehearse(toRehearse);
+  }
+
+  async #rehearse(state: Uint8Array): Promise<void> {
+    const loadMs = await this.host.rehearse(state);
     if (loadMs !== undefined) this.#deps.send({ type: 'REHEARSED', loadMs });
   }
 
