@@ -33,6 +33,7 @@ export class CaptureWindow {
   readonly #bytes: Uint8Array;
   readonly #job: number;
   readonly #fields: Uint32Array;
+  #isProvided = false;
   #first = 0;
   #count = 0;
 
@@ -61,6 +62,14 @@ export class CaptureWindow {
     this.#put('cachePages', cache.cachePages);
     this.#put('patch', patchState);
     this.keepShadows('all');
+  }
+
+  /** Has the system provide the memory of the scratch, the first time. Whether it did. */
+  provide(): boolean {
+    if (this.#isProvided) return false;
+    this.#isProvided = true;
+    this.#bytes.fill(0);
+    return true;
   }
 
   /** Which pages get a shadow that have none. At first all. */

@@ -241,6 +241,14 @@ export class CaptureEngine {
     return this.#patches?.renew(this.#regions.list) ?? false;
   }
 
+  /**
+   * Work for a moment before the pause: has the system provide memory that the last copy will need, for one frame at a time. Whether there was something to do.
+   */
+  provide(): boolean {
+    const frames = Math.ceil((this.totalPages * PAGE_BYTES) / this.#slots.maxPayloadBytes);
+    return this.#window.provide() || this.#slots.provide(frames);
+  }
+
   /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */
   takeBack(frame: CapturedFrame): void {
     this.forget(frame.copyTable());

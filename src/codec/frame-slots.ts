@@ -65,8 +65,10 @@ interface Slot {
 /** A fixed number of places in the arena where frames are built and stay until they are sent. */
 export class FrameSlots {
   readonly #arena: Arena;
-  readonly #maxPayloadBytes: number;
+  readonly maxPayloadBytes: number;
   readonly #free: Slot[] = [];
+  /** Slots whose memory the system has provided. */
+  readonly #provided = new Set<Slot>();
 
   /** Bytes of arena taken. */
   static byteLength(slots: number, maxPayloadBytes: number): number {
@@ -75,7 +77,7 @@ export class FrameSlots {
 
   constructor(arena: Arena, slots: number, maxPayloadBytes: number) {
     this.#arena = arena;
-    this.#maxPayloadBytes = maxPayloadBytes;
+    this.maxPayloadBytes = maxPayloadBytes;
     for (let index = 0; index < slots; index++) {
       const state = arena.alloc(frameState.byteLength, 64);
       this.#free.push({
@@ -91,6 +93,19 @@ export class FrameSlots {
     return this.#free.length;
   }
 
+  /**
+   * Has the system provide the memory of one free slot, the next to be opened first, unless `most` slots have theirs: at the first touch it takes as long as
+   * capturing a page does some five times. Whether there was one.
+   */
+  provide(most: number): boolean {
+    if (this.#provided.size >= most) return false;
+    const slot = this.#free.findLast((free) => !this.#provided.has(free));
+    if (slot === undefined) return false;
+    this.#provided.add(slot);
+    this.#arena.bytes(slot.start, tableRoom + this.maxPayloadBytes + slack).fill(0);
+    return true;
+  }
+
   /** Opens a frame of at most so many payload bytes and pages, but never so few that no page fits. RangeError if no slot is free. */
   open(maxPayloadBytes: number, maxPages: number): OpenFrame {
     const slot = this.#free.pop();
@@ -99,7 +114,7 @@ export class FrameSlots {
     const payloadStart = start + tableRoom;
     const payloadBytes = Math.min(
       Math.max(maxPayloadBytes, MIN_PAYLOAD_BYTES),
-      this.#maxPayloadBytes,
+      this.maxPayloadBytes,
     );
     fields.fill(0);
     fields[frameState.payloadStart / 4] = payloadStart;

@@ -31,6 +31,8 @@ export interface PageEngine {
   pageHashes(regionId: number, leaf: number): BigUint64Array | Promise<BigUint64Array>;
   /** Ends the threads it has; absent where it has none. */
   close?(): Promise<void>;
+  /** Absent where frames are built elsewhere. */
+  provide?(): boolean;
   /** Absent where every page gets a shadow at once. */
   keepShadows?(which: 'all' | 'again' | 'none'): void;
   /** These three are absent where no patches are made. */

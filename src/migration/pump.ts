@@ -244,9 +244,12 @@ export class Pump {
     return this.#patches.pays(false) && this.#engine.renewIndex?.() === true;
   }
 
-  /** Until the round lasted long enough and, from round 2 on, the audit is through. */
+  /** Until the round lasted long enough, the last copy has its memory and, from round 2 on, the audit is through. */
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
     while (live() && this.#lanes.isOpen && (this.#index() > 0 || this.#renewsIndex())) {
+      await this.#slices.breathe();
+    }
+    while (live() && this.#lanes.isOpen && this.#engine.provide?.() === true) {
       await this.#slices.breathe();
     }
     while (live() && this.#lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {

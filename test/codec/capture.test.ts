@@ -446,3 +446,32 @@ test('repair and setBase refuse pages and regions that do not exist', () => {
   expect(() => capture.setBase(1, 'zero')).toThrow(RangeError);
   expect(() => capture.forget(Uint8Array.of(1))).toThrow(RangeError);
 });
+
+describe('memory provided before the pause', () => {
+  test('is that of the scratch and of the frames, each once, but of none that is being sent', async () => {
+    const region = testRegion(noise(256));
+    const capture = newCapture([region], new MarksTracker([region]), {
+      slots: 3,
+      maxPayloadBytes: 64 * 4096,
+    });
+    const { frame } = await capture.capture({ maxPayloadBytes: 4 * 4098, maxPages: 4 });
+    const sealed = frame?.bytes.slice();
+    const provided = () => {
+      let times = 0;
+      while (capture.provide()) times++;
+      return times;
+    };
+    expect(provided()).toBe(1 + 2);
+    expect(frame?.bytes).toEqual(sealed);
+    frame?.release();
+    expect(provided()).toBe(1);
+    const [rest] = await captureAll(capture);
+    expect(rest?.pages.map(({ page }) => page)).toContain(4);
+  });
+
+  test('is no more than the pages could fill', () => {
+    const region = testRegion(noise(8));
+    const capture = newCapture([region], new MarksTracker([region]));
+    expect([capture.provide(), capture.provide(), capture.provide()]).toEqual([true, true, false]);
+  });
+});
