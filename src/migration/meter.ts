@@ -22,9 +22,13 @@ interface Sent extends LeavingFrame {
 const bulkBytes = 32 * 1024;
 /** Payload of frames before the link is known: enough to measure it, and soon over where it is slow. */
 const firstFrameBytes: number = bulkBytes;
-/** In flight may be so many times what the link is known to carry in a round trip; and while it was not seen full yet. */
-const gain = 1.25;
-const startupGain = 2.5;
+/**
+ * In flight may be so many times what the link is known to carry in its smallest round trip (as BBR's cwnd_gain): where round trips take longer than
+ * that, because delay varies or an end has other things to do, less would be measured for what the link carries, and then less be in flight, and so on.
+ */
+const gain = 2;
+/** And so many frames, whatever they take. */
+const leastFrames = 4;
 /** An acknowledgement of fewer pages says little about what one costs. */
 const manyPages = 16;
 const smoothing = 0.2;
@@ -52,12 +56,13 @@ export class Meter {
   #rate: number | undefined;
   #appliedMsPerPage = 0;
   #minRttMs = Number.POSITIVE_INFINITY;
-  readonly #startup = new Startup();
+  readonly #startup: Startup;
 
   constructor(clock: Clock, channels = 1) {
     this.#clock = clock;
     const ackedAt = clock.now();
     this.#ackedAt = ackedAt;
+    this.#startup = new Startup(leastFrames * firstFrameBytes * channels);
     this.#channels = Array.from({ length: channels }, () => ({ sent: [], inFlight: 0, ackedAt }));
   }
 
@@ -78,7 +83,7 @@ export class Meter {
   /** Bytes a second that the link may carry: what was measured, and while it was not seen full 2.5 times the most of that; undefined before the first. */
   get mayCarry(): number | undefined {
     const rate = this.bytesPerSecond;
-    return this.isSettled || rate === undefined ? rate : startupGain * this.#startup.peak;
+    return this.isSettled || rate === undefined ? rate : this.#startup.mayCarry;
   }
 
   /** Milliseconds that a page takes, until it is acknowledged, beyond what its bytes take on the link. */
@@ -109,12 +114,10 @@ export class Meter {
     return Math.min(512 * 1024, Math.max(16 * 1024, Math.floor(worth)));
   }
 
-  /** Bytes of one channel that may be unacknowledged: its part of 1.25 x rate x RTT, of 2.5 x the highest rate yet until the link was seen full; at least four frames, at most 8 MiB. */
+  /** Bytes of one channel that may be unacknowledged: its part of 2 x rate x smallest RTT, of what `Startup` allows until the link was seen full; at least four frames, at most 8 MiB. */
   get windowBytes(): number {
-    const isOver = this.#startup.isOver;
-    const rate = isOver ? (this.bytesPerSecond ?? 0) : this.#startup.peak;
-    const product = (rate * this.rttMs * (isOver ? gain : startupGain)) / 1000;
-    return Math.min(8 * MiB, Math.max(4 * this.frameBytes, product / this.#channels.length));
+    const mostBytes = this.#mostBytes / this.#channels.length;
+    return Math.min(8 * MiB, Math.max(leastFrames * this.frameBytes, mostBytes));
   }
 
   /** Whether another frame may leave on `channel`: the last one may reach beyond the window's end, so that a window of four frames holds four. */
@@ -151,6 +154,7 @@ export class Meter {
     }
     if (first === undefined || last === undefined) return;
     this.roundTrip(now - last.at);
+    this.#startup.acknowledged(this.#ackedBytes - ackedBefore, now - last.at, this.rttMs);
     const carried = this.#ackedBytes - last.ackedBefore;
     const tookMs = now - last.since;
     if (pages >= manyPages) {
@@ -176,6 +180,12 @@ export class Meter {
 
   roundTrip(ms: number): void {
     if (ms >= 0 && ms < this.#minRttMs) this.#minRttMs = ms;
+  }
+
+  /** Bytes that may be in flight on all channels together. */
+  get #mostBytes(): number {
+    if (!this.#startup.isOver) return this.#startup.windowBytes(this.rttMs);
+    return (gain * (this.bytesPerSecond ?? 0) * this.rttMs) / 1000;
   }
 
   #of(channel: number): ChannelBooks {

@@ -7,8 +7,11 @@ const overheadBytes = 60;
 const rttMs = 20;
 
 describe('the window of a link', () => {
-  /** Round trips of a link that is never the limit: frames in flight in each, all acknowledged at its end. */
-  function framesInFlight(trips: number): { readonly frames: number; readonly bytes: number }[] {
+  /** Round trips, of `tripMs` each, of a link that is never the limit: frames in flight in each, all acknowledged at its end. */
+  function framesInFlight(
+    trips: number,
+    tripMs = rttMs,
+  ): { readonly frames: number; readonly bytes: number }[] {
     let now = 0;
     const clock: Clock = {
       now: () => now,
@@ -16,6 +19,7 @@ describe('the window of a link', () => {
       after: () => () => {},
     };
     const meter = new Meter(clock);
+    meter.roundTrip(rttMs);
     let seq = 0;
     return Array.from({ length: trips }, () => {
       let frames = 0;
@@ -24,7 +28,7 @@ describe('the window of a link', () => {
         meter.left({ seq, bytes: meter.frameBytes + overheadBytes, pages: 4, at: now });
       }
       const bytes = meter.inFlightBytes;
-      now += rttMs;
+      now += tripMs;
       meter.acknowledged(seq);
       return { frames, bytes };
     });
@@ -41,10 +45,21 @@ describe('the window of a link', () => {
     expect(most).toBeLessThanOrEqual(8 * 2 ** 20 + 512 * 1024 + overheadBytes);
   });
 
-  /** Frames through a link that carries `rate` bytes a second one after the other, each acknowledged a round trip after it passed. */
+  it('doubles in each trip that meets no queue, though some trips took less', () => {
+    const trips = framesInFlight(6, 1.4 * rttMs).map(({ bytes }) => bytes);
+    for (const [trip, bytes] of trips.slice(1).entries()) {
+      expect(bytes).toBeGreaterThanOrEqual(2 * (trips[trip] ?? Number.NaN));
+    }
+  });
+
+  /**
+   * Frames through a link that carries `rate` bytes a second one after the other, each acknowledged a round trip after it passed, and up to `laterMs`
+   * more.
+   */
   function throughLink(
     rate: number,
     frames: number,
+    laterMs = 0,
   ): { meter: Meter; fullAfterMs: number; clock: { at: number } } {
     const time = { at: 0 };
     const meter = new Meter({
@@ -54,13 +69,15 @@ describe('the window of a link', () => {
     });
     const acks: { at: number; seq: number }[] = [];
     let freeAt = 0;
+    let ackedAt = 0;
     let fullAfterMs = Number.POSITIVE_INFINITY;
     for (let seq = 1; seq <= frames; ) {
       if (meter.hasRoom(0)) {
         const bytes = meter.frameBytes + overheadBytes;
         meter.left({ seq, bytes, pages: 4, at: time.at });
         freeAt = Math.max(freeAt, time.at) + (bytes / rate) * 1000;
-        acks.push({ at: freeAt + rttMs, seq });
+        ackedAt = Math.max(ackedAt, freeAt + rttMs + (laterMs * (seq % 7)) / 6);
+        acks.push({ at: ackedAt, seq });
         seq += 1;
         continue;
       }
@@ -82,7 +99,16 @@ describe('the window of a link', () => {
       expect(meter.bytesPerSecond).toBeLessThan(1.1 * rate);
       const needed = (rate * rttMs) / 1000;
       expect(meter.windowBytes).toBeGreaterThan(Math.min(8 * 2 ** 20, needed));
-      expect(meter.windowBytes).toBeLessThan(1.5 * needed + 4 * meter.frameBytes + 1);
+      expect(meter.windowBytes).toBeLessThan(2.2 * needed + 4 * meter.frameBytes + 1);
+    },
+  );
+
+  it.each([1.25e6, 12.5e6, 60e6])(
+    'does not shrink because round trips take longer than the smallest, on a link of %d bytes a second',
+    (rate) => {
+      const { meter } = throughLink(rate, 5000, 0.8 * rttMs);
+      expect(meter.bytesPerSecond).toBeGreaterThan(0.9 * rate);
+      expect(meter.bytesPerSecond).toBeLessThan(1.2 * rate);
     },
   );
 
