@@ -94,13 +94,14 @@ export class FrameWriter {
         // It may copy from any page before it in the frame, and what they replaced goes to the ring before what it replaces.
         if (!this.#built.isEmpty) await this.#built.flush();
         if (writes.length > 0) await Promise.all(writes);
-        await this.#patched.write(target, run, first, count);
+        const patching = this.#patched.write(target, run, first, count);
+        if (patching !== undefined) await patching;
       } else {
         const building = this.#build(target, run, first, count);
         if (building !== undefined) await building;
       }
     }
-    await this.#built.flush();
+    if (!this.#built.isEmpty) await this.#built.flush();
     if (writes.length > 0) await Promise.all(writes);
     return { pages, bytes };
   }

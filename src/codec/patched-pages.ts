@@ -44,41 +44,66 @@ export class PatchedPages {
     this.#fields[patchJob.pieces / 4] = pieces;
   }
 
-  /** Carries out the patch run `run`: `count` pages from `first` on. */
-  async write(target: DestinationRegion, run: number, first: number, count: number): Promise<void> {
-    const end = first + count;
-    for (let at = first; at < end; at += this.#scratch.pages) {
-      await this.#writePart(target, run, at, Math.min(this.#scratch.pages, end - at));
-    }
-  }
-
-  async #writePart(
+  /** Carries out the patch run `run`: `count` pages from `first` on. A promise only where the region is read or written asynchronously. */
+  write(
     target: DestinationRegion,
     run: number,
     first: number,
     count: number,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
+    for (let done = 0; done < count; ) {
+      const part = Math.min(this.#scratch.pages, count - done);
+      const writing = this.#writePart(target, run, first + done, part);
+      done += part;
+      const next = done;
+      if (writing !== undefined) {
+        return writing.then(() => this.write(target, run, first + next, count - next));
+      }
+    }
+    return undefined;
+  }
+
+  #writePart(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
     const { region, byteLength } = target;
-    const stretch = { region, byteLength, first, count };
     const pages = this.#scratch.view(0, count);
-    const reading = readPages(stretch, pages, 'ERR_GUEST');
-    if (reading !== undefined) await reading;
-    const runs = this.#runs;
-    runs.put(run, 'firstPage', first);
-    runs.put(run, 'count', count);
-    runs.put(run, 'target', this.#scratch.address);
-    runs.put(run, 'hashes', target.hashes.address + first * 8);
-    this.#fields[patchJob.done / 4] = 0;
-    this.#fields[patchJob.isOpen / 4] = 0;
+    const reading = readPages({ region, byteLength, first, count }, pages, 'ERR_GUEST');
+    const build = (): Promise<void> | undefined => {
+      const runs = this.#runs;
+      runs.put(run, 'firstPage', first);
+      runs.put(run, 'count', count);
+      runs.put(run, 'target', this.#scratch.address);
+      runs.put(run, 'hashes', target.hashes.address + first * 8);
+      this.#fields[patchJob.done / 4] = 0;
+      this.#fields[patchJob.isOpen / 4] = 0;
+      return this.#build(target, run, first, count);
+    };
+    return reading === undefined ? build() : reading.then(build);
+  }
+
+  /** Builds what is left of the part that begins with page `first`, and writes the part. */
+  #build(
+    target: DestinationRegion,
+    run: number,
+    first: number,
+    count: number,
+  ): Promise<void> | undefined {
+    const record = this.#runs.addressOf(run);
     for (;;) {
-      const pieces = this.#arena.kernels.patchBuild(runs.addressOf(run), this.#job, this.#secret);
+      const pieces = this.#arena.kernels.patchBuild(record, this.#job, this.#secret);
       if (pieces === 0) break;
       const fetching = this.#fetch(target, pieces);
-      if (fetching !== undefined) await fetching;
+      if (fetching !== undefined) {
+        return fetching.then(() => this.#build(target, run, first, count));
+      }
     }
     target.noteWritten(first, count);
-    const writing = writePages(stretch, pages);
-    if (writing !== undefined) await writing;
+    const { region, byteLength } = target;
+    return writePages({ region, byteLength, first, count }, this.#scratch.view(0, count));
   }
 
   /** Puts the pieces in place that the page under construction waits for. */
