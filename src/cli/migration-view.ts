@@ -44,6 +44,16 @@ export class MigrationView {
           `  pause given back after ${formatMs(event.elapsedMs)}: it would overrun ${formatMs(event.limitMs)}`,
         );
         return;
+      case 'interrupted':
+        this.#output.line(
+          `  interrupted: ${escapeControls(event.message)}; connecting again, the guest runs on here`,
+        );
+        return;
+      case 'resumed':
+        this.#output.line(
+          `  connected again after ${formatMs(event.outageMs)}: ${formatCount(event.lostPages)} pages may be lost and go again`,
+        );
+        return;
       case 'switchover':
         this.#output.line(switchoverLine(event));
         return;

@@ -16,6 +16,7 @@ import { addTrust, leavesHere, readTrust, type TrustArguments } from './trust-op
 interface ReceiveOptions extends TrustArguments {
   readonly tokenUses: number;
   readonly tokenTtl: number;
+  readonly maxOutage?: number;
   readonly listen: readonly [Address, ...Address[]];
   readonly out?: string;
   readonly outDir?: string;
@@ -48,6 +49,11 @@ export function addReceive(program: Command): void {
     .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
     .option('--keep-partial', 'keep what arrived of an image that did not complete')
     .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
+    .option(
+      '--max-outage <SECONDS>',
+      'how long to keep what arrived for a source that was cut off (default: 60)',
+      parseCount,
+    )
     .option('--token-uses <N>', 'images a token is good for; 0: any number', parseCount, 1)
     .option('--token-ttl <MINUTES>', 'how long it lets them begin; 0: always', parseCount, 15)
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
@@ -135,6 +141,7 @@ function startListening(
       accept: (offer) => landing.make(offer),
       maxImageBytes: options.maxImage,
       ...trust,
+      ...(options.maxOutage === undefined ? {} : { maxOutageMs: options.maxOutage * 1000 || 1 }),
       tokenUses: options.tokenUses || Number.POSITIVE_INFINITY,
       tokenTtlMs: options.tokenTtl * minuteMs || Number.POSITIVE_INFINITY,
       ...(options.journal === undefined ? {} : { journal: options.journal }),

@@ -35,6 +35,7 @@ interface SendOptions extends TrustArguments {
   readonly connections?: number;
   readonly workers?: number;
   readonly retries: number;
+  readonly maxOutage?: number;
   readonly record?: string;
   readonly json?: true;
 }
@@ -58,6 +59,7 @@ export function addSend(program: Command): void {
     .option('--bytes-per-second <N>', 'ceiling for live rounds, as in 10M', parseRate)
     .option('--connections <N>', 'TCP connections that carry pages, 1 to 16', parseConnections)
     .option('--workers <N>', 'threads that read and encode it, 0 to 16', parseWorkers)
+    .option('--max-outage <SECONDS>', 'how long to reconnect and go on (default: 30)', parseCount)
     .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
     .option('--json', 'events as NDJSON on stdout')
@@ -144,12 +146,13 @@ async function openFile(file: string, options: SendOptions): Promise<FileGuest> 
 }
 
 function engineOptions(options: SendOptions): MigrateOptions {
-  const { maxDowntime, bytesPerSecond, connections, workers } = options;
+  const { maxDowntime, bytesPerSecond, connections, workers, maxOutage } = options;
   return {
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(connections === undefined ? {} : { connections }),
     ...(workers === undefined ? {} : { workers }),
+    ...(maxOutage === undefined ? {} : { maxOutageMs: maxOutage * 1000 }),
   };
 }
 

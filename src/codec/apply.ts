@@ -70,6 +70,7 @@ export class ApplyEngine {
   readonly #runs: RunRecords;
   readonly #rereadScratch: PageScratch;
   readonly #writer: FrameWriter;
+  readonly #ring: PatchRing | undefined;
   readonly #ringBytes: number;
   readonly #bases: ('zero' | 'unknown')[];
   /** Ascending by id, as the kernel wants them. */
@@ -103,6 +104,7 @@ export class ApplyEngine {
     this.#runs = new RunRecords(arena);
     this.#rereadScratch = new PageScratch(arena, rereadPagesAtOnce);
     const ring = options.patches === true ? new PatchRing(arena) : undefined;
+    this.#ring = ring;
     this.#ringBytes = ring === undefined ? 0 : RING_BYTES;
     this.#writer = new FrameWriter(arena, this.#runs, key, ring);
     this.#pool = new AreaPool(arena);
@@ -165,6 +167,11 @@ export class ApplyEngine {
       this.#isApplying = false;
       this.#changes++;
     }
+  }
+
+  /** Another connection begins: patches copy from nothing that older ones replaced. */
+  clearRing(): void {
+    this.#ring?.empty();
   }
 
   /** XXH3-64 of `bytes`, where they stand if that is in this engine's memory: for the checksums of frames. */

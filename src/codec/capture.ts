@@ -249,6 +249,11 @@ export class CaptureEngine {
     return this.#window.provide() || this.#slots.provide(frames);
   }
 
+  /** Another connection begins: the ring is empty at both ends (docs/protocol.md, section 4). */
+  clearRing(): void {
+    this.#patches?.clear();
+  }
+
   /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */
   takeBack(frame: CapturedFrame): void {
     this.forget(frame.copyTable());

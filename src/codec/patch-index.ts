@@ -98,6 +98,11 @@ export class PatchIndex extends PatchRing {
   rewind(pushes: number): void {
     if (pushes === this.pushes) return;
     this.fields[patchState.pushes / 4] = pushes;
+    this.clear();
+  }
+
+  /** Nothing that stands in the ring is copied from any more. Its numbers go on: what is known of older pushes stays older. */
+  clear(): void {
     this.fields[patchState.filled / 4] = 0;
   }
 }

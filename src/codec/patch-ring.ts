@@ -11,6 +11,7 @@ export class PatchRing {
   /** Of its `patchState`. */
   readonly state: number;
   protected readonly fields: Uint32Array;
+  readonly #ring: Uint8Array;
 
   /** Bytes of arena taken. Untouched they cost address space only. */
   static readonly byteLength: number = RING_BYTES + patchState.byteLength + 4 * 64;
@@ -20,5 +21,13 @@ export class PatchRing {
     this.fields = arena.u32(this.state, patchState.byteLength / 4);
     this.fields[patchState.ring / 4] = arena.alloc(RING_BYTES + 64, 64);
     this.fields[patchState.ringPages / 4] = RING_PAGES;
+    this.#ring = arena.bytes(this.fields[patchState.ring / 4] ?? 0, RING_BYTES);
+  }
+
+  /** As at first. */
+  empty(): void {
+    if (this.fields[patchState.pushes / 4] !== 0) this.#ring.fill(0);
+    this.fields[patchState.pushes / 4] = 0;
+    this.fields[patchState.filled / 4] = 0;
   }
 }

@@ -42,6 +42,12 @@ export class AppliedChannels {
     });
   }
 
+  /** The source begins its channels anew; their frames are counted from 1 again. */
+  restart(): void {
+    this.#awaited = undefined;
+    for (const channel of this.#applied.keys()) this.#on(channel).finalSeq = 0;
+  }
+
   #look(): void {
     const awaited = this.#awaited;
     const isHere = awaited?.finalSeqs.every(

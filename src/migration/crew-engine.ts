@@ -1,6 +1,7 @@
 import type { Capture, DirtyRun } from '../codec/capture-options.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { RegionChange } from '../codec/region-changes.js';
+import { runsOfTable } from '../codec/run-table.js';
 import { checksum } from '../core/checksum.js';
 import { DirtyBitmap } from '../memory/bitmap.js';
 import { leafCountOf, leafOf, pageCountOf } from '../memory/pages.js';
@@ -178,6 +179,17 @@ export class CrewEngine implements PageEngine {
 
   takeBack(frame: CapturedFrame): void {
     this.#members.some((member) => member.takeBack(frame));
+  }
+
+  /** Once nothing is under way. Pages of regions that are no more are left out. */
+  forget(table: Uint8Array): void {
+    for (const { region, first, count } of runsOfTable(table)) {
+      if (!this.#regions.list.some(({ region: known }) => known.id === region)) continue;
+      this.repair(
+        region,
+        Array.from({ length: count }, (_, index) => first + index),
+      );
+    }
   }
 
   repair(regionId: number, pages: readonly number[]): void {

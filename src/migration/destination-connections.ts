@@ -25,6 +25,8 @@ export class DestinationConnections {
   #link: Link | undefined;
   #attempt = 0;
   #capabilities = 0;
+  /** Until the HELLO of the newest connection is answered nothing else is said on it: what is still being done was asked on another. */
+  #isAnswered = false;
 
   constructor(deps: DestinationConnectionsDeps) {
     this.#deps = deps;
@@ -46,24 +48,19 @@ export class DestinationConnections {
     return (this.#capabilities & (channels | patches)) === channels;
   }
 
-  /** Takes over a connection that said HELLO, and answers. Throws if its attempt is not newer than the last, or would bring pages again. */
-  take(link: Link, hello: Hello, standing: SessionStanding, lastAppliedSeq: number): void {
+  /** Takes over a connection that said HELLO; it is answered with `answer`. Throws if its attempt is not newer than the last. */
+  take(link: Link, hello: Hello): void {
     if (hello.attempt <= this.#attempt) {
       throw new FerryError(
         'ERR_UNEXPECTED_MESSAGE',
         `attempt ${hello.attempt} after attempt ${this.#attempt}`,
       );
     }
-    if (hello.role === 'main' && this.#attempt > 0) {
-      throw new FerryError(
-        'ERR_UNSUPPORTED',
-        'pages cannot go on after a cut; the session is only open to be asked',
-      );
-    }
     const older = this.#link;
     this.#capabilities = hello.capabilities & ourCapabilities;
     this.#attempt = hello.attempt;
     this.#link = link;
+    this.#isAnswered = false;
     older?.destroy();
     for (const pages of this.#forgetPages()) pages.destroy();
     link.handlers = {
@@ -77,7 +74,12 @@ export class DestinationConnections {
         this.#deps.onClosed(orderly);
       },
     };
-    greet(link, this.#capabilities, standing, lastAppliedSeq);
+  }
+
+  /** Answers the HELLO of the connection taken last. */
+  answer(standing: SessionStanding, lastAppliedSeq: number): void {
+    this.#isAnswered = true;
+    if (this.#link !== undefined) greet(this.#link, this.#capabilities, standing, lastAppliedSeq);
   }
 
   /** Takes a page channel of the attempt under way, and answers. ERR_UNEXPECTED_MESSAGE for one of another attempt, or that is there already; ERR_UNSUPPORTED. */
@@ -117,8 +119,8 @@ export class DestinationConnections {
   }
 
   send(message: Message, channel = 0): void {
-    const link = channel === 0 ? this.#link : this.#pages.get(channel);
-    link?.send(message);
+    if (channel !== 0) this.#pages.get(channel)?.send(message);
+    else if (this.#isAnswered) this.#link?.send(message);
   }
 
   /** Closes the control channel, and behind it the page channels: whoever reads their end has read what was said before it. */

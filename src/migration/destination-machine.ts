@@ -12,6 +12,7 @@ import {
   stay,
 } from './destination-states.js';
 import { sameDigest } from './digest.js';
+import { isLinkFault } from './link-fault.js';
 
 /** How often a mismatch is repaired before it is a failure. */
 const maxRepairs = 1;
@@ -80,11 +81,15 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
       };
     case 'closed':
       return onClosed(state, event.error);
+    case 'returned':
+      return onReturned(state);
     case 'asked':
       return onAsked(state);
     case 'gave-up-waiting':
-      if (state.phase !== 'ready' || state.connected) return stay(state);
-      return discarded(new FerryError('ERR_SOURCE_LOST', 'the source never said COMMIT or ABORT'));
+      if (state.phase !== 'interrupted' && (state.phase !== 'ready' || state.connected)) {
+        return stay(state);
+      }
+      return discarded(new FerryError('ERR_SOURCE_LOST', 'the source did not come back'));
     case 'resolved':
       return onResolved(state, event.verdict);
     default:
@@ -152,6 +157,9 @@ function onPages(
     case 'gathering':
       if (seq > (state.prepare.finalSeqs[channel] ?? 0)) break;
       return also(state, { do: 'apply', message });
+    case 'interrupted':
+      // Behind another channel's loss: it counts as lost as well.
+      return stay(state);
     case 'aborted':
     case 'start-failed':
       // What was under way when we gave up.
@@ -242,6 +250,19 @@ function onBroken(state: DestinationState, error: FerryError): DestinationStep {
 
 function onClosed(state: DestinationState, error: FerryError): DestinationStep {
   switch (state.phase) {
+    case 'receiving':
+    case 'gathering':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+      if (!isLinkFault(error)) return discarded(error);
+      // Where only a page channel is lost the others go too: the source begins all of them anew.
+      return {
+        state: { phase: 'interrupted' },
+        effects: [{ do: 'close' }, { do: 'await-source' }],
+      };
+    case 'interrupted':
+      return stay(state);
     case 'ready':
       return also({ ...state, connected: false }, { do: 'await-source' });
     case 'starting':
@@ -252,6 +273,25 @@ function onClosed(state: DestinationState, error: FerryError): DestinationStep {
       return stay(state);
     default:
       return discarded(error);
+  }
+}
+
+/** Back to go on: a switchover that was under way is off, and its promise void, as COMMIT was not sent. What it left is cleared away by the caller. */
+function onReturned(state: DestinationState): DestinationStep {
+  switch (state.phase) {
+    case 'receiving':
+    case 'interrupted':
+    case 'gathering':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+    case 'ready':
+      return stay({ phase: 'receiving' });
+    case 'awaiting-offer':
+    case 'admitting':
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `HELLO again while ${state.phase}`);
+    default:
+      return stay(state);
   }
 }
 

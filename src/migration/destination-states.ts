@@ -13,6 +13,8 @@ export type DestinationState =
   | { readonly phase: 'awaiting-offer' }
   | { readonly phase: 'admitting' }
   | { readonly phase: 'receiving' }
+  /** The connection is lost; what is here is kept for the source to come back to. */
+  | { readonly phase: 'interrupted' }
   /** PREPARE is here, and frames on page channels that it counts are not. */
   | { readonly phase: 'gathering'; readonly prepare: Prepare; readonly repairs: number }
   | { readonly phase: 'verifying'; readonly prepare: Prepare; readonly repairs: number }
@@ -48,9 +50,11 @@ export type DestinationEvent =
   /** No instruction of the guest ran. */
   | { readonly type: 'start-failed'; readonly error: FerryError }
   | { readonly type: 'closed'; readonly error: FerryError }
+  /** The source is back on a new connection, and will go on. */
+  | { readonly type: 'returned' }
   /** The source is back on a new connection and asks. */
   | { readonly type: 'asked' }
-  /** The source of something that is only copied stayed away for too long after READY. */
+  /** The source stayed away for too long; after READY only that of something that is only copied. */
   | { readonly type: 'gave-up-waiting' }
   | { readonly type: 'resolved'; readonly verdict: 'resume' | 'abandon' };
 
@@ -79,7 +83,7 @@ export type DestinationEffect =
   | { readonly do: 'start'; readonly prepare: Prepare }
   /** Nothing of the guest stays here. */
   | { readonly do: 'discard' }
-  /** A promise without a connection: wait for the source to ask. */
+  /** No connection: wait for the source to come back. */
   | { readonly do: 'await-source' }
   | { readonly do: 'close' };
 
@@ -95,6 +99,7 @@ export function standingOf(state: DestinationState): SessionStanding {
     case 'admitting':
       return 'new';
     case 'receiving':
+    case 'interrupted':
     case 'gathering':
     case 'verifying':
     case 'repairing':

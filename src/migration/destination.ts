@@ -13,6 +13,7 @@ import {
 import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
+import { lossOf } from './link-fault.js';
 import type { SessionOwner } from './session-owner.js';
 
 /** @internal */
@@ -20,6 +21,8 @@ export interface DestinationDeps
   extends Omit<GuestHostDeps, 'patches' | 'lz4' | 'channels' | 'rehearsals'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
+  /** How long a source may stay away before COMMIT; after READY, that of something only copied. Milliseconds; default: `defaultMaxOutageMs`. */
+  readonly maxOutageMs?: number | undefined;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
   readonly maxConnections?: number | undefined;
   /** Whose the session is; undefined where nobody was proved. */
@@ -54,8 +57,8 @@ export interface Arrival {
 
 /** Connections one migration may have, unless the listener says otherwise. */
 export const defaultMaxConnections = 8;
-/** How long the source of something only copied may stay away after READY. */
-const copiedPromiseMs = 5000;
+/** How long a source may stay away: longer than it tries to come back. */
+export const defaultMaxOutageMs = 60_000;
 
 /** Binds the destination machine of one session to a guest and to the connection of the moment. @internal */
 export class DestinationDriver {
@@ -78,7 +81,7 @@ export class DestinationDriver {
     this.#connections = new DestinationConnections({
       onMessage: (message, seq) => this.#onMessage(message, seq),
       onPagesMessage: (channel, message, seq) => this.#onPagesMessage(channel, message, seq),
-      onLost: (error) => this.#dispatch({ type: 'closed', error }),
+      onLost: (error) => this.#dispatch({ type: 'closed', error: lossOf(error) }),
       onPagesLost: (error) => this.#onPagesLost(error),
       onClosed: (orderly) => this.onClosed(orderly),
     });
@@ -105,10 +108,36 @@ export class DestinationDriver {
   }
 
   /** Takes over a connection whose HELLO named this session. Throws if its attempt is not newer than the last. */
-  attach(link: Link, hello: Hello): void {
-    const lastAppliedSeq = this.#effects?.host.receiver.channels.finalSeq(0) ?? 0;
-    this.#connections.take(link, hello, standingOf(this.#state), lastAppliedSeq);
+  attach(link: Link, hello: Hello): void | Promise<void> {
+    const host = this.#effects?.host;
+    if (hello.role === 'main' && host !== undefined) return this.#goOn(link, hello, host);
+    this.#connections.take(link, hello);
+    const lastAppliedSeq = host?.receiver.channels.finalSeq(0) ?? 0;
+    this.#connections.answer(standingOf(this.#state), lastAppliedSeq);
     if (hello.role === 'ask') this.#dispatch({ type: 'asked' });
+  }
+
+  /** The source is back, before COMMIT. Nothing it says is heard before all that it said on older connections is done with. */
+  async #goOn(link: Link, hello: Hello, host: GuestHost): Promise<void> {
+    this.#connections.take(link, hello);
+    this.#cancelTimer();
+    await this.#dispatch({ type: 'returned' });
+    let lastAppliedSeq: number;
+    try {
+      lastAppliedSeq = await host.restart();
+    } catch (error) {
+      return this.#broken(error);
+    }
+    // Lost again, or followed by another, meanwhile.
+    if (this.#connections.link !== link) return;
+    this.#receiveOn(link, host);
+    this.#connections.answer(standingOf(this.#state), lastAppliedSeq);
+  }
+
+  #receiveOn(link: Link, { receiver: { engine } }: GuestHost): void {
+    const [area] = engine.receiveAreas;
+    if (area !== undefined) link.receiveInto(area);
+    link.checksumOf = (bytes) => engine.checksum(bytes);
   }
 
   /** Takes a connection that brings pages beside the control channel. Throws the FerryError to refuse it with. */
@@ -160,7 +189,9 @@ export class DestinationDriver {
 
   /** Until the promise is given a lost page channel ends the attempt as a cut does; then it has nothing more to bring. */
   #onPagesLost(error: FerryError): void {
-    if (standingOf(this.#state) === 'receiving') this.#dispatch({ type: 'closed', error });
+    if (standingOf(this.#state) === 'receiving') {
+      this.#dispatch({ type: 'closed', error: lossOf(error) });
+    }
   }
 
   #broken(error: unknown): void | Promise<void> {
@@ -240,14 +271,9 @@ export class DestinationDriver {
       send: (message, channel) => this.#connections.send(message, channel),
       feed: (event) => this.#dispatch(event),
     });
-    const { engine } = host.receiver;
     const { link } = this.#connections;
-    const [area] = engine.receiveAreas;
-    if (link !== undefined && area !== undefined) {
-      link.receiveInto(area);
-      link.checksumOf = (bytes) => engine.checksum(bytes);
-    }
-    this.#dispatch({ type: 'admitted', bases: engine.bases() });
+    if (link !== undefined) this.#receiveOn(link, host);
+    this.#dispatch({ type: 'admitted', bases: host.receiver.engine.bases() });
   }
 
   #discard(): void {
@@ -260,9 +286,10 @@ export class DestinationDriver {
   }
 
   #awaitSource(): void {
-    if (this.#offer?.handsOver === false) {
-      this.#cancelTimer();
-      this.#cancelTimer = this.#deps.clock.after(copiedPromiseMs, () => {
+    this.#cancelTimer();
+    if (this.#offer?.handsOver === false || this.#state.phase === 'interrupted') {
+      const { clock, maxOutageMs = defaultMaxOutageMs } = this.#deps;
+      this.#cancelTimer = clock.after(maxOutageMs, () => {
         this.#dispatch({ type: 'gave-up-waiting' });
       });
       return;

@@ -9,6 +9,7 @@ export type SourcePhase =
   | 'stop-and-copy'
   | 'preparing'
   | 'retreating'
+  | 'reconnecting'
   | 'committed'
   | 'in-doubt'
   | 'aborting'
@@ -106,6 +107,8 @@ export interface MigrationReport {
   readonly bytesPerSecond: number | null;
   readonly rttMs: number;
   readonly retreats: number;
+  /** Connections that were lost before COMMIT and made again. */
+  readonly interruptions: number;
   /** Highest share of its speed that was taken from the guest. */
   readonly throttle: number;
   /** User plus system time of this process, milliseconds; other work in the process counts too. */
@@ -142,6 +145,10 @@ export type MigrationEvent =
     }
   | { readonly type: 'stalled'; readonly action: string }
   | { readonly type: 'retreated'; readonly elapsedMs: number; readonly limitMs: number }
+  /** The connection is lost; the guest runs on here, and it is made again. */
+  | { readonly type: 'interrupted'; readonly code: FerryErrorCode; readonly message: string }
+  /** Pages go on. `lostPages`: those whose frames may not have arrived. */
+  | { readonly type: 'resumed'; readonly outageMs: number; readonly lostPages: number }
   | {
       readonly type: 'switchover';
       readonly predictedDowntimeMs: number | null;

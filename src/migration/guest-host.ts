@@ -102,6 +102,19 @@ export class GuestHost {
     });
   }
 
+  /** The source is back before COMMIT. Once everything that came before is done: undoes `load`, and begins channels and rehearsals anew. Gives the seq of the control channel that was applied last. */
+  restart(): Promise<number> {
+    const { receiver } = this;
+    return receiver.afterAll(async () => {
+      const lastAppliedSeq = receiver.channels.finalSeq(0);
+      receiver.channels.restart();
+      receiver.state.restart();
+      receiver.engine.clearRing();
+      await this.#letGo();
+      return lastAppliedSeq;
+    });
+  }
+
   /** The one way to run: durably noted first, then the guest's first instruction. Throws if none ran. */
   async start(prepare: Prepare): Promise<Running> {
     const { clock, journal, session } = this.#deps;

@@ -5,8 +5,10 @@ import type { Link } from './link.js';
 
 export interface InquiryDeps {
   readonly clock: Clock;
-  /** Opens a new connection of this session that only asks. */
-  readonly connect: () => Promise<Link>;
+  /** Opens a new connection of this session: one that only asks, or one that goes on. */
+  readonly connect: (role: 'ask' | 'main') => Promise<Link>;
+  /** From 0 to 1. Default: Math.random. */
+  readonly random?: () => number;
 }
 
 const firstBackoffMs = 50;
@@ -15,7 +17,7 @@ const longestBackoffMs = 2000;
 const releaseTimeoutMs = 2000;
 const answerTimeoutMs = 1000;
 
-/** The source's way back to a destination it lost: to ask how a COMMIT ended, or to say that there will be none. */
+/** The source's way back to a destination it lost: to go on, to ask how a COMMIT ended, or to say that there will be none. */
 export class Inquiry {
   readonly #deps: InquiryDeps;
   #backoffMs = firstBackoffMs;
@@ -24,17 +26,27 @@ export class Inquiry {
     this.#deps = deps;
   }
 
-  /** Connects again, with backoff, for as long as `wanted` says so. True once connected. */
-  async reconnect(wanted: () => boolean): Promise<boolean> {
-    for (;;) {
+  /** Connects again, with backoff, for as long as `wanted` says so, and `most` times. True once connected. */
+  async reconnect(
+    role: 'ask' | 'main',
+    wanted: () => boolean,
+    most: number = Number.POSITIVE_INFINITY,
+  ): Promise<boolean> {
+    for (let tries = 0; tries < most; tries++) {
       await this.#backOff();
       if (!wanted()) return false;
-      const connected = await this.#deps.connect().then(
+      const connected = await this.#deps.connect(role).then(
         () => true,
         () => false,
       );
       if (connected) return true;
     }
+    return false;
+  }
+
+  /** All is well again: the next way back begins at once. */
+  rested(): void {
+    this.#backoffMs = firstBackoffMs;
   }
 
   /** Best effort: a destination that gave READY keeps its copy until it hears COMMIT or ABORT. */
@@ -48,13 +60,15 @@ export class Inquiry {
     }
   }
 
+  /** Not all at the same moment, where many lost the same destination. */
   async #backOff(): Promise<void> {
-    await sleep(this.#deps.clock, this.#backoffMs);
+    const { clock, random = Math.random } = this.#deps;
+    await sleep(clock, this.#backoffMs * (0.5 + random() / 2));
     this.#backoffMs = Math.min(longestBackoffMs, this.#backoffMs * 2);
   }
 
   async #tellAbort(reason: FerryError): Promise<boolean> {
-    const link = await this.#deps.connect();
+    const link = await this.#deps.connect('ask');
     const { code, message: text } = reason;
     const told = await new Promise<boolean>((resolve) => {
       const cancel = this.#deps.clock.after(answerTimeoutMs, () => resolve(false));

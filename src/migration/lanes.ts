@@ -3,6 +3,7 @@ import type { Message, RegionChange, StateChunk, StateDelta } from '../protocol/
 import type { Clock } from './clock.js';
 import type { Link, PagesFrame } from './link.js';
 import type { Meter } from './meter.js';
+import { type Lost, Unacknowledged } from './unacknowledged.js';
 
 /** Frames of one channel that may stand in the engine's memory: as many as it has slots for. */
 const mostHeldFrames = 8;
@@ -14,17 +15,23 @@ const regionBytes = 64;
 /** What a piece of state takes besides its bytes. */
 const stateBytes = 64;
 
+/** A frame that can say which pages it holds. */
+export interface TabledFrame extends PagesFrame {
+  copyTable(): Uint8Array;
+}
+
 interface Lane {
   /** Undefined while it is being opened. */
   link: Link | undefined;
   finalSeq: number;
+  readonly unacknowledged: Unacknowledged;
 }
 
 /** The channels that pages leave on: the control channel, and those beside it that are opened once pages may be sent. */
 export class Lanes {
   readonly #meter: Meter;
   readonly #clock: Clock;
-  readonly #control: Link;
+  #control: Link;
   readonly #lanes: readonly Lane[];
   #last = 0;
   #woken: () => void = () => {};
@@ -33,7 +40,11 @@ export class Lanes {
     this.#meter = meter;
     this.#clock = clock;
     this.#control = control;
-    this.#lanes = Array.from({ length: channels }, () => ({ link: undefined, finalSeq: 0 }));
+    this.#lanes = Array.from({ length: channels }, () => ({
+      link: undefined,
+      finalSeq: 0,
+      unacknowledged: new Unacknowledged(),
+    }));
     this.open(0, control);
   }
 
@@ -44,6 +55,32 @@ export class Lanes {
     lane.link = link;
     link.onSign = () => this.#woken();
     this.#woken();
+  }
+
+  /** All frames of `channel` up to `seq` were applied. */
+  acknowledged(channel: number, seq: number): void {
+    this.#lane(channel).unacknowledged.acknowledged(seq);
+    this.#meter.acknowledged(seq, channel);
+  }
+
+  /**
+   * The connections are lost, and `control` takes the place of the first one; the others will be opened again. Gives what was sent and may not have
+   * arrived: all that was not acknowledged, of the control channel what lies behind `appliedSeq`.
+   */
+  reopen(control: Link, appliedSeq: number): Lost {
+    this.#lane(0).unacknowledged.acknowledged(appliedSeq);
+    const lost = this.#lanes.map(({ unacknowledged }) => unacknowledged.take());
+    for (const lane of this.#lanes) {
+      lane.link = undefined;
+      lane.finalSeq = 0;
+    }
+    this.#meter.cut();
+    this.#control = control;
+    this.open(0, control);
+    return {
+      tables: lost.flatMap(({ tables }) => tables),
+      changes: lost.flatMap(({ changes }) => changes),
+    };
   }
 
   get isOpen(): boolean {
@@ -71,17 +108,28 @@ export class Lanes {
     return seq;
   }
 
-  sendPages(channel: number, frame: PagesFrame, pages: number, round: number): void {
+  sendPages(channel: number, frame: TabledFrame, pages: number, round: number): void {
     const lane = this.#lane(channel);
     const bytes = frame.bytes.byteLength;
     const at = this.#clock.now();
-    lane.finalSeq = lane.link?.sendPages(frame, round) ?? 0;
+    const { link } = lane;
+    if (link?.open !== true) {
+      // It will be sent again on the connection to come.
+      lane.unacknowledged.pages(Number.POSITIVE_INFINITY, frame.copyTable());
+      frame.release();
+      return;
+    }
+    const table = frame.copyTable();
+    lane.finalSeq = link.sendPages(frame, round);
+    lane.unacknowledged.pages(lane.finalSeq, table);
     this.#meter.left({ seq: lane.finalSeq, bytes, pages, at }, channel);
   }
 
   sendRegion(change: RegionChange, round: number): void {
     const at = this.#clock.now();
+    const isOpen = this.isOpen;
     const seq = this.sendCounted(change, round);
+    this.#lane(0).unacknowledged.region(isOpen ? seq : Number.POSITIVE_INFINITY, change);
     this.#meter.left({ seq, bytes: regionBytes, pages: 0, at });
   }
 

@@ -10,7 +10,7 @@ import {
   type TcpListener,
 } from '../transport/index.js';
 import { systemClock } from './clock.js';
-import { type Arrival, defaultMaxConnections } from './destination.js';
+import { type Arrival, defaultMaxConnections, defaultMaxOutageMs } from './destination.js';
 import { EventStream } from './event-stream.js';
 import { defaultInvitation, Invitation } from './invitation.js';
 import { fileJournal } from './journal.js';
@@ -53,6 +53,8 @@ export interface ListenOptions extends TrustOptions {
   readonly maxStateBytes?: number;
   /** Migrations taken at a time. Default 16. */
   readonly maxSessions?: number;
+  /** How long what arrived is kept for a source whose connection was lost before COMMIT, milliseconds. Default 60,000. */
+  readonly maxOutageMs?: number;
   /** Connections one migration may have, 1 to 16. Default 8. */
   readonly maxConnections?: number;
   /** A file that remembers which sessions were started, so that a restarted process can still answer a source in doubt. */
@@ -92,15 +94,22 @@ export interface Listener extends AsyncDisposable, AsyncIterable<ListenEvent> {
   close(): Promise<void>;
 }
 
+/** Timers end at 2^31 ms. */
+const longestOutageMs = 1_000_000_000;
 const GiB = 1024 * 1024 * 1024;
 const MiB = 1024 * 1024;
 
 /** Listens for migrations. ERR_IO if an address cannot be listened on. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, accept, insecure = false, journal, watch } = options;
-  const { maxConnections = defaultMaxConnections } = options;
+  const { maxConnections = defaultMaxConnections, maxOutageMs = defaultMaxOutageMs } = options;
   if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > maxChannels) {
     throw new RangeError(`maxConnections must be 1 to ${maxChannels}, got ${maxConnections}`);
+  }
+  if (!(maxOutageMs > 0 && maxOutageMs <= longestOutageMs)) {
+    throw new RangeError(
+      `maxOutageMs must be above 0 and at most ${longestOutageMs}, got ${maxOutageMs}`,
+    );
   }
   const places = [{ host, port }, ...(options.addresses ?? [])];
   const credentials = credentialsOf(options);
@@ -117,6 +126,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     journal: journal === undefined ? undefined : fileJournal(journal),
     maxSessions: options.maxSessions ?? 16,
     maxConnections,
+    maxOutageMs,
     invitation,
     tap: watch?.tap,
     onStep: watch?.onStep,

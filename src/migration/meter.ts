@@ -178,6 +178,18 @@ export class Meter {
     books.ackedAt = now;
   }
 
+  /** The connections are lost: nothing is in flight any more. What the link carried is still the best guess. */
+  cut(): void {
+    const now = this.#clock.now();
+    this.#inFlight = 0;
+    this.#ackedAt = now;
+    for (const books of this.#channels) {
+      books.sent.length = 0;
+      books.inFlight = 0;
+      books.ackedAt = now;
+    }
+  }
+
   roundTrip(ms: number): void {
     if (ms >= 0 && ms < this.#minRttMs) this.#minRttMs = ms;
   }

@@ -48,6 +48,13 @@ export interface MigrateOptions {
   readonly workers?: number;
   /** Share of the thread the engine takes while a guest runs on it, 0.01 to 1. Default 0.3; 1 for guests that are only copied. */
   readonly cpuShare?: number;
+  /**
+   * How long a connection lost before COMMIT is made again, and pages go on where they were, milliseconds; the guest runs here meanwhile. 0: not at all.
+   * Default 30,000.
+   */
+  readonly maxOutageMs?: number;
+  /** How often that is tried without success before it is given up. Default: as often as `maxOutageMs` allows. */
+  readonly maxReconnects?: number;
   /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
   readonly outcomeTimeoutMs?: number;
   /** Cancels until COMMIT was sent; the source guest keeps running. */
@@ -90,6 +97,8 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
     checksum: oneOf('checksum', options.checksum ?? 'auto', ['auto', 'always', 'never']),
     workers: workersOf(options),
     cpuShare: options.cpuShare === undefined ? undefined : share('cpuShare', options.cpuShare),
+    maxOutageMs: outage(options.maxOutageMs ?? 30_000),
+    maxReconnects: wholeCount('maxReconnects', options.maxReconnects),
     outcomeTimeoutMs: milliseconds('outcomeTimeoutMs', options.outcomeTimeoutMs ?? 5000),
   });
 }
@@ -131,6 +140,17 @@ function workersOf({ workers = 0, patches }: MigrateOptions): number {
 function milliseconds(name: string, value: number): number {
   if (positive(name, value) > longestMs) {
     throw new RangeError(`${name} must be at most ${longestMs}, got ${value}`);
+  }
+  return value;
+}
+
+function outage(value: number): number {
+  return value === 0 ? 0 : milliseconds('maxOutageMs', value);
+}
+
+function wholeCount(name: string, value = Number.POSITIVE_INFINITY): number {
+  if (value !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(value) && value >= 0)) {
+    throw new RangeError(`${name} must be a whole number, got ${value}`);
   }
   return value;
 }

@@ -25,6 +25,8 @@ const greetingTimeoutMs = 10_000;
 export class PageChannels {
   readonly #deps: PageChannelsDeps;
   readonly #greeting = new Set<number>();
+  /** Counts attempts: what an earlier one still tells is no news. */
+  #attempt = 0;
   #cancelTimer: () => void = () => {};
 
   constructor(deps: PageChannelsDeps) {
@@ -38,10 +40,12 @@ export class PageChannels {
     if ((capabilities & capability.channels) === 0) {
       throw new FerryError('ERR_UNSUPPORTED', 'the destination takes pages on one connection only');
     }
+    this.#attempt += 1;
+    const attempt = this.#attempt;
     for (let channel = 1; channel < connections; channel++) {
       this.#greeting.add(channel);
       this.#deps.links.openPages(channel).catch((error: unknown) => {
-        onLost(asFerryError(error, 'ERR_CONNECTION_LOST'));
+        if (this.#attempt === attempt) onLost(asFerryError(error, 'ERR_CONNECTION_LOST'));
       });
     }
     this.#cancelTimer = clock.after(greetingTimeoutMs, () => {
@@ -51,7 +55,9 @@ export class PageChannels {
 
   /** Nothing more is to be sent on them. */
   close(): void {
+    this.#attempt += 1;
     this.#cancelTimer();
+    this.#greeting.clear();
     this.#deps.links.closePages();
   }
 

@@ -23,6 +23,8 @@ export interface PageEngine {
   /** `paused`: nobody else wants the thread. */
   capture(order: CaptureBudget & { readonly paused: boolean }): Promise<Capture>;
   takeBack(frame: CapturedFrame): void;
+  /** See `CaptureEngine.forget`. */
+  forget(table: Uint8Array): void;
   repair(regionId: number, pages: readonly number[]): void;
   audit(maxPages: number): Promise<void>;
   settleAudit(): Promise<void>;
@@ -35,10 +37,11 @@ export interface PageEngine {
   provide?(): boolean;
   /** Absent where every page gets a shadow at once. */
   keepShadows?(which: 'all' | 'again' | 'none'): void;
-  /** These three are absent where no patches are made. */
+  /** These are absent where no patches are made. */
   tryPatches?(costBytes: number): void;
   indexPages?(maxPages: number): number;
   renewIndex?(): boolean;
+  clearRing?(): void;
 }
 
 /** Ascending by id. */

@@ -16,6 +16,7 @@ import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { ShadowPolicy } from './shadow-policy.js';
 import { Slices } from './slices.js';
 import type { Tally } from './tally.js';
+import { pagesOf } from './unacknowledged.js';
 import { type Expected, WireSizes } from './wire-sizes.js';
 
 const controlChannel: ReadonlySet<number> = new Set([0]);
@@ -106,13 +107,27 @@ export class Pump {
 
   /** The connection of `channel` is there: its pages may leave. */
   open(channel: number, link: Link): void {
-    link.checksumOf = (bytes) => this.#engine.checksum(bytes);
-    link.sumsPages = this.#sumsPages;
+    this.#prepare(link);
     this.#lanes.open(channel, link);
   }
 
+  /** See `Lanes.reopen`: what the destination may not have will be sent again, and nothing is taken for its base. Gives the number of these pages. */
+  reopen(link: Link, appliedSeq: number): number {
+    this.#prepare(link);
+    const { tables, changes } = this.#lanes.reopen(link, appliedSeq);
+    for (const change of changes) this.announce(change);
+    for (const table of tables) this.#engine.forget(table);
+    this.#engine.clearRing?.();
+    return pagesOf(tables);
+  }
+
+  #prepare(link: Link): void {
+    link.checksumOf = (bytes) => this.#engine.checksum(bytes);
+    link.sumsPages = this.#sumsPages;
+  }
+
   acknowledged(channel: number, seq: number, rereadPages: number): void {
-    this.#meter.acknowledged(seq, channel);
+    this.#lanes.acknowledged(channel, seq);
     this.#rereadPages = rereadPages;
   }
 

@@ -73,6 +73,13 @@ export class ReceivedState {
     return arriving.bytes;
   }
 
+  /** The source is back on another connection: it rehearses anew. */
+  restart(): void {
+    this.drop();
+    this.#rehearsed = new Uint8Array();
+    this.#rehearsedCheck = checksum(this.#rehearsed);
+  }
+
   /** The switchover was given back: only what was rehearsed stays. */
   drop(): void {
     this.#arriving = undefined;

@@ -111,6 +111,8 @@ export class Receiver {
         }
         await region.grow(byteLength);
         this.engine.changeRegion(region);
+      } else if (region === undefined && byteLength < 0) {
+        // Said again behind a cut, as its source cannot know that it was heard.
       } else if (this.#guest.reshape === undefined) {
         throw new FerryError(
           'ERR_UNSUPPORTED',

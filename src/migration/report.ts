@@ -24,6 +24,7 @@ export function makeReport(facts: {
   readonly guest: Guest;
   readonly summary: TransferSummary;
   readonly meter: Meter;
+  readonly interruptions: number;
   readonly throttle: number;
   readonly totalMs: number;
   readonly cpuFrom: NodeJS.CpuUsage;
@@ -50,6 +51,7 @@ export function makeReport(facts: {
     bytesPerSecond: meter.bytesPerSecond ?? null,
     rttMs: meter.rttMs,
     retreats: summary.retreats,
+    interruptions: facts.interruptions,
     throttle: facts.throttle,
     cpuMs: (cpu.user + cpu.system) / 1000,
   };

@@ -165,7 +165,7 @@ export class Sessions {
     });
   }
 
-  #attach(driver: DestinationDriver, link: Link, hello: Hello): void {
+  #attach(driver: DestinationDriver, link: Link, hello: Hello): void | Promise<void> {
     try {
       driver.checkOwner(link, hello);
     } catch (error) {
@@ -173,11 +173,16 @@ export class Sessions {
       this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
       return;
     }
-    driver.attach(link, hello);
+    return driver.attach(link, hello);
   }
 
   /** A page channel that is refused is its own loss; the session goes on. */
   #attachPages(driver: DestinationDriver | undefined, link: Link, hello: Hello): void {
+    if (driver?.phase === 'interrupted') {
+      // Of an attempt that is over, which its source will find out by itself.
+      link.destroy();
+      return;
+    }
     try {
       if (driver === undefined) {
         throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'pages of a session that nobody here knows');

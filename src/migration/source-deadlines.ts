@@ -60,6 +60,11 @@ export class SourceDeadlines {
     this.#set(scope === 'session' ? abortedTimeoutMs : retreatTimeoutMs);
   }
 
+  /** The connection was lost `sinceMs` ago, and is being made again. */
+  awaitReturn(sinceMs: number): void {
+    this.#set(Math.max(0, this.#deps.options.maxOutageMs - sinceMs));
+  }
+
   /** How COMMIT ended is in doubt. For what is only copied it is asked for `outcomeTimeoutMs`, from the first call on. */
   awaitOutcome(): void {
     if (!this.#isCopied) return;

@@ -13,6 +13,7 @@ export interface SourceEnd {
   readonly control: GuestControl;
   readonly transfer: Transfer | undefined;
   readonly meter: Meter;
+  readonly interruptions: number;
   readonly totalMs: number;
   readonly cpuFrom: NodeJS.CpuUsage;
   /** Resolves when the destination was told what it has to hear. */
@@ -62,6 +63,7 @@ function reportOf(end: SourceEnd): MigrationReport | undefined {
     guest: end.guest,
     summary,
     meter: end.meter,
+    interruptions: end.interruptions,
     throttle: end.control.throttle,
     totalMs: end.totalMs,
     cpuFrom: end.cpuFrom,

@@ -17,6 +17,13 @@ export type SourceState =
       readonly repairs: number;
     }
   | { readonly phase: 'retreating'; readonly progress: Progress }
+  /** The connection is lost, for the reason `error`; the guest runs here. `promised`: as with 'aborting'. */
+  | {
+      readonly phase: 'reconnecting';
+      readonly progress: Progress;
+      readonly error: FerryError;
+      readonly promised: boolean;
+    }
   | { readonly phase: 'committed'; readonly digest: Uint8Array }
   | { readonly phase: 'in-doubt'; readonly digest: Uint8Array; readonly connected: boolean }
   /** `promised`: READY may have been given, so that the destination must hear of it, on another connection if need be. */
@@ -57,6 +64,10 @@ export type SourceEffect =
   | { readonly do: 'send'; readonly message: Message }
   | { readonly do: 'begin'; readonly bases: readonly ('zero' | 'unknown')[] }
   | { readonly do: 'round' }
+  /** Make the connection again, with backoff, until it is there or that took too long. */
+  | { readonly do: 'reconnect'; readonly error: FerryError }
+  /** It is there: frames the destination has not applied, of control channel frames those behind `lastAppliedSeq`, are lost. */
+  | { readonly do: 'go-on'; readonly lastAppliedSeq: number }
   | { readonly do: 'throttle'; readonly fraction: number }
   | { readonly do: 'pause'; readonly forced: boolean }
   | { readonly do: 'last-copy' }

@@ -7,6 +7,7 @@ import { beginTransfer } from './begin-transfer.js';
 import type { MigrationReport } from './events.js';
 import { GuestControl } from './guest-control.js';
 import { Inquiry } from './inquiry.js';
+import { lossOf } from './link-fault.js';
 import { Meter } from './meter.js';
 import { PageChannels } from './page-channels.js';
 import { SourceConnections } from './source-connections.js';
@@ -41,11 +42,16 @@ export class SourceDriver {
   #capabilities: number;
   #failedSide: 'source' | 'destination' | undefined;
   #farewell: Promise<void> = Promise.resolve();
+  /** When the connection was lost that is being made again. */
+  #outageFrom: number | undefined;
+  #interruptions = 0;
+  readonly #random: (bytes: number) => Uint8Array;
   #over: () => void = () => {};
 
   constructor(deps: SourceDeps) {
     const { random = randomBytes } = deps;
     this.#deps = deps;
+    this.#random = random;
     this.session = random(16);
     this.#capabilities = capabilitiesOf(deps.options);
     this.#control = new GuestControl(deps.guest);
@@ -55,9 +61,9 @@ export class SourceDriver {
       session: this.session,
       capabilities: this.#capabilities,
       onMessage: (message) => this.#onMessage(message),
-      onClosed: (error) => this.#dispatch({ type: 'closed', error }),
+      onClosed: (error) => this.#dispatch({ type: 'closed', error: lossOf(error) }),
       onPagesMessage: (channel, message) => this.#pageChannels.onMessage(channel, message),
-      onPagesClosed: (error) => this.#dispatch({ type: 'closed', error }),
+      onPagesClosed: (error) => this.#dispatch({ type: 'closed', error: lossOf(error) }),
       onRoundTrip: (ms) => this.#meter.roundTrip(ms),
     });
     this.#pageChannels = new PageChannels({
@@ -70,7 +76,8 @@ export class SourceDriver {
     });
     this.#inquiry = new Inquiry({
       clock: deps.clock,
-      connect: () => this.#connections.open('ask'),
+      connect: (role) => this.#connections.open(role),
+      random: () => (this.#random(1)[0] ?? 0) / 256,
     });
     this.#deadlines = new SourceDeadlines({
       ...deps,
@@ -188,6 +195,12 @@ export class SourceDriver {
       case 'last-copy':
         this.#transfer?.lastCopy();
         return;
+      case 'reconnect':
+        this.#reconnect(effect.error);
+        return;
+      case 'go-on':
+        this.#goOn(effect.lastAppliedSeq);
+        return;
       case 'resume':
         this.#transfer?.stop();
         this.#deadlines.cancel();
@@ -271,6 +284,40 @@ export class SourceDriver {
     }
   }
 
+  /** The guest runs here meanwhile. */
+  #reconnect({ code, message }: FerryError): void {
+    const { clock, emit, options } = this.#deps;
+    this.#pageChannels.close();
+    this.#connections.close();
+    if (this.#outageFrom === undefined) {
+      this.#outageFrom = clock.now();
+      this.#interruptions += 1;
+      emit({ type: 'interrupted', code, message });
+    }
+    this.#deadlines.awaitReturn(clock.now() - this.#outageFrom);
+    if (options.maxOutageMs === 0) return;
+    const wanted = (): boolean => this.#state.phase === 'reconnecting';
+    this.#inquiry.reconnect('main', wanted, options.maxReconnects).then((connected) => {
+      if (connected && this.#isOver) this.#connections.close();
+      if (!connected && wanted()) this.#dispatch({ type: 'gave-up-waiting' });
+    });
+  }
+
+  #goOn(lastAppliedSeq: number): void {
+    const { clock, emit } = this.#deps;
+    const { link } = this.#connections;
+    if (link === undefined) return;
+    const outageMs = clock.now() - (this.#outageFrom ?? clock.now());
+    this.#outageFrom = undefined;
+    this.#deadlines.cancel();
+    this.#inquiry.rested();
+    this.#transfer?.goOn(link, lastAppliedSeq, (lostPages) => {
+      emit({ type: 'resumed', outageMs, lostPages });
+      link.ping();
+      this.#pageChannels.open(this.#capabilities);
+    });
+  }
+
   #slow(fraction: number): void {
     this.#control.slow(fraction);
     this.#deps.emit({ type: 'stalled', action: `throttle ${Math.round(fraction * 100)} %` });
@@ -281,7 +328,7 @@ export class SourceDriver {
     this.#connections.close();
     this.#deadlines.awaitOutcome();
     this.#inquiry
-      .reconnect(() => this.#state.phase === 'in-doubt')
+      .reconnect('ask', () => this.#state.phase === 'in-doubt')
       .then((connected) => {
         // Decided by the operator, or given up, while this connection was being made.
         if (connected && this.#isOver) this.#connections.close();
@@ -299,6 +346,7 @@ export class SourceDriver {
       control: this.#control,
       transfer: this.#transfer,
       meter: this.#meter,
+      interruptions: this.#interruptions,
       totalMs: clock.now() - this.#startedAt,
       cpuFrom: this.#cpuFrom,
       farewell: this.#farewell,

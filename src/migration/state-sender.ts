@@ -29,6 +29,11 @@ export class StateSender {
     this.#mayRehearse = deps.rehearsals;
   }
 
+  /** Another connection begins: which state was rehearsed last at the other end is not sure any more. */
+  forget(): void {
+    this.#rehearsed = undefined;
+  }
+
   /** A state was sent to be rehearsed. */
   get hasRehearsed(): boolean {
     return this.#rehearsed !== undefined;

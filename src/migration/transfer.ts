@@ -58,6 +58,7 @@ export class Transfer {
   readonly #repair: Repair;
   readonly #states: StateSender;
   readonly #work: SerialWork;
+  #link: Link;
   readonly #comparisons = new Comparisons();
   #generation = 0;
   #timer: PauseTimer | undefined;
@@ -74,6 +75,7 @@ export class Transfer {
 
   constructor(deps: TransferDeps) {
     this.#deps = deps;
+    this.#link = deps.link;
     this.#deadline = new PauseDeadline(deps.clock);
     this.#work = new SerialWork((error) => {
       deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
@@ -90,7 +92,7 @@ export class Transfer {
       send: (message) => this.#pump.sendState(message),
     });
     for (const change of deps.changes) this.#pump.announce(change);
-    this.#repair = new Repair(deps.engine, (message) => deps.link.send(message));
+    this.#repair = new Repair(deps.engine, (message) => this.#link.send(message));
   }
 
   /** Counts the switchovers tried, from 1. */
@@ -117,6 +119,21 @@ export class Transfer {
     if (!this.#states.hasRehearsed) return false;
     this.#costs.loadMs.add(loadMs);
     return true;
+  }
+
+  /**
+   * The destination is back, on `link`, and has what was sent on the control channel up to `appliedSeq`. Once what was under way has ended `ready` is
+   * told how many pages may be lost; then rounds may go on.
+   */
+  goOn(link: Link, appliedSeq: number, ready: (lostPages: number) => void): void {
+    this.#work.run(() => {
+      this.#link = link;
+      const lostPages = this.#pump.reopen(link, appliedSeq);
+      this.#states.forget();
+      this.#repair.begin();
+      ready(lostPages);
+      return Promise.resolve();
+    });
   }
 
   /** Ends what is under way between two frames. */

@@ -1,6 +1,7 @@
 import { checksum, low32 } from '../core/checksum.js';
 import { FerryError, type FerryErrorCode } from '../errors.js';
 import { messageNames } from './codes.js';
+import { FrameDamage } from './damage.js';
 import { bodyLimits, headerBytes, maxTableBytes } from './limits.js';
 import type { MessageName } from './messages.js';
 import { oldestVersion, protocolVersion } from './version.js';
@@ -130,7 +131,7 @@ export function checkPreamble(start: Uint8Array): void {
 export function checkHeaderIntact(frame: Uint8Array): void {
   const view = new DataView(frame.buffer, frame.byteOffset, headerBytes);
   if (view.getUint32(at.headerCheck, true) !== low32(frame.subarray(0, at.headerCheck))) {
-    throw new FerryError('ERR_FRAME_CORRUPT', 'the frame header does not match its check');
+    throw new FrameDamage('the frame header does not match its check');
   }
 }
 
@@ -181,10 +182,7 @@ export function checkBody(
 ): void {
   const bare = (header.flags & frameFlag.noChecksum) !== 0;
   if (header.checksum !== (bare ? 0n : checksumOf(body))) {
-    throw new FerryError(
-      'ERR_FRAME_CORRUPT',
-      `the body of ${header.type} does not match its checksum`,
-    );
+    throw new FrameDamage(`the body of ${header.type} does not match its checksum`);
   }
 }
 

@@ -175,11 +175,11 @@ describe.concurrent('a page channel', () => {
       const { receiver, source } = await accepted(room);
       const pages = room.keep(await source.channel(receiver.port, 1));
       pages.close();
-      expect(await dropped(receiver)).toMatchObject({ code: 'ERR_CONNECTION_LOST' });
+      expect(await dropped(receiver)).toMatchObject({ code: 'ERR_SOURCE_LOST' });
       await source.hearAll();
       const second = await accepted(room);
       room.keep(await second.source.channel(second.receiver.port, 1)).sleep();
-      expect(await dropped(second.receiver)).toMatchObject({ code: 'ERR_PEER_TIMEOUT' });
+      expect(await dropped(second.receiver)).toMatchObject({ code: 'ERR_SOURCE_LOST' });
       await room.expectEmptyInbox();
     }),
     20_000,

@@ -53,15 +53,23 @@ export class Room implements AsyncDisposable {
     return started;
   }
 
-  /** `receive` into the inbox, listening. */
+  /** `receive` into the inbox, listening; of a source that is lost it keeps what arrived for 2 s. */
   async receive(...options: readonly string[]): Promise<Receiver> {
     const where = options.includes('--out-dir') ? [] : ['--out', this.out];
-    const receiver = this.run(['receive', '--listen', '127.0.0.1:0', ...where, ...options]);
+    const patience = options.includes('--max-outage') ? [] : ['--max-outage', '2'];
+    const receiver = this.run([
+      ...['receive', '--listen', '127.0.0.1:0'],
+      ...where,
+      ...patience,
+      ...options,
+    ]);
     return { process: receiver, port: await listeningPort(receiver) };
   }
 
+  /** `send`, which tries for a second to go on where it was cut off. */
   send(file: string, port: number, ...options: readonly string[]): PageferryProcess {
-    return this.run(['send', file, `127.0.0.1:${port}`, ...options]);
+    const patience = options.includes('--max-outage') ? [] : ['--max-outage', '1'];
+    return this.run(['send', file, `127.0.0.1:${port}`, ...patience, ...options]);
   }
 
   /** Closes `thing` with the room. */

@@ -29,6 +29,8 @@ export interface Scenario {
   readonly growEveryMs?: number;
   /** Cut the link once so many bytes, both ways together, have arrived; it can be made again at once. */
   readonly cutAfterBytes?: number;
+  /** More cuts: the nth connection, from 0, once so many bytes have arrived on it. */
+  readonly cuts?: readonly (number | undefined)[];
   /** Which connection is cut: 0 (default) the control channel, from 1 on a page channel. */
   readonly cutConnection?: number;
   /** Never make the link again after the cut. */
@@ -77,6 +79,8 @@ export interface Scenario {
 /** How it ended. */
 export interface Outcome {
   readonly deliveredBytes: number;
+  /** On each connection. */
+  readonly delivered: readonly number[];
   readonly source: 'running' | 'paused';
   readonly destination: 'running' | 'stopped';
   readonly sourcePhase: string;
@@ -102,7 +106,8 @@ export interface Outcome {
 }
 
 const pageBytes = 4096;
-const horizonMs = 60_000;
+/** Longer than either side waits for the other. */
+const horizonMs = 150_000;
 /** The longest a worker takes to be heard, virtual milliseconds. */
 const workersMs = 0.5;
 
@@ -249,12 +254,12 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       if (links.length >= connections && scenario.staysCut === true) throw new Error('no link');
       const first = links.length === 0;
       const isCut = links.length === (scenario.cutConnection ?? 0);
+      const cutAfterBytes =
+        scenario.cuts?.[links.length] ?? (isCut ? scenario.cutAfterBytes : undefined);
       const pair = memoryPair({
         schedule: (task) => void clock.after(first ? latencyMs : pagesLatencyMs, task),
         fragment: (available) => Math.min(available, bytesPerTurn),
-        ...(isCut && scenario.cutAfterBytes !== undefined
-          ? { cutAfterBytes: scenario.cutAfterBytes }
-          : {}),
+        ...(cutAfterBytes === undefined ? {} : { cutAfterBytes }),
       });
       if (first) tamper(pair, scenario, destination);
       countPages(pair.a, links.length, pagesFrames);
@@ -316,6 +321,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     violations.push(`failed (${failure}), but the source does not run`);
   return {
     deliveredBytes: links[scenario.cutConnection ?? 0]?.deliveredBytes ?? 0,
+    delivered: links.map(({ deliveredBytes }) => deliveredBytes),
     source: running.source ? 'running' : 'paused',
     destination: running.destination ? 'running' : 'stopped',
     sourcePhase: driver.phase,
