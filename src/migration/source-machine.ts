@@ -1,5 +1,5 @@
 import { FerryError, type FerryErrorCode } from '../errors.js';
-import type { HelloAck, Message } from '../protocol/messages.js';
+import type { Message } from '../protocol/messages.js';
 import {
   afterRetreat,
   type Decision,
@@ -10,7 +10,6 @@ import {
   type RoundOutcome,
 } from './convergence.js';
 import { sameDigest } from './digest.js';
-import { isLinkFault } from './link-fault.js';
 import {
   isCommitted,
   onBrokenAfterCommit,
@@ -18,6 +17,7 @@ import {
   onResolved,
   unknownOutcome,
 } from './source-outcome.js';
+import { onBrokenMeanwhile, onLost, onLostAgain, onReturned, onTooLong } from './source-return.js';
 import {
   also,
   fail,
@@ -70,7 +70,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
     case 'broken':
     case 'cancelled':
       if (isCommitted(state)) return onBrokenAfterCommit(state, event.type);
-      if (state.phase === 'reconnecting') return giveUpReturning(withCause(state, event), true);
+      if (state.phase === 'reconnecting') return onBrokenMeanwhile(state, event);
       return abort(state, event.error);
     case 'closed':
       return onClosed(state, event.error);
@@ -78,7 +78,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       return state.phase === 'in-doubt' ? stay({ ...state, connected: true }) : stay(state);
     case 'gave-up-waiting':
       if (state.phase === 'aborting') return endUnanswered(state);
-      if (state.phase === 'reconnecting') return giveUpReturning(state.error, state.promised);
+      if (state.phase === 'reconnecting') return onTooLong(state);
       if (
         state.phase === 'greeting' ||
         state.phase === 'offering' ||
@@ -137,10 +137,11 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       if (message.type === 'READY' || message.type === 'HASHES') return stay(state);
       if (message.type !== 'ABORTED' || message.scope !== 'switchover') break;
       return onRetreated(state.progress, plan);
-    case 'reconnecting':
-      if (message.type === 'REJECT') return fail(refused(message.code, message.text));
-      if (message.type !== 'HELLO_ACK') break;
-      return onReturned(state, message, plan);
+    case 'reconnecting': {
+      const step = onReturned(state, message);
+      if (step === undefined) break;
+      return step;
+    }
     case 'committed':
     case 'in-doubt':
       return onOutcome(state, message);
@@ -240,48 +241,6 @@ function onPeerGaveUp(
   };
 }
 
-/** What a destination says to a source that is back before COMMIT. */
-function onReturned(
-  { progress }: Extract<SourceState, { phase: 'reconnecting' }>,
-  { standing, lastAppliedSeq }: HelloAck,
-  { offer }: SourcePlan,
-): SourceStep {
-  switch (standing) {
-    case 'receiving':
-      return {
-        state: { phase: 'pre-copy', progress },
-        effects: [{ do: 'go-on', lastAppliedSeq }, { do: 'round' }],
-      };
-    case 'new':
-      // One that was started again: nothing of what it had is left.
-      return { state: { phase: 'offering' }, effects: [{ do: 'send', message: offer }] };
-    case 'aborted':
-      return giveUp('ERR_ABORTED', 'the destination gave up while it could not be reached');
-    default:
-      // Only an operator can have started it there.
-      return giveUp('ERR_OUTCOME_UNKNOWN', `the destination says ${standing} and had no COMMIT`);
-  }
-}
-
-function giveUp(code: FerryErrorCode, text: string): SourceStep {
-  return fail(new FerryError(code, text));
-}
-
-/** What broke while the connection was lost has that before it. */
-function withCause(
-  { error: lost }: Extract<SourceState, { phase: 'reconnecting' }>,
-  { type, error }: Extract<SourceEvent, { type: 'broken' | 'cancelled' }>,
-): FerryError {
-  if (type === 'cancelled') return error;
-  return new FerryError(error.code, `${lost.message}; and then ${error.message}`, { cause: error });
-}
-
-/** The destination keeps what it has for a while. `tell`: try once more to say that there is no need to. */
-function giveUpReturning(error: FerryError, tell: boolean): SourceStep {
-  const step = fail(error);
-  return tell ? { ...step, effects: [...step.effects, { do: 'release-promise' }] } : step;
-}
-
 function onClosed(state: SourceState, error: FerryError): SourceStep {
   switch (state.phase) {
     case 'committed':
@@ -293,28 +252,15 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
     case 'pre-copy':
     case 'pausing':
     case 'stop-and-copy':
-      return reconnect(state.progress, error, false);
+      return onLost(state.progress, error, false);
     case 'preparing':
     case 'retreating':
-      // READY may have been given: a promise nobody would ever call in.
-      return reconnect(state.progress, error, true);
+      return onLost(state.progress, error, true);
     case 'reconnecting':
-      // Why it was lost at first is the reason, not that it cannot be made again.
-      return isLinkFault(error)
-        ? also(state, { do: 'reconnect', error })
-        : giveUpReturning(error, state.promised);
+      return onLostAgain(state, error);
     default:
       return fail(error);
   }
-}
-
-/** Until it is back the guest runs here; what was sent and not acknowledged counts as lost. `promised`: the destination may hold a promise that it must hear is void. */
-function reconnect(progress: Progress, error: FerryError, promised: boolean): SourceStep {
-  if (!isLinkFault(error)) return giveUpReturning(error, promised);
-  return {
-    state: { phase: 'reconnecting', progress, error, promised },
-    effects: [{ do: 'resume' }, { do: 'reconnect', error }],
-  };
 }
 
 function abort(state: SourceState, error: FerryError): SourceStep {

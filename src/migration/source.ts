@@ -9,6 +9,7 @@ import { GuestControl } from './guest-control.js';
 import { Inquiry } from './inquiry.js';
 import { lossOf } from './link-fault.js';
 import { Meter } from './meter.js';
+import { Outage } from './outage.js';
 import { PageChannels } from './page-channels.js';
 import { SourceConnections } from './source-connections.js';
 import { SourceDeadlines } from './source-deadlines.js';
@@ -42,16 +43,12 @@ export class SourceDriver {
   #capabilities: number;
   #failedSide: 'source' | 'destination' | undefined;
   #farewell: Promise<void> = Promise.resolve();
-  /** When the connection was lost that is being made again. */
-  #outageFrom: number | undefined;
-  #interruptions = 0;
-  readonly #random: (bytes: number) => Uint8Array;
+  readonly #outage: Outage;
   #over: () => void = () => {};
 
   constructor(deps: SourceDeps) {
     const { random = randomBytes } = deps;
     this.#deps = deps;
-    this.#random = random;
     this.session = random(16);
     this.#capabilities = capabilitiesOf(deps.options);
     this.#control = new GuestControl(deps.guest);
@@ -77,12 +74,22 @@ export class SourceDriver {
     this.#inquiry = new Inquiry({
       clock: deps.clock,
       connect: (role) => this.#connections.open(role),
-      random: () => (this.#random(1)[0] ?? 0) / 256,
+      random: () => (random(1)[0] ?? 0) / 256,
     });
     this.#deadlines = new SourceDeadlines({
       ...deps,
       giveUp: () => this.#dispatch({ type: 'gave-up-waiting' }),
       giveBack: () => this.#transfer?.readyIsLate(),
+    });
+    this.#outage = new Outage({
+      ...deps,
+      inquiry: this.#inquiry,
+      deadlines: this.#deadlines,
+      wanted: () => this.#state.phase === 'reconnecting',
+      gaveUp: () => this.#dispatch({ type: 'gave-up-waiting' }),
+      tooLate: () => {
+        if (this.#isOver) this.#connections.close();
+      },
     });
     this.#startedAt = deps.clock.now();
     this.#offered = [...deps.guest.regions];
@@ -196,7 +203,9 @@ export class SourceDriver {
         this.#transfer?.lastCopy();
         return;
       case 'reconnect':
-        this.#reconnect(effect.error);
+        this.#pageChannels.close();
+        this.#connections.close();
+        this.#outage.begin(effect.error);
         return;
       case 'go-on':
         this.#goOn(effect.lastAppliedSeq);
@@ -284,35 +293,12 @@ export class SourceDriver {
     }
   }
 
-  /** The guest runs here meanwhile. */
-  #reconnect({ code, message }: FerryError): void {
-    const { clock, emit, options } = this.#deps;
-    this.#pageChannels.close();
-    this.#connections.close();
-    if (this.#outageFrom === undefined) {
-      this.#outageFrom = clock.now();
-      this.#interruptions += 1;
-      emit({ type: 'interrupted', code, message });
-    }
-    this.#deadlines.awaitReturn(clock.now() - this.#outageFrom);
-    if (options.maxOutageMs === 0) return;
-    const wanted = (): boolean => this.#state.phase === 'reconnecting';
-    this.#inquiry.reconnect('main', wanted, options.maxReconnects).then((connected) => {
-      if (connected && this.#isOver) this.#connections.close();
-      if (!connected && wanted()) this.#dispatch({ type: 'gave-up-waiting' });
-    });
-  }
-
   #goOn(lastAppliedSeq: number): void {
-    const { clock, emit } = this.#deps;
     const { link } = this.#connections;
     if (link === undefined) return;
-    const outageMs = clock.now() - (this.#outageFrom ?? clock.now());
-    this.#outageFrom = undefined;
-    this.#deadlines.cancel();
-    this.#inquiry.rested();
+    const outageMs = this.#outage.end();
     this.#transfer?.goOn(link, lastAppliedSeq, (lostPages) => {
-      emit({ type: 'resumed', outageMs, lostPages });
+      this.#deps.emit({ type: 'resumed', outageMs, lostPages });
       link.ping();
       this.#pageChannels.open(this.#capabilities);
     });
@@ -346,7 +332,7 @@ export class SourceDriver {
       control: this.#control,
       transfer: this.#transfer,
       meter: this.#meter,
-      interruptions: this.#interruptions,
+      interruptions: this.#outage.count,
       totalMs: clock.now() - this.#startedAt,
       cpuFrom: this.#cpuFrom,
       farewell: this.#farewell,

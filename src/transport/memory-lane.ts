@@ -10,7 +10,7 @@ export interface MemoryLink {
 }
 
 interface Travelling {
-  readonly frame: Uint8Array;
+  frame: Uint8Array;
   readonly release: () => void;
   arrivedBytes: number;
 }
@@ -46,6 +46,11 @@ export class MemoryLane {
   end(): void {
     this.#ended = true;
     this.#scheduleTurn();
+  }
+
+  /** Whoever sent what is under way may use its bytes for something else now. */
+  keep(): void {
+    for (const travelling of this.#queue) travelling.frame = travelling.frame.slice();
   }
 
   /** Nothing arrives any more. */

@@ -9,6 +9,11 @@ export interface MemoryPairOptions {
   readonly fragment?: (available: number) => number;
   /** Cuts the link once so many bytes, both ways together, have arrived; default: never. */
   readonly cutAfterBytes?: number;
+  /**
+   * After a cut: `a` is told at once, what it sent goes on arriving at `b`, which is told when `end` is called, as of a connection half of which is
+   * gone. Default: both are told, and nothing arrives.
+   */
+  readonly lingers?: (end: () => void) => void;
   /** Runs each delivery later, in order; default: setImmediate. A simulation brings its own. */
   readonly schedule?: (task: () => void) => void;
 }
@@ -28,12 +33,14 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
   const { cutAfterBytes = Number.POSITIVE_INFINITY } = options;
   const { schedule = (task: () => void) => void setImmediate(task) } = options;
   let deliveredBytes = 0;
+  let isCut = false;
   const link: MemoryLink = {
     schedule,
-    take: (available) => Math.min(fragment(available), cutAfterBytes - deliveredBytes),
+    take: (available) =>
+      isCut ? fragment(available) : Math.min(fragment(available), cutAfterBytes - deliveredBytes),
     delivered(bytes) {
       deliveredBytes += bytes;
-      if (deliveredBytes >= cutAfterBytes) cut();
+      if (!isCut && deliveredBytes >= cutAfterBytes) cut();
     },
   };
   const toA = new Intake();
@@ -47,6 +54,12 @@ export function memoryPair(options: MemoryPairOptions = {}): MemoryPair {
   pipeA.join(a, pipeB);
   pipeB.join(b, pipeA);
   function cut(): void {
+    isCut = true;
+    if (options.lingers !== undefined) {
+      pipeA.goneAlone();
+      options.lingers(() => pipeB.peerGone());
+      return;
+    }
     pipeA.peerGone();
     pipeB.peerGone();
   }
@@ -113,9 +126,23 @@ class MemoryPipe implements Pipe {
     this.#peer?.peerGone();
   }
 
+  /** The link is no more for this end; what it sent is under way all the same. */
+  goneAlone(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#channel?.lost(gone(this.remote));
+    this.#incoming.drop();
+    this.#outgoing.keep();
+    this.#schedule(() => this.#channel?.closed());
+  }
+
   /** The other end, or the link, is no more. */
   peerGone(): void {
-    this.#channel?.lost(new FerryError('ERR_CONNECTION_LOST', `${this.remote} is gone`));
+    this.#channel?.lost(gone(this.remote));
     this.#channel?.destroy();
   }
+}
+
+function gone(remote: string): FerryError {
+  return new FerryError('ERR_CONNECTION_LOST', `${remote} is gone`);
 }

@@ -13,6 +13,8 @@ interface Mutation {
   readonly name: string;
   readonly file: string;
   readonly changes: readonly { readonly find: string; readonly replace: string }[];
+  /** The simulation that finds it; default: of migrations cut for good, flipped and forged. */
+  readonly found?: 'resume';
 }
 
 const mutations: readonly Mutation[] = [
@@ -46,6 +48,35 @@ const mutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: 'pages that were lost keep their base',
+    file: 'src/migration/pump.ts',
+    found: 'resume',
+    changes: [{ find: 'for (const table of tables) this.#engine.forget(table);', replace: '' }],
+  },
+  {
+    name: 'one frame more than was applied counts as acknowledged',
+    file: 'src/migration/lanes.ts',
+    found: 'resume',
+    changes: [
+      {
+        find: 'this.#lane(0).unacknowledged.acknowledged(appliedSeq);',
+        replace: 'this.#lane(0).unacknowledged.acknowledged(appliedSeq + 1);',
+      },
+    ],
+  },
+  {
+    name: 'an older attempt goes on being heard',
+    file: 'src/migration/destination-connections.ts',
+    found: 'resume',
+    changes: [
+      { find: 'older?.destroy();', replace: 'void older;' },
+      {
+        find: 'if (this.#link === link) return this.#deps.onMessage(message, seq);',
+        replace: 'return this.#deps.onMessage(message, seq);',
+      },
+    ],
+  },
 ];
 
 /** The whole source tree in a folder of its own, sharing what is installed. */
@@ -74,12 +105,13 @@ async function copyProduct(): Promise<string> {
 /** Runs the simulation in `copy`, sampled: exit status 0 is true. */
 async function simulationPasses(
   copy: string,
+  found: 'simulation' | 'resume' = 'simulation',
 ): Promise<{ readonly passes: boolean; readonly output: string }> {
   const sampled = { PAGEFERRY_CUT_STRIDE: '131', PAGEFERRY_NIGHTLY: '0' };
   const env = { ...process.env, ...sampled, PAGEFERRY_BUILT: '1', NO_COLOR: '1' };
   try {
-    // One migration cut, flipped and forged everywhere finds them; what the other simulations add are other writers and channels.
-    const tests = 'test/simulation/simulation.test.ts';
+    // One migration cut, flipped and forged everywhere finds them, or one that goes on; what the other simulations add are other writers and channels.
+    const tests = `test/simulation/${found}.test.ts`;
     const args = ['node_modules/vitest/vitest.mjs', 'run', '--bail=1', '--retry=0', tests];
     const { stdout } = await run(process.execPath, args, { cwd: copy, env });
     return { passes: true, output: stdout };
@@ -130,7 +162,7 @@ describe('a fault planted in the product', () => {
     async (_name, mutation) => {
       const restore = await plant(copy, mutation);
       try {
-        const { passes, output } = await simulationPasses(copy);
+        const { passes, output } = await simulationPasses(copy, mutation.found);
         expect(passes).toBe(false);
         // It ran, and an expectation failed: the copy is not merely broken.
         expect(output).toMatch(/Tests +\d+ failed/);

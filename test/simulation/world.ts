@@ -29,6 +29,8 @@ export interface Scenario {
   readonly growEveryMs?: number;
   /** Cut the link once so many bytes, both ways together, have arrived; it can be made again at once. */
   readonly cutAfterBytes?: number;
+  /** After a cut what the source sent on the connection goes on arriving for so long, virtual milliseconds. Default: nothing does. */
+  readonly lingersMs?: number;
   /** More cuts: the nth connection, from 0, once so many bytes have arrived on it. */
   readonly cuts?: readonly (number | undefined)[];
   /** Which connection is cut: 0 (default) the control channel, from 1 on a page channel. */
@@ -260,6 +262,9 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
         schedule: (task) => void clock.after(first ? latencyMs : pagesLatencyMs, task),
         fragment: (available) => Math.min(available, bytesPerTurn),
         ...(cutAfterBytes === undefined ? {} : { cutAfterBytes }),
+        ...(scenario.lingersMs === undefined
+          ? {}
+          : { lingers: (end: () => void) => void clock.after(scenario.lingersMs ?? 0, end) }),
       });
       if (first) tamper(pair, scenario, destination);
       countPages(pair.a, links.length, pagesFrames);

@@ -1,0 +1,89 @@
+import { FerryError } from '../errors.js';
+import {
+  also,
+  type DestinationState,
+  type DestinationStep,
+  discarded,
+  sayStartFailed,
+  stay,
+} from './destination-states.js';
+import { isLinkFault } from './link-fault.js';
+
+/** The connection is lost. Before READY what is here is kept for a source that comes back in time; READY is kept until it does. */
+export function onClosed(state: DestinationState, error: FerryError): DestinationStep {
+  switch (state.phase) {
+    case 'receiving':
+    case 'gathering':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+      if (!isLinkFault(error)) return discarded(error);
+      // Where only a page channel is lost the others go too: the source begins all of them anew.
+      return {
+        state: { phase: 'interrupted' },
+        effects: [{ do: 'close' }, { do: 'await-source' }],
+      };
+    case 'interrupted':
+      return stay(state);
+    case 'ready':
+      return also({ ...state, connected: false }, { do: 'await-source' });
+    case 'starting':
+      return stay({ ...state, connected: false });
+    case 'running':
+    case 'start-failed':
+    case 'aborted':
+      return stay(state);
+    default:
+      return discarded(error);
+  }
+}
+
+/** Back to go on: a switchover that was under way is off, and its promise void, as COMMIT was not sent. What it left is cleared away by the caller. */
+export function onReturned(state: DestinationState): DestinationStep {
+  switch (state.phase) {
+    case 'receiving':
+    case 'interrupted':
+    case 'gathering':
+    case 'verifying':
+    case 'repairing':
+    case 'loading':
+    case 'ready':
+      return stay({ phase: 'receiving' });
+    case 'awaiting-offer':
+    case 'admitting':
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `HELLO again while ${state.phase}`);
+    default:
+      return stay(state);
+  }
+}
+
+/** The caller has answered HELLO_ACK with `standingOf(state)`; what follows it is decided here. */
+export function onAsked(state: DestinationState): DestinationStep {
+  switch (state.phase) {
+    case 'ready':
+    case 'starting':
+      return stay({ ...state, connected: true });
+    case 'running':
+      return also(state, { do: 'send', message: state.running });
+    case 'start-failed':
+      return also(state, sayStartFailed(state.error));
+    case 'aborted':
+      return stay(state);
+    default:
+      return stay(state);
+  }
+}
+
+export function onResolved(
+  state: DestinationState,
+  verdict: 'resume' | 'abandon',
+): DestinationStep {
+  if (state.phase !== 'ready') return stay(state);
+  if (verdict === 'resume') {
+    return {
+      state: { phase: 'starting', prepare: state.prepare, connected: state.connected },
+      effects: [{ do: 'start', prepare: state.prepare }],
+    };
+  }
+  return discarded(new FerryError('ERR_ABORTED', 'given up on the operator’s word'));
+}
