@@ -221,6 +221,8 @@ export class Link {
   }
 
   #handle(message: Message, seq: number): void | Promise<void> {
+    // A source says HELLO first: until then it gets no answers, which would cost memory.
+    if (this.#attempt === undefined && seq === 1) return this.#handlers.onMessage(message, seq);
     if (message.type === 'PING') {
       this.send({ type: 'PONG', token: message.token });
       return;

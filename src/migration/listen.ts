@@ -1,13 +1,15 @@
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import { maxChannels } from '../protocol/limits.js';
+import { helloAreaBytes, maxChannels } from '../protocol/limits.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
 import {
   type Channel,
   type Credentials,
+  Doorkeeper,
   listenTcp,
   listenTls,
   type TcpListener,
+  type Visit,
 } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { type Arrival, defaultMaxConnections, defaultMaxOutageMs } from './destination.js';
@@ -98,11 +100,16 @@ export interface Listener extends AsyncDisposable, AsyncIterable<ListenEvent> {
 const longestOutageMs = 1_000_000_000;
 const GiB = 1024 * 1024 * 1024;
 const MiB = 1024 * 1024;
+const defaultMaxSessions = 16;
+/** Connections that belong to no session (yet), and those of them that may come from one address. */
+const maxStrangers = 256;
+const maxStrangersPerAddress = 128;
 
 /** Listens for migrations. ERR_IO if an address cannot be listened on. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, accept, insecure = false, journal, watch } = options;
-  const { maxConnections = defaultMaxConnections, maxOutageMs = defaultMaxOutageMs } = options;
+  const { maxConnections = defaultMaxConnections, maxSessions = defaultMaxSessions } = options;
+  const { maxOutageMs = defaultMaxOutageMs } = options;
   if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > maxChannels) {
     throw new RangeError(`maxConnections must be 1 to ${maxChannels}, got ${maxConnections}`);
   }
@@ -124,7 +131,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
     clock: systemClock,
     journal: journal === undefined ? undefined : fileJournal(journal),
-    maxSessions: options.maxSessions ?? 16,
+    maxSessions,
     maxConnections,
     maxOutageMs,
     invitation,
@@ -141,9 +148,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
     onEnded: (session, orderly) => events.push({ type: 'ended', session, orderly }),
   });
+  const door = new Doorkeeper({
+    strangers: maxStrangers,
+    strangersPerAddress: maxStrangersPerAddress,
+    // Each session may have one more: who asks anew while the connection before is not known to be dead.
+    members: maxSessions * (maxConnections + 1),
+  });
   const servers = await listenAt(places, {
     credentials,
-    onChannel: (channel) => sessions.greet(channel),
+    door,
+    areaBytes: helloAreaBytes,
+    onChannel: (channel, visit) => sessions.greet(channel, visit),
     onRefused: (error, from) => events.push({ type: 'stranger', from, error }),
   });
   const [first = { host, port }] = servers;
@@ -152,7 +167,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const close = (): Promise<void> => {
     closing ??= (async () => {
       await Promise.all(servers.map((server) => server.close()));
-      await sessions.close(new FerryError('ERR_ABORTED', 'the destination was closed'));
+      const reason = new FerryError('ERR_ABORTED', 'the destination was closed');
+      const closed = sessions.close(reason);
+      door.close(reason);
+      await closed;
       events.end();
     })();
     return closing;
@@ -168,17 +186,22 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-interface Door {
+interface Entrance {
   readonly credentials: Credentials | undefined;
-  readonly onChannel: (channel: Channel) => void;
+  readonly door: Doorkeeper;
+  readonly areaBytes: number;
+  readonly onChannel: (channel: Channel, visit: Visit) => void;
   readonly onRefused: (error: FerryError, from: string) => void;
 }
 
 /** Listens at all of the places or at none. */
-async function listenAt(places: readonly ListenAddress[], door: Door): Promise<TcpListener[]> {
+async function listenAt(
+  places: readonly ListenAddress[],
+  entrance: Entrance,
+): Promise<TcpListener[]> {
   const servers: TcpListener[] = [];
   try {
-    for (const { host, port } of places) servers.push(await open({ host, port }, door));
+    for (const { host, port } of places) servers.push(await open({ host, port }, entrance));
     return servers;
   } catch (error) {
     for (const server of servers) await server.close();
@@ -186,10 +209,10 @@ async function listenAt(places: readonly ListenAddress[], door: Door): Promise<T
   }
 }
 
-function open(place: ListenAddress, { credentials, ...door }: Door): Promise<TcpListener> {
+function open(place: ListenAddress, { credentials, ...rest }: Entrance): Promise<TcpListener> {
   return credentials === undefined
-    ? listenTcp({ ...place, ...door })
-    : listenTls({ ...place, ...door, credentials });
+    ? listenTcp({ ...place, ...rest })
+    : listenTls({ ...place, ...rest, credentials });
 }
 
 /** Undefined where there is no token. RangeError. */

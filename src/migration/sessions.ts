@@ -1,7 +1,9 @@
 import { asFerryError, FerryError } from '../errors.js';
+import { askedAreaBytes, firstAreaBytes } from '../protocol/limits.js';
 import type { Hello, Message } from '../protocol/messages.js';
 import { negotiateVersion, oldestVersion, protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
+import type { Visit } from '../transport/doorkeeper.js';
 import type { Clock } from './clock.js';
 import { type DestinationDeps, DestinationDriver } from './destination.js';
 import type { DestinationEvent, DestinationState } from './destination-states.js';
@@ -33,8 +35,6 @@ const helloTimeoutMs = 5000;
 const offerTimeoutMs = 5000;
 /** Ended sessions that can still be asked how they ended. */
 const mostRemembered = 1024;
-/** Connections that have not said HELLO yet. */
-const mostStrangers = 64;
 
 /** Every session of one listener: greets connections and hands them to the session they name. */
 export class Sessions {
@@ -43,8 +43,8 @@ export class Sessions {
   readonly #sessions = new Map<string, DestinationDriver>();
   readonly #strangers = new Set<Link>();
   #connections = 0;
-  /** Connections of those who asked for a session that nobody here knows; they have a moment to read the answer. */
-  readonly #answered = new Set<Link>();
+  /** Connections of those who asked for a session that nobody here knows, and what ends them; they have a moment to read the answer. */
+  readonly #answered = new Map<Link, () => void>();
   #closed = false;
 
   constructor(deps: SessionsDeps) {
@@ -52,10 +52,10 @@ export class Sessions {
     this.#clock = deps.clock;
   }
 
-  /** Takes a connection nobody knows yet. */
-  greet(channel: Channel): void {
-    if (this.#closed || this.#strangers.size >= mostStrangers) {
-      channel.destroy(new FerryError('ERR_BUSY', 'too many connections that say nothing'));
+  /** Takes a connection nobody knows yet; `visit`: who keeps count of it, where somebody does. */
+  greet(channel: Channel, visit?: Visit): void {
+    if (this.#closed) {
+      channel.destroy();
       return;
     }
     this.#connections += 1;
@@ -66,7 +66,7 @@ export class Sessions {
       {
         onMessage: (message) => {
           forget();
-          return this.#onHello(link, message);
+          return this.#onHello(link, message, visit);
         },
         onClosed: (error) => {
           forget();
@@ -75,12 +75,17 @@ export class Sessions {
       },
       this.#deps.tap?.(this.#connections),
     );
-    const cancel = this.#clock.after(helloTimeoutMs, () => {
+    const drop = (reason: FerryError): void => {
+      const isMute = this.#strangers.has(link);
       forget();
-      const late = new FerryError('ERR_PEER_TIMEOUT', `no HELLO within ${helloTimeoutMs} ms`);
-      link.destroy(late);
-      this.#deps.onStranger?.(late, link.remote);
+      this.#answered.get(link)?.();
+      link.destroy(reason);
+      if (isMute) this.#deps.onStranger?.(reason, link.remote);
+    };
+    const cancel = this.#clock.after(Math.max(0, helloTimeoutMs - (visit?.ageMs ?? 0)), () => {
+      drop(new FerryError('ERR_PEER_TIMEOUT', `no HELLO within ${helloTimeoutMs} ms`));
     });
+    if (visit !== undefined) visit.onDismissed = drop;
     const forget = (): void => {
       cancel();
       this.#strangers.delete(link);
@@ -95,9 +100,9 @@ export class Sessions {
   /** Cancels what is under way; resolves when every session without a promise to keep has let go. */
   async close(error: FerryError): Promise<void> {
     this.#closed = true;
-    for (const link of [...this.#strangers, ...this.#answered]) link.destroy(error);
+    for (const link of [...this.#strangers, ...this.#answered.keys()]) link.destroy(error);
     this.#strangers.clear();
-    this.#answered.clear();
+    for (const forget of [...this.#answered.values()]) forget();
     const ending: Promise<unknown>[] = [];
     for (const driver of this.#sessions.values()) {
       driver.cancel(error);
@@ -106,7 +111,7 @@ export class Sessions {
     await Promise.all(ending);
   }
 
-  #onHello(link: Link, message: Message): void | Promise<void> {
+  #onHello(link: Link, message: Message, visit: Visit | undefined): void | Promise<void> {
     if (message.type !== 'HELLO') {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} before HELLO`);
     }
@@ -122,13 +127,13 @@ export class Sessions {
     }
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
-    if (message.role === 'pages') return this.#attachPages(known, link, message);
-    if (known !== undefined) return this.#attach(known, link, message);
+    if (message.role === 'pages') return this.#attachPages(known, link, message, visit);
+    if (known !== undefined) return this.#attach(known, link, message, visit);
     if (message.role === 'ask') return this.#answerFromJournal(link, message);
-    this.#open(id, link, message);
+    this.#open(id, link, message, visit);
   }
 
-  #open(id: string, link: Link, hello: Hello): void {
+  #open(id: string, link: Link, hello: Hello, visit: Visit | undefined): void {
     const active = [...this.#sessions.values()].filter((driver) => isActive(driver)).length;
     if (this.#closed || active >= this.#deps.maxSessions) {
       this.#refuse(link, new FerryError('ERR_BUSY', `${active} migrations are already under way`));
@@ -140,7 +145,9 @@ export class Sessions {
       owner = ownerOf(link.peer, hello.session);
       owner?.check(link.peer, hello);
       giveBack = this.#deps.invitation?.take(active) ?? giveBack;
+      welcome(link, visit);
     } catch (error) {
+      giveBack();
       this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
       return;
     }
@@ -165,9 +172,15 @@ export class Sessions {
     });
   }
 
-  #attach(driver: DestinationDriver, link: Link, hello: Hello): void | Promise<void> {
+  #attach(
+    driver: DestinationDriver,
+    link: Link,
+    hello: Hello,
+    visit: Visit | undefined,
+  ): void | Promise<void> {
     try {
       driver.checkOwner(link, hello);
+      welcome(link, visit);
     } catch (error) {
       // The session goes on with the connection it has.
       this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
@@ -177,7 +190,12 @@ export class Sessions {
   }
 
   /** A page channel that is refused is its own loss; the session goes on. */
-  #attachPages(driver: DestinationDriver | undefined, link: Link, hello: Hello): void {
+  #attachPages(
+    driver: DestinationDriver | undefined,
+    link: Link,
+    hello: Hello,
+    visit: Visit | undefined,
+  ): void {
     if (driver?.phase === 'interrupted') {
       // Of an attempt that is over, which its source will find out by itself.
       link.destroy();
@@ -188,6 +206,7 @@ export class Sessions {
         throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'pages of a session that nobody here knows');
       }
       driver.checkOwner(link, hello);
+      welcome(link, visit);
       driver.attachPages(link, hello);
     } catch (error) {
       this.#refuse(link, asFerryError(error, 'ERR_UNEXPECTED_MESSAGE'));
@@ -209,16 +228,18 @@ export class Sessions {
       onMessage: (message) => {
         if (message.type === 'ABORT') link.send({ type: 'ABORTED', scope: message.scope });
       },
-      onClosed: () => {
-        cancel();
-        this.#answered.delete(link);
-      },
+      onClosed: () => forget(),
     };
-    this.#answered.add(link);
     const cancel = this.#clock.after(helloTimeoutMs, () => {
-      this.#answered.delete(link);
+      forget();
       link.close();
     });
+    const forget = (): void => {
+      cancel();
+      this.#answered.delete(link);
+    };
+    this.#answered.set(link, forget);
+    link.receiveInto(new Uint8Array(askedAreaBytes));
     link.send({
       type: 'HELLO_ACK',
       version: protocolVersion,
@@ -236,6 +257,12 @@ export class Sessions {
     link.close();
     this.#deps.onStranger?.(error, link.remote);
   }
+}
+
+/** A connection is of a session from here on, and its frames may be larger. ERR_BUSY: no more can be. */
+function welcome(link: Link, visit: Visit | undefined): void {
+  visit?.join();
+  link.receiveInto(new Uint8Array(firstAreaBytes));
 }
 
 function isActive(driver: DestinationDriver): boolean {

@@ -23,7 +23,7 @@ export const maxTableBytes = 65_535;
 /** Bytes behind the run table: 512 KiB and room for one more page where a frame was filled a little over. */
 export const maxPayloadBytes: number = 512 * 1024 + 4096;
 
-/** The receive area that every peer has from the first byte on: every frame but PAGES fits it. */
+/** A receive area that every frame but PAGES fits. */
 export const firstAreaBytes: number = 128 * 1024;
 
 /** Bytes of the largest frame there is. A receive area of this size takes all of them. */
@@ -65,3 +65,9 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   STATE_DELTA: { min: 24, max: 24 + maxStateChunkBytes },
   REHEARSED: exactly(8),
 };
+
+/** The receive area of a connection that has not said HELLO: nothing else fits it. */
+export const helloAreaBytes: number = headerBytes + bodyLimits.HELLO.max;
+
+/** The receive area of one that asked for a session of the past: what may follow fits it. */
+export const askedAreaBytes: number = headerBytes + bodyLimits.ABORT.max;

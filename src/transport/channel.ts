@@ -30,7 +30,8 @@ export interface Channel {
   /**
    * Receives into `area` from now on: frames as large as it fit, and views of the area before stay as
    * they are. It must not overlap the one before, must stay where it is (no memory that grows), and
-   * belongs to the channel until it has closed. A channel starts with an area of its own, 128 KiB.
+   * belongs to the channel until it has closed. A channel starts with an area of its own: 128 KiB, or what
+   * its listener says (`areaBytes`).
    * May be called from within `onFrame`. An area too small for what has arrived is a RangeError.
    */
   receiveInto(area: Uint8Array): void;

@@ -2,6 +2,7 @@ export { CertificateCredentials, type Certificates } from './certificate-credent
 export type { Channel, ChannelPeer } from './channel.js';
 export type { Credentials } from './credentials.js';
 export type { TcpConnectOptions } from './dial.js';
+export { Doorkeeper, type DoorLimits, type Visit } from './doorkeeper.js';
 export { isLoopbackHost } from './loopback.js';
 export { type MemoryPair, type MemoryPairOptions, memoryPair } from './memory-pair.js';
 export type { TcpListener } from './serve.js';

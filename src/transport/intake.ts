@@ -12,18 +12,24 @@ export interface IntakeHandler {
 
 /** Bytes that can be read while the area is full. */
 const spillBytes = 4096;
+const nothing = new Uint8Array(0);
 
 /**
  * The receiving half of a channel: bytes in, frames out one at a time, pausing while one is handled.
  * Every transport reads through this, so that they differ in how bytes arrive and in nothing else.
  */
 export class Intake {
-  readonly #framer = new Framer(new Uint8Array(firstAreaBytes));
-  readonly #spill = new Uint8Array(spillBytes);
+  readonly #framer: Framer;
+  #spill: Uint8Array | undefined;
   #handler: IntakeHandler | undefined;
   #state: 'reading' | 'handling' | 'stopped' = 'reading';
   /** Bytes that arrived and did not fit the framer yet. */
-  #rest: Uint8Array = this.#spill.subarray(0, 0);
+  #rest: Uint8Array = nothing;
+
+  /** `areaBytes`: the largest frame that is taken, until `useArea` says otherwise. */
+  constructor(areaBytes: number = firstAreaBytes) {
+    this.#framer = new Framer(new Uint8Array(areaBytes));
+  }
 
   /** Names the channel behind; call once, before the first bytes arrive. */
   attach(handler: IntakeHandler): void {
@@ -40,7 +46,9 @@ export class Intake {
     const space = this.#framer.space();
     // Behind a paused frame the area may be full, or about to be filled with the rest of what came.
     const mustSpill = this.#state === 'stopped' || this.#rest.length > 0 || space.length === 0;
-    return mustSpill ? this.#spill : space;
+    if (!mustSpill) return space;
+    this.#spill ??= new Uint8Array(spillBytes);
+    return this.#spill;
   }
 
   /** Takes bytes in. False: stop reading until `onResume`. Once stopped bytes are dropped. */
@@ -58,7 +66,7 @@ export class Intake {
   /** No frame is delivered any more. */
   stop(): void {
     this.#state = 'stopped';
-    this.#rest = this.#rest.subarray(0, 0);
+    this.#rest = nothing;
   }
 
   /** Delivers frames until one takes time, or there is none. True: more bytes are wanted. */

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { aborted } from './dial.js';
+import { type DoorEntry, Doorkeeper } from './doorkeeper.js';
 import { socketError } from './socket-errors.js';
 
 export interface TcpListener extends AsyncDisposable {
@@ -16,17 +17,21 @@ export interface ServeOptions {
   readonly port: number;
   /** Stops listening. */
   readonly signal?: AbortSignal | undefined;
+  /** Who may come in, and how many. Default: everybody. */
+  readonly door?: Doorkeeper | undefined;
+  /** Bytes of the largest frame that a channel takes at first (`Channel.receiveInto`). Default 128 KiB. */
+  readonly areaBytes?: number | undefined;
 }
 
-/** Gives each accepted socket, nothing read from it yet, to `onSocket`. ERR_IO: the address cannot be listened on; ERR_ABORTED. */
+/** Gives each accepted socket, nothing read from it yet, to `onSocket`, which says what socket its visit is to follow. ERR_IO: the address cannot be listened on; ERR_ABORTED. */
 export function serve(
-  { host, port, signal }: ServeOptions,
-  onSocket: (socket: Socket) => void,
+  { host, port, signal, door = new Doorkeeper() }: ServeOptions,
+  onSocket: (socket: Socket, visit: DoorEntry) => void,
 ): Promise<TcpListener> {
   if (signal?.aborted) return Promise.reject(aborted(signal));
   return new Promise((resolve, reject) => {
     const server = createServer({ noDelay: true, pauseOnConnect: true });
-    server.on('connection', onSocket);
+    server.on('connection', (socket) => onSocket(socket, door.admit(socket)));
     // Once it listens an error is an accept that failed, which costs that connection only.
     server.on('error', (error) => reject(socketError(error, `cannot listen on ${host}:${port}`)));
     server.listen({ host, port }, () => {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { takeOver } from './accepted-socket.js';
 import type { Channel } from './channel.js';
 import { dial, type TcpConnectOptions } from './dial.js';
+import type { Visit } from './doorkeeper.js';
 import { Intake } from './intake.js';
 import { type ServeOptions, serve, type TcpListener } from './serve.js';
 import { readEvents, readInto, socketChannel } from './socket-channel.js';
@@ -17,7 +18,7 @@ export async function connectTcp(options: TcpConnectOptions): Promise<Channel> {
 
 export interface TcpListenOptions extends ServeOptions {
   /** Called with each accepted connection; set the channel's callbacks before it returns. */
-  readonly onChannel: (channel: Channel) => void;
+  readonly onChannel: (channel: Channel, visit: Visit) => void;
   /**
    * How accepted sockets are read. 'events' uses nothing but Node's public API and is slower; 'auto'
    * (default) falls back to it where it must.
@@ -27,16 +28,24 @@ export interface TcpListenOptions extends ServeOptions {
 
 /** Listens for peers. ERR_IO: the address cannot be listened on; ERR_ABORTED. */
 export function listenTcp(options: TcpListenOptions): Promise<TcpListener> {
-  const { onChannel, reading = 'auto' } = options;
-  return serve(options, (socket) => onChannel(accept(socket, reading)));
+  const { onChannel, reading = 'auto', areaBytes } = options;
+  return serve(options, (accepted, visit) => {
+    const intake = new Intake(areaBytes);
+    const { socket, channel } = accept(accepted, intake, reading);
+    visit.follow(socket);
+    onChannel(channel, visit);
+  });
 }
 
-function accept(socket: Socket, reading: 'auto' | 'events'): Channel {
-  const intake = new Intake();
+function accept(
+  socket: Socket,
+  intake: Intake,
+  reading: 'auto' | 'events',
+): { socket: Socket; channel: Channel } {
   const fast = reading === 'auto' ? takeOver(socket, readInto(intake)) : undefined;
-  if (fast !== undefined) return socketChannel(fast, intake);
+  if (fast !== undefined) return { socket: fast, channel: socketChannel(fast, intake) };
   const channel = socketChannel(socket, intake);
   readEvents(socket, intake);
   socket.resume();
-  return channel;
+  return { socket, channel };
 }

@@ -1,10 +1,10 @@
 import { constants } from 'node:crypto';
-import type { Socket } from 'node:net';
 import { createServer, connect as openTls, type Server, type TLSSocket } from 'node:tls';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Channel, ChannelPeer } from './channel.js';
 import type { Credentials } from './credentials.js';
 import { dial, settled, type TcpConnectOptions } from './dial.js';
+import type { Visit } from './doorkeeper.js';
 import { Intake } from './intake.js';
 import { noteDialled, refuseReflected } from './reflection.js';
 import { type ServeOptions, serve, type TcpListener } from './serve.js';
@@ -40,7 +40,7 @@ export async function connectTls(options: TlsConnectOptions): Promise<Channel> {
   try {
     const identity = credentials.identify(socket, 'client');
     noteDialled(socket, exported(socket, reflectionContext));
-    return secureChannel(socket, identity);
+    return secureChannel(socket, new Intake(), identity);
   } catch (error) {
     socket.destroy();
     throw asFerryError(error, 'ERR_AUTH');
@@ -50,45 +50,73 @@ export async function connectTls(options: TlsConnectOptions): Promise<Channel> {
 export interface TlsListenOptions extends ServeOptions {
   readonly credentials: Credentials;
   /** Called with each connection whose source proved itself; set the channel's callbacks before it returns. */
-  readonly onChannel: (channel: Channel) => void;
+  readonly onChannel: (channel: Channel, visit: Visit) => void;
   /** Called with why a connection did not, and where it came from. */
   readonly onRefused: (error: FerryError, from: string) => void;
 }
 
 /** Listens for peers that prove themselves. ERR_IO: the address cannot be listened on; ERR_ABORTED. */
 export function listenTls(options: TlsListenOptions): Promise<TcpListener> {
-  const { credentials, onChannel, onRefused } = options;
+  const { credentials, onChannel, onRefused, areaBytes } = options;
   const door: Server = createServer({
     ...settings,
     ...credentials.server(),
     handshakeTimeout: handshakeTimeoutMs,
   });
-  const refuse = (cause: unknown, socket: Socket): void => {
-    const from = addressOf(socket);
-    socket.destroy();
+  /** Connections whose handshake is under way. Node does not say which of them a TLS socket stands on. */
+  const shaking = new Map<string, Visit>();
+  /** The visit that `end` was under way with; each is told of once. */
+  const settle = (end: string): Visit | undefined => {
+    const visit = shaking.get(end);
+    shaking.delete(end);
+    return visit;
+  };
+  const refuse = (cause: unknown, visit: Visit | undefined): void => {
+    if (visit === undefined) return;
     // Whatever became of it: who it was is not known.
     const { message } = socketError(cause, 'no TLS');
-    onRefused(new FerryError('ERR_AUTH', message, { cause }), from);
+    onRefused(new FerryError('ERR_AUTH', message, { cause }), visit.from);
   };
-  door.on('tlsClientError', refuse);
+  door.on('tlsClientError', (error, socket) => {
+    socket.destroy();
+    refuse(error, settle(addressOf(socket)));
+  });
   door.on('secureConnection', (socket) => {
+    const visit = settle(addressOf(socket));
+    if (visit === undefined) {
+      socket.destroy();
+      return;
+    }
     try {
       const identity = credentials.identify(socket, 'server');
       refuseReflected(socket, exported(socket, reflectionContext));
-      onChannel(secureChannel(socket, identity));
+      onChannel(secureChannel(socket, new Intake(areaBytes), identity), visit);
     } catch (error) {
-      refuse(error, socket);
+      socket.destroy();
+      refuse(error, visit);
     }
   });
-  return serve(options, (socket) => door.emit('connection', socket));
+  return serve(options, (socket, visit) => {
+    const end = addressOf(socket);
+    visit.follow(socket);
+    visit.onDismissed = (reason) => {
+      settle(end);
+      socket.destroy();
+      onRefused(reason, visit.from);
+    };
+    socket.once('close', () => {
+      if (shaking.get(end) === visit) refuse(new Error('closed'), settle(end));
+    });
+    shaking.set(end, visit);
+    door.emit('connection', socket);
+  });
 }
 
 function exported(socket: TLSSocket, context: Uint8Array): Buffer {
   return socket.exportKeyingMaterial(exportedBytes, exporterLabel, Buffer.from(context));
 }
 
-function secureChannel(socket: TLSSocket, identity: string): Channel {
-  const intake = new Intake();
+function secureChannel(socket: TLSSocket, intake: Intake, identity: string): Channel {
   const peer: ChannelPeer = {
     identity,
     exportSecret: (context) => exported(socket, context),

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Message, MessageName } from '../../src/protocol/index.js';
+import { encodeMessage, type Message, type MessageName } from '../../src/protocol/index.js';
+import { helloAreaBytes } from '../../src/protocol/limits.js';
 import { examples } from '../reference/examples.js';
 import { FakeSource } from './fake-source.js';
 import { dropped, inRoom } from './room.js';
 
 const names = Object.keys(examples).filter((name): name is MessageName => name in examples);
-/** Answered in any state, or ignored. */
+/** Answered in any state behind HELLO, or ignored. */
 const always: readonly MessageName[] = ['PING', 'PONG'];
 
 interface State {
@@ -16,27 +17,35 @@ interface State {
 
 const states: readonly State[] = [
   { state: 'connected', enter: async () => {}, takes: ['HELLO'] },
-  { state: 'awaiting the offer', enter: (source) => source.greet(), takes: ['OFFER', 'ABORT'] },
+  {
+    state: 'awaiting the offer',
+    enter: (source) => source.greet(),
+    takes: ['OFFER', 'ABORT', ...always],
+  },
   {
     state: 'receiving',
     enter: (source) => source.begin(),
-    takes: ['PAGES', 'REGION', 'STATE', 'ROUND_END', 'PREPARE', 'ABORT'],
+    takes: ['PAGES', 'REGION', 'STATE', 'ROUND_END', 'PREPARE', 'ABORT', ...always],
   },
   {
     state: 'repairing',
     enter: (source) => source.beginRepair(),
-    takes: ['HASHES_REQUEST', 'PAGES', 'PREPARE', 'ABORT'],
+    takes: ['HASHES_REQUEST', 'PAGES', 'PREPARE', 'ABORT', ...always],
   },
 ];
 
 function wrongIn(takes: readonly MessageName[]): Message[] {
-  return names
-    .filter((name) => !takes.includes(name) && !always.includes(name))
-    .map((name) => examples[name]);
+  return names.filter((name) => !takes.includes(name)).map((name) => examples[name]);
+}
+
+/** A stranger's receive area holds HELLO, and nothing larger. */
+function codeOfFirst(message: Message): string {
+  const { byteLength } = encodeMessage(message, { seq: 1, round: 0, attempt: 1 });
+  return byteLength > helloAreaBytes ? 'ERR_FRAME_TOO_LARGE' : 'ERR_UNEXPECTED_MESSAGE';
 }
 
 describe.concurrent('a receiver', () => {
-  it.each(states)('refuses what has no place while it is $state', ({ enter, takes }) =>
+  it.each(states)('refuses what has no place while it is $state', ({ state, enter, takes }) =>
     inRoom(async (room) => {
       const receiver = await room.receive('--once');
       for (const message of wrongIn(takes)) {
@@ -44,14 +53,15 @@ describe.concurrent('a receiver', () => {
         const known = receiver.process.events.length;
         await enter(source);
         source.say(message);
+        const code = state === 'connected' ? codeOfFirst(message) : 'ERR_UNEXPECTED_MESSAGE';
         for (const answer of await source.hearAll()) {
-          if ('code' in answer) expect(answer.code, message.type).toBe('ERR_UNEXPECTED_MESSAGE');
+          if ('code' in answer) expect(answer.code, message.type).toBe(code);
         }
         const told = await dropped(
           receiver,
           (event) => receiver.process.events.indexOf(event) >= known,
         );
-        expect(told, message.type).toMatchObject({ code: 'ERR_UNEXPECTED_MESSAGE' });
+        expect(told, message.type).toMatchObject({ code });
         await room.expectEmptyInbox();
       }
       await room.expectStillReceives(receiver);
@@ -62,7 +72,7 @@ describe.concurrent('a receiver', () => {
     'keeps what it promised with READY whatever nonsense follows, and starts on COMMIT',
     inRoom(async (room) => {
       const receiver = await room.receive('--out-dir', room.inbox);
-      for (const [at, message] of wrongIn(['COMMIT', 'ABORT']).entries()) {
+      for (const [at, message] of wrongIn(['COMMIT', 'ABORT', ...always]).entries()) {
         const source = room.keep(await FakeSource.connect(receiver.port, undefined, `${at}`));
         await source.makeReady();
         const digest = source.digest(source.seq - 1);
