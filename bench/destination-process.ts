@@ -37,11 +37,16 @@ if (job.kind === 'pipe') {
   }
 } else {
   const { host = '127.0.0.1' } = job;
+  const token = job.kind === 'memory' ? job.token : undefined;
+  const trust =
+    token === undefined
+      ? { insecure: host !== '127.0.0.1' }
+      : { token, tokenUses: Number.POSITIVE_INFINITY, tokenTtlMs: Number.POSITIVE_INFINITY };
   const memories = new Map<string, Uint8Array>();
   let resumedAtMs = 0;
   const listener = await listen({
     host,
-    insecure: host !== '127.0.0.1',
+    ...trust,
     maxImageBytes: 64 * 2 ** 30,
     accept: (offer) =>
       job.kind === 'file'

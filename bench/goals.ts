@@ -207,6 +207,12 @@ export const migrationGoals: readonly Goal[] = [
     rest: 'every page is hashed at both ends all the same, and read back',
   },
   {
+    what: 'the same over TLS, behind a token',
+    name: /^pipeline\/tls-link$/,
+    limit: { ratio: 0.35, to: iperf3 },
+    rest: 'besides all that each byte is encrypted and decrypted on the same two threads, and read in pieces of 16 KiB at most',
+  },
+  {
     what: 'the same, cold destination',
     name: /^pipeline\/cold$/,
     limit: { times: 0.8, of: 'cat | nc' },
@@ -240,9 +246,15 @@ export const migrationGoals: readonly Goal[] = [
   ]),
   {
     what: 'a first round over a slow or long link',
-    name: /^link\/(?!.*-extra-downtime$)/,
+    name: /^link\/(?!resume|.*-extra-downtime$)/,
     limit: { ratio: 0.95, to: iperf3 },
     rest: 'frame headers, the window that keeps queues short, and moments in which the scheduler runs others for longer than the window lasts',
+  },
+  {
+    what: 'bytes sent again by a migration of 1 GiB that was cut five times',
+    name: /^link\/resume-bytes$/,
+    limit: { atMost: 2 },
+    rest: 'what was in flight: four frames',
   },
   {
     what: 'more downtime because of the link',

@@ -13,6 +13,8 @@ export interface LinkKind {
 export interface OpenLink extends Disposable {
   /** Where to connect instead of the target. */
   readonly port: number;
+  /** Resets every connection. */
+  cut(): void;
 }
 
 /** Opens a relay of this kind to `target`, in a process of its own (bench/relay-process.ts). */
@@ -23,7 +25,11 @@ export async function openLink(kind: LinkKind, target: number): Promise<OpenLink
   const child = fork(new URL('./relay-process.js', import.meta.url), [job]);
   const [message] = await once(child, 'message');
   const { port }: { port: number } = message;
-  return { port, [Symbol.dispose]: () => child.kill('SIGKILL') };
+  return {
+    port,
+    cut: () => void child.send('cut'),
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
+  };
 }
 
 /** Bytes a second that plain sockets carry through `kind`: written as fast as they are taken, counted as they arrive. */

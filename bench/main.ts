@@ -23,6 +23,7 @@ const names = [
   'downtime',
   'busy',
   'link',
+  'resume',
   'adaptive',
   'size',
   'workers',

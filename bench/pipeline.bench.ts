@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { bufferGuest, fileGuest, type MigrateOptions } from '../src/index.js';
+import { bufferGuest, fileGuest, type MigrateOptions, newToken } from '../src/index.js';
 import { type DestinationJob, startDestination } from './destination.js';
 import { ofRounds, type Result, type Suite } from './harness.js';
 import { makeImage } from './image.js';
@@ -19,13 +19,14 @@ const options: MigrateOptions = { settle: 'first', cpuShare: 1 };
 
 /**
  * `cold`: to a process that never held anything; `warm`: over what the last migration brought; without the memory for deltas, which an idle
- * guest has no use for, with a checksum of every frame and without; `file`: from file to file, as the others do it.
+ * guest has no use for, with a checksum of every frame and without; `tls`: warm, behind a token; `file`: from file to file, as the others do it.
  */
 const contestants = [
   'cold',
   'warm',
   'warm-without-shadow',
   'warm-without-checksum',
+  'tls',
   'file',
 ] as const;
 
@@ -50,12 +51,17 @@ async function* race(bytes: Uint8Array, image: string, copy: string): AsyncGener
   const memory = () => bufferGuest(bytes, { tracker: 'marks', handsOver: false });
   using warmPlace = await startDestination({ kind: 'memory' });
   await transfer(memory(), warmPlace, options);
+  const token = newToken();
+  using tlsPlace = await startDestination({ kind: 'memory', token });
+  const overTls = { port: tlsPlace.port, token };
+  await transfer(memory(), overTls, options);
   const move: Record<(typeof contestants)[number], () => Promise<Transfer>> = {
     cold: () => toFreshPlace({ kind: 'memory' }, (port) => transfer(memory(), { port }, options)),
     warm: () => transfer(memory(), warmPlace, options),
     'warm-without-shadow': () => transfer(memory(), warmPlace, { ...options, shadowBytes: 0 }),
     'warm-without-checksum': () =>
       transfer(memory(), warmPlace, { ...options, shadowBytes: 0, checksum: 'never' }),
+    tls: () => transfer(memory(), overTls, { ...options, shadowBytes: 0 }),
     file: () => toFreshPlace({ kind: 'file', path: copy }, (port) => sendFile(image, port)),
   };
   const rivals = rivalsOf(image, copy);
@@ -87,6 +93,16 @@ async function* race(bytes: Uint8Array, image: string, copy: string): AsyncGener
       link.length > 0 ? { 'iperf3 -P1': link.map((rate) => rate / 1e9) } : {},
     );
   }
+  yield* costs(ours);
+}
+
+/** CPU time of the source for each gigabyte that left, of what goes over TLS and of what does not. */
+function* costs(ours: ReadonlyMap<string, readonly Transfer[]>): Generator<Result> {
+  const perGigabyte = (name: string): number[] =>
+    (ours.get(name) ?? []).map(({ report }) => report.cpuMs / (report.bytesSent / 1e6));
+  yield ofRounds('pipeline/tls-cpu', 's/GB', 'lower', perGigabyte('tls'), {
+    'plain TCP': perGigabyte('warm-without-shadow'),
+  });
 }
 
 async function sendFile(path: string, port: number): Promise<Transfer> {

@@ -16,6 +16,8 @@ export interface TransferTo {
   readonly port: number;
   /** Beyond this machine. */
   readonly insecure?: boolean;
+  /** Over TLS. */
+  readonly token?: string;
 }
 
 /** Moves `guest` and ends once it has arrived. `atSwitchover` is called just before the guest is asked to pause. */
