@@ -139,5 +139,5 @@ function refusedUnheard({ remote, peer }: Link): FerryError {
         'ERR_CONNECTION_LOST',
         `${remote} closed the connection unheard: it may want a token or certificates`,
       )
-    : new FerryError('ERR_AUTH', `${remote} does not accept this end's certificate`);
+    : new FerryError('ERR_AUTH', `${remote} does not accept what this end proved`);
 }
