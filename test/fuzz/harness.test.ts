@@ -108,7 +108,7 @@ describe('guards', () => {
       const [before = 0] = byte;
       byte[0] = before + 1;
       expect(() => guards.check()).toThrow(/belongs to no area/);
-      byte[0] = before;
+      expect(byte[0]).toBe(before);
       guards.check();
     }
   });

@@ -65,7 +65,7 @@ function inThread(target: Target): Promise<RunResult> {
       end({ inputs, ms: 0, outcomes: new Map(), grownBytes: 0, finding });
     };
     const watch = setInterval(() => {
-      // Between its inputs it may be shrinking one, which takes its time but says so.
+      // Shrinking a finding takes less.
       if (words[1] === begun) stopped(new Error(`no end after ${hangMs / 1000} s`));
       begun = words[1] ?? 0;
     }, hangMs);

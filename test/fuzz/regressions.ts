@@ -6,7 +6,7 @@ import type { Finding } from './run.js';
 /** From the root of the project, where npm runs scripts and tests. */
 export const regressionFolder = 'test/fuzz/regressions';
 
-/** An input that once was a finding. */
+/** An input that once was a finding: of the product, or of a fault that was planted in it to see whether it is found. */
 export interface Regression {
   readonly file: string;
   readonly target: string;

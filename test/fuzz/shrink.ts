@@ -1,20 +1,19 @@
 import type { Target } from './target.js';
 
 /**
- * The smallest input like `input` that still fails, as far as it is found within so many tries: stretches are taken out or cleared, long
+ * The smallest input like `input` that still fails, as far as it is found in `forMs` milliseconds: stretches are taken out or cleared, long
  * ones first.
  */
-export async function shrink(target: Target, input: Uint8Array, tries = 2000): Promise<Uint8Array> {
+export async function shrink(target: Target, input: Uint8Array, forMs = 8000): Promise<Uint8Array> {
   let smallest = input;
-  let left = tries;
+  const end = performance.now() + forMs;
   const keep = async (candidate: Uint8Array): Promise<boolean> => {
-    left -= 1;
-    if (left < 0 || (await failureOf(target, candidate)) === undefined) return false;
+    if ((await failureOf(target, candidate)) === undefined) return false;
     smallest = candidate;
     return true;
   };
   for (let stretch = smallest.length; stretch >= 1; stretch = Math.floor(stretch / 2)) {
-    for (let at = 0; at < smallest.length && left > 0; ) {
+    for (let at = 0; at < smallest.length && performance.now() < end; ) {
       const behind = smallest.subarray(at + stretch);
       if (await keep(Buffer.concat([smallest.subarray(0, at), behind]))) continue;
       const cleared = new Uint8Array(smallest);

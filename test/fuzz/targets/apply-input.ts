@@ -145,10 +145,14 @@ function somePatch(random: Random, page: number): Uint8Array {
   const out: number[] = [];
   let end = 0;
   for (let tokens = 1 + few(random, 12); tokens > 0; tokens--) {
-    const literals = few(random, 12);
+    const left = pageBytes - end;
     const from = random.below(4);
-    const copied = few(random, random.below(4) === 0 ? 3000 : 40) + 4;
-    if (end + literals + copied > pageBytes + (random.below(64) === 0 ? 1 : 0)) break;
+    let literals = few(random, 12);
+    let copied = few(random, random.below(4) === 0 ? 3000 : 40) + 4;
+    // To the end of the page, or what is just beyond it.
+    if (random.below(8) === 0) copied = Math.max(4, left - literals + random.below(5) - 3);
+    if (left < 20 && random.below(2) === 0) literals = Math.max(0, left + random.below(4) - 2);
+    if (literals + copied > left && random.below(4) > 0) break;
     out.push(from + 4 * Math.min(literals, 7) + 32 * Math.min(copied - 4, 7));
     if (literals >= 7) varint(out, literals - 7);
     out.push(...random.bytes(literals));

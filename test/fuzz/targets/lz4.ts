@@ -44,7 +44,10 @@ export const lz4: Target = {
     if (block.length > most) return 'too long';
     const said = naiveLz4(block, rawBytes);
     const twin = said?.length === rawBytes ? said : undefined;
-    const { arena, source, target } = at;
+    const { arena } = at;
+    // Both end where the kernel may touch no more.
+    const source = at.source + most - block.length;
+    const target = at.target + most - rawBytes;
     arena.bytes(source, block.length).set(block);
     const taken = arena.kernels.lz4Decompress(source, block.length, target, rawBytes);
     guards.check();

@@ -10,7 +10,7 @@ import { expectThat, type Target } from '../target.js';
 const pageBytes = 4096;
 const mostDelta = 16_384;
 const writer = new InputWriter();
-const page = new Uint8Array(pageBytes);
+const ownPage = new Uint8Array(pageBytes);
 const noise = new Random(1).bytes(pageBytes);
 
 const guards = new Guards();
@@ -48,15 +48,18 @@ export const xbzrle: Target = {
     const twin = naiveDecode(delta, before);
 
     const { arena } = build;
-    arena.bytes(build.delta, delta.length).set(delta);
-    const inArena = arena.bytes(build.page, words * 8);
+    // Both end where their areas do.
+    const at = build.delta + mostDelta - delta.length;
+    const page = build.page + pageBytes - words * 8;
+    arena.bytes(at, delta.length).set(delta);
+    const inArena = arena.bytes(page, words * 8);
     inArena.set(before);
-    const end = arena.kernels.xbzrleDecode(build.delta, delta.length, build.page, words * 8);
+    const end = arena.kernels.xbzrleDecode(at, delta.length, page, words * 8);
     guards.check();
     expectThat(end === (twin?.end ?? -1), `the kernel says ${end}, its twin ${twin?.end}`);
     if (twin !== null) expectThat(same(inArena, twin.page), 'another page than the twin’s');
 
-    const own = page.subarray(0, words * 8);
+    const own = ownPage.subarray(0, words * 8);
     own.set(before);
     expectThat(decodeXbzrle(delta, own) === end, 'the codec says something else');
     expectThat(same(own, twin?.page ?? before), 'the codec made another page');
