@@ -45,6 +45,10 @@ export interface Scenario {
   readonly decays?: boolean;
   /** So many ACKs on the control channel say that they are. Default 1. */
   readonly decayAfterAcks?: number;
+  /** Virtual milliseconds after which all is left as it is. Default 60,000. */
+  readonly horizonMs?: number;
+  /** How long the destination waits for a source that was cut off, virtual milliseconds. Default 4000; the source tries for 2000. */
+  readonly destinationOutageMs?: number;
   /** What an operator says to each side ten virtual seconds later. */
   readonly operator?: {
     readonly source?: 'resume' | 'abandon';
@@ -108,8 +112,7 @@ export interface Outcome {
 }
 
 const pageBytes = 4096;
-/** Longer than either side waits for the other. */
-const horizonMs = 150_000;
+const longestMs = 60_000;
 /** The longest a worker takes to be heard, virtual milliseconds. */
 const workersMs = 0.5;
 
@@ -239,6 +242,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     clock,
     maxSessions: 4,
     maxConnections: scenario.maxConnections,
+    maxOutageMs: scenario.destinationOutageMs ?? 4000,
     emit: () => {},
     onArrival: () => {},
     onFailure: () => {},
@@ -277,6 +281,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       maxDowntimeMs: 100,
       shadowBytes: 1 << 20,
       baseCacheBytes: 0,
+      maxOutageMs: 2000,
       ...scenario.options,
     }),
     emit: (event) => events.push(event),
@@ -309,7 +314,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       if (operator.destination !== undefined) session()?.resolve(operator.destination);
     });
   }
-  await clock.run(horizonMs, rested, check);
+  await clock.run(scenario.horizonMs ?? longestMs, rested, check);
   const endMs = clock.now();
   // The survivor goes on writing: what it has must still be what was written.
   await clock.run(endMs + 30, () => false, check);
