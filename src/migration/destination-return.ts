@@ -18,10 +18,14 @@ export function onClosed(state: DestinationState, error: FerryError): Destinatio
     case 'repairing':
     case 'loading':
       if (!isLinkFault(error)) return discarded(error);
-      // Where only a page channel is lost the others go too: the source begins all of them anew.
+      // Where only a page channel is lost the others go too: the source begins all of them anew. It runs its guest meanwhile, which wants what loading takes.
       return {
         state: { phase: 'interrupted' },
-        effects: [{ do: 'close' }, { do: 'await-source' }],
+        effects: [
+          { do: 'close' },
+          ...(state.phase === 'loading' ? [{ do: 'let-go' } as const] : []),
+          { do: 'await-source' },
+        ],
       };
     case 'interrupted':
       return stay(state);

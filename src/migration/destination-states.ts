@@ -79,6 +79,8 @@ export type DestinationEffect =
   | { readonly do: 'load'; readonly generation: number }
   /** Undo `load`: let go of outside resources, forget the state; then answer ABORTED. */
   | { readonly do: 'retreat' }
+  /** Undo `load`; nobody is there to be told. */
+  | { readonly do: 'let-go' }
   /** Note durably that the guest is started, then start it. */
   | { readonly do: 'start'; readonly prepare: Prepare }
   /** Nothing of the guest stays here. */

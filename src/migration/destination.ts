@@ -122,6 +122,11 @@ export class DestinationDriver {
     this.#connections.take(link, hello);
     this.#cancelTimer();
     await this.#dispatch({ type: 'returned' });
+    // What is started, or ended, meanwhile is not begun anew: its guest keeps what it holds.
+    if (this.#state.phase !== 'receiving') {
+      this.#connections.answer(standingOf(this.#state), 0);
+      return;
+    }
     let lastAppliedSeq: number;
     try {
       lastAppliedSeq = await host.restart();

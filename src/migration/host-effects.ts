@@ -52,6 +52,9 @@ export class HostEffects {
       case 'retreat':
         this.#guard(this.#retreat());
         return;
+      case 'let-go':
+        this.#guard(this.host.retreat());
+        return;
       case 'start':
         this.#start(effect.prepare);
         return;

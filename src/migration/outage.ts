@@ -45,8 +45,9 @@ export class Outage {
     deadlines.awaitReturn(clock.now() - this.#from);
     if (options.maxOutageMs === 0) return;
     inquiry.reconnect('main', wanted, options.maxReconnects).then((connected) => {
-      if (!wanted()) tooLate();
-      else if (!connected) gaveUp();
+      // Whoever else connects meanwhile, to say that it is over, is left alone.
+      if (connected && !wanted()) tooLate();
+      else if (!connected && wanted()) gaveUp();
     });
   }
 

@@ -49,7 +49,8 @@ export class SourceConnections {
     const { connect, onMessage, onClosed } = this.#deps;
     const channel = await connect(this.#attempt);
     this.#attempt += 1;
-    let isAnswered = false;
+    // Who was accepted once is not refused later: a listener that is full or ends closes in the same way.
+    let isAnswered = this.#attempt > 1;
     const link: Link = this.#linkOver(channel, {
       onMessage: (message) => {
         isAnswered = true;

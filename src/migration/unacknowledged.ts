@@ -36,13 +36,18 @@ export class Unacknowledged {
     if (applied > 0) this.#sent.splice(0, applied);
   }
 
-  /** Forgets what is left, and gives it. */
+  /** Forgets what is left, and gives it, but for lengths of regions that later changes replace: who had the later one would see it shrink. */
   take(): Lost {
     const sent = this.#sent;
     this.#sent = [];
     return {
       tables: sent.flatMap(({ table }) => table ?? []),
-      changes: sent.flatMap(({ change }) => change ?? []),
+      changes: sent
+        .flatMap(({ change }) => change ?? [])
+        .filter(
+          ({ id, byteLength }, at, all) =>
+            byteLength < 0 || !all.slice(at + 1).some((later) => later.id === id),
+        ),
     };
   }
 }

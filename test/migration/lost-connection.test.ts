@@ -1,0 +1,199 @@
+import { describe, expect, it } from 'vitest';
+import { FerryError } from '../../src/errors.js';
+import { bufferGuest } from '../../src/guests/buffer.js';
+import type { Guest } from '../../src/guests/guest.js';
+import { sleep } from '../../src/migration/clock.js';
+import { Inquiry } from '../../src/migration/inquiry.js';
+import { resolveOptions } from '../../src/migration/options.js';
+import { Outage } from '../../src/migration/outage.js';
+import { Sessions } from '../../src/migration/sessions.js';
+import { SourceDriver } from '../../src/migration/source.js';
+import { SourceConnections } from '../../src/migration/source-connections.js';
+import { SourceDeadlines } from '../../src/migration/source-deadlines.js';
+import { Unacknowledged } from '../../src/migration/unacknowledged.js';
+import { messageType } from '../../src/protocol/messages.js';
+import type { Channel } from '../../src/transport/channel.js';
+import { memoryPair } from '../../src/transport/memory-pair.js';
+import { VirtualClock } from '../simulation/virtual-clock.js';
+
+interface Lost {
+  /** The first connection is cut when the destination says READY, which is lost with it, or while it loads the state. */
+  readonly at: 'READY' | 'loading';
+  /** What happens right behind the cut. */
+  readonly meanwhile?: (sessions: Sessions, session: string) => void;
+  /** No other connection is made. */
+  readonly staysLost?: boolean;
+  readonly untilMs: number;
+}
+
+/** What the destination's guest was asked for, where both ended, and why the source failed. */
+async function migrateAndLose({ at, meanwhile, staysLost = false, untilMs }: Lost): Promise<{
+  readonly asked: readonly string[];
+  readonly phase: string | undefined;
+  readonly code: string | undefined;
+}> {
+  const clock = new VirtualClock();
+  const asked: string[] = [];
+  const target: Guest = {
+    ...bufferGuest(new Uint8Array(4 * 4096)),
+    loadState: () => sleep(clock, at === 'loading' ? 200 : 0),
+    acquire: async () => void asked.push('acquire'),
+    release: async () => void asked.push('release'),
+    resume: async () => {
+      asked.push('resume');
+      await sleep(clock, 5000);
+    },
+  };
+  const sessions = new Sessions({
+    accept: () => target,
+    limits: { maxImageBytes: 1 << 20, maxStateBytes: 1 << 10 },
+    clock,
+    maxSessions: 1,
+    emit: () => {},
+    onArrival: () => {},
+    onFailure: () => {},
+  });
+  let connections = 0;
+  const driver = new SourceDriver({
+    guest: bufferGuest(new Uint8Array(4 * 4096).fill(1)),
+    connect: async () => {
+      connections += 1;
+      if (connections > 1 && staysLost) throw new Error('no link');
+      const pair = memoryPair({ schedule: (task) => void clock.after(0.1, task) });
+      const cut = (): void => {
+        pair.cut();
+        meanwhile?.(sessions, session);
+      };
+      const [channel, type, afterMs] =
+        at === 'READY' ? [pair.b, messageType.READY, 0] : [pair.a, messageType.PREPARE, 100];
+      if (connections === 1) onSent(channel, type, () => void clock.after(afterMs, cut));
+      sessions.greet(pair.b);
+      return pair.a;
+    },
+    clock,
+    options: resolveOptions({ maxDowntimeMs: 5000 }),
+    emit: () => {},
+  });
+  const session = Buffer.from(driver.session).toString('hex');
+  let code: string | undefined;
+  driver.done.catch((error: FerryError) => {
+    code = error.code;
+  });
+  driver.start();
+  await clock.run(
+    untilMs,
+    () => false,
+    () => {},
+  );
+  return { asked, phase: sessions.get(session)?.phase, code };
+}
+
+/** Calls `cut` in the turn before a frame of that type can arrive. */
+function onSent(channel: Channel, type: number, cut: () => void): void {
+  const send = channel.send.bind(channel);
+  channel.send = (frame, released) => {
+    if (frame[3] === type) cut();
+    return send(frame, released);
+  };
+}
+
+describe('a destination whose source is back', () => {
+  it('takes nothing from a guest that an operator had it start meanwhile', async () => {
+    const outcome = await migrateAndLose({
+      at: 'READY',
+      meanwhile: (sessions, session) => sessions.get(session)?.resolve('resume'),
+      untilMs: 10_000,
+    });
+    expect(outcome).toEqual({
+      asked: ['acquire', 'resume'],
+      phase: 'running',
+      code: 'ERR_OUTCOME_UNKNOWN',
+    });
+  });
+});
+
+describe('a destination whose source is gone before READY', () => {
+  it('holds nothing that the guest has taken again where it runs', async () => {
+    const outcome = await migrateAndLose({ at: 'loading', staysLost: true, untilMs: 5000 });
+    expect(outcome).toMatchObject({ asked: ['acquire', 'release'], phase: 'interrupted' });
+  });
+});
+
+describe('a source', () => {
+  it('is not refused by a listener that closes unheard, once one has heard it', async () => {
+    const clock = new VirtualClock();
+    const schedule = (task: () => void) => void clock.after(1, task);
+    const codes: string[] = [];
+    const links = new SourceConnections({
+      session: new Uint8Array(16),
+      capabilities: 0,
+      clock,
+      connect: async () => {
+        const { a, b } = memoryPair({ schedule });
+        const peer = { identity: 'certificate there', exportSecret: () => new Uint8Array(32) };
+        Object.defineProperty(a, 'peer', { value: peer });
+        clock.after(5, () => void b.close());
+        return a;
+      },
+      onMessage: () => {},
+      onClosed: ({ code }) => codes.push(code),
+      onPagesMessage: () => {},
+      onPagesClosed: () => {},
+      onRoundTrip: () => {},
+    });
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      await links.open('main');
+      await clock.run(
+        clock.now() + 100,
+        () => false,
+        () => {},
+      );
+    }
+    expect(codes).toEqual(['ERR_AUTH', 'ERR_CONNECTION_LOST']);
+  });
+
+  it('does not say again what a region had been before it grew more, or vanished', () => {
+    const change = (id: number, byteLength: number) =>
+      ({ type: 'REGION', id, name: `${id}`, byteLength }) as const;
+    const sent = new Unacknowledged();
+    const changes = [change(1, 10), change(2, 5), change(1, 20), change(2, -1), change(2, 3)];
+    for (const [at, each] of changes.entries()) sent.region(at + 1, each);
+    expect(sent.take().changes).toEqual([change(1, 20), change(2, -1), change(2, 3)]);
+  });
+
+  it('that gave up on its way back closes no connection that is made to say so', async () => {
+    for (const connects of [false, true]) {
+      const clock = new VirtualClock();
+      const called: string[] = [];
+      let wanted = true;
+      const connect = async () => {
+        await sleep(clock, 200);
+        if (!connects) throw new Error('no link');
+        return undefined as never;
+      };
+      const [guest, options] = [bufferGuest(new Uint8Array(4096)), resolveOptions({})];
+      const inquiry = new Inquiry({ clock, connect });
+      const deps = { clock, options, guest, giveUp: () => {}, giveBack: () => {} };
+      const outage = new Outage({
+        clock,
+        options,
+        inquiry,
+        deadlines: new SourceDeadlines(deps),
+        emit: () => {},
+        wanted: () => wanted,
+        gaveUp: () => called.push('gave up'),
+        tooLate: () => called.push('too late'),
+      });
+      outage.begin(new FerryError('ERR_CONNECTION_LOST', 'for the test'));
+      clock.after(100, () => {
+        wanted = false;
+      });
+      await clock.run(
+        5000,
+        () => false,
+        () => {},
+      );
+      expect(called).toEqual(connects ? ['too late'] : []);
+    }
+  });
+});
