@@ -6,6 +6,7 @@ import { DestinationRegion } from '../memory/destination-region.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
+import type { Breathe } from './breathe.js';
 import { MAX_FRAME_PAGES } from './frame-slots.js';
 import { type Applied, FrameWriter } from './frame-writer.js';
 import { PageScratch } from './page-scratch.js';
@@ -22,6 +23,8 @@ export interface ApplyOptions {
   readonly lz4?: boolean;
   /** Channels that frames may arrive on, each with a receive area of its own. Default 1. */
   readonly channels?: number;
+  /** Asked every 1 MiB of memory that a frame changes; where it gives a promise, the frame goes on when that resolves. Default: never. */
+  readonly breathe?: Breathe;
 }
 
 const receiveAreaBytes = 1_310_720;
@@ -106,7 +109,7 @@ export class ApplyEngine {
     const ring = options.patches === true ? new PatchRing(arena) : undefined;
     this.#ring = ring;
     this.#ringBytes = ring === undefined ? 0 : RING_BYTES;
-    this.#writer = new FrameWriter(arena, this.#runs, key, ring);
+    this.#writer = new FrameWriter(arena, this.#runs, key, ring, options.breathe);
     this.#pool = new AreaPool(arena);
     this.#bases = regions.map((region) => (region.fresh ? 'zero' : 'unknown'));
     for (const region of regions) this.#add(region);

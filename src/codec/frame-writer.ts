@@ -4,6 +4,7 @@ import type { DestinationRegion } from '../memory/destination-region.js';
 import type { HashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import { writePages } from '../memory/read-pages.js';
+import type { Breathe } from './breathe.js';
 import { BuiltPages } from './built-pages.js';
 import { PageScratch } from './page-scratch.js';
 import type { PatchRing } from './patch-ring.js';
@@ -29,13 +30,23 @@ export class FrameWriter {
   readonly #compareScratch: PageScratch;
   readonly #built: BuiltPages;
   readonly #patched: PatchedPages | undefined;
+  readonly #breathe: Breathe;
+  /** Pages since it was asked. */
+  #breathless = 0;
 
   /** Bytes of arena taken. */
   static readonly byteLength: number =
     4 * PageScratch.byteLength(scratchPages) + PatchedPages.byteLength;
 
   /** Without a ring there are no patches. */
-  constructor(arena: Arena, runs: RunRecords, key: HashKey, ring: PatchRing | undefined) {
+  constructor(
+    arena: Arena,
+    runs: RunRecords,
+    key: HashKey,
+    ring: PatchRing | undefined,
+    breathe: Breathe = () => undefined,
+  ) {
+    this.#breathe = breathe;
     this.#arena = arena;
     this.#runs = runs;
     this.#key = key;
@@ -46,7 +57,7 @@ export class FrameWriter {
     this.#patched =
       ring === undefined
         ? undefined
-        : new PatchedPages(arena, runs, scratch(), key.secret, ring.state);
+        : new PatchedPages(arena, runs, scratch(), key.secret, ring.state, breathe);
   }
 
   /** Carries out the first `runCount` runs, which were checked against these regions: ascending, no page twice. */
@@ -88,17 +99,29 @@ export class FrameWriter {
         }
       } else if (kind === pageKind.zero) {
         target.hashes.set(first, this.#key.zeroHash, count);
-        const zeroing = zeroPages(target, first, count, this.#compareScratch, this.#zeros);
-        if (zeroing !== undefined) await zeroing;
+        for (let done = 0; done < count; done += scratchPages) {
+          const part = Math.min(scratchPages, count - done);
+          const zeroing = zeroPages(target, first + done, part, this.#compareScratch, this.#zeros);
+          if (zeroing !== undefined) await zeroing;
+          const pause = this.#pause(part);
+          if (pause !== undefined) await pause;
+        }
       } else if (kind === pageKind.patch && this.#patched !== undefined) {
         // It may copy from any page before it in the frame, and what they replaced goes to the ring before what it replaces.
         if (!this.#built.isEmpty) await this.#built.flush();
         if (writes.length > 0) await Promise.all(writes);
-        const patching = this.#patched.write(target, run, first, count);
-        if (patching !== undefined) await patching;
+        for (let done = 0; done < count; done += scratchPages) {
+          const part = Math.min(scratchPages, count - done);
+          const patching = this.#patched.write(target, run, first + done, part);
+          if (patching !== undefined) await patching;
+          const pause = this.#pause(part);
+          if (pause !== undefined) await pause;
+        }
       } else {
         const building = this.#build(target, run, first, count);
         if (building !== undefined) await building;
+        const pause = this.#pause(Math.min(count, scratchPages));
+        if (pause !== undefined) await pause;
       }
     }
     if (!this.#built.isEmpty) await this.#built.flush();
@@ -145,6 +168,16 @@ export class FrameWriter {
       // A record describes one part at a time.
       await this.#built.flush();
       done += this.#built.add(target, run, first + done, count - done);
+      const pause = this.#pause(scratchPages);
+      if (pause !== undefined) await pause;
     }
+  }
+
+  /** What to wait for, so many pages on, so that others have a turn. */
+  #pause(pages: number): Promise<void> | undefined {
+    this.#breathless += pages;
+    if (this.#breathless < scratchPages) return undefined;
+    this.#breathless = 0;
+    return this.#breathe();
   }
 }

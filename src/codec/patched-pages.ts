@@ -3,11 +3,14 @@ import { patchJob, patchPiece } from '../core/kernel-exports.js';
 import type { DestinationRegion } from '../memory/destination-region.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import { readBytes, readPages, writePages } from '../memory/read-pages.js';
+import type { Breathe } from './breathe.js';
 import type { PageScratch } from './page-scratch.js';
 import type { RunRecords } from './run-records.js';
 
 /** A page of patches copies 4 bytes at a time at least. */
 const maxPieces = PAGE_BYTES / 4;
+/** Pieces fetched between two turns of others. */
+const piecesAtOnce = 1024;
 
 /**
  * Builds the pages of patch runs: a run's old pages are gathered in scratch and become the new ones in order; what a patch copies from
@@ -23,12 +26,22 @@ export class PatchedPages {
   readonly #pieces: Uint32Array;
   readonly #page: number;
   readonly #pageBytes: Uint8Array;
+  readonly #breathe: Breathe;
+  #fetched = 0;
 
   /** Bytes of arena taken. */
   static readonly byteLength: number = maxPieces * patchPiece.byteLength + 2 * PAGE_BYTES;
 
   /** `state`: the ring's. */
-  constructor(arena: Arena, runs: RunRecords, scratch: PageScratch, secret: number, state: number) {
+  constructor(
+    arena: Arena,
+    runs: RunRecords,
+    scratch: PageScratch,
+    secret: number,
+    state: number,
+    breathe: Breathe,
+  ) {
+    this.#breathe = breathe;
     this.#arena = arena;
     this.#runs = runs;
     this.#scratch = scratch;
@@ -119,6 +132,10 @@ export class PatchedPages {
       const reading = readBytes(region, byteLength, offset, into);
       if (reading !== undefined) reads.push(reading);
     }
-    return reads.length > 0 ? Promise.all(reads) : undefined;
+    if (reads.length > 0) return Promise.all(reads);
+    this.#fetched += count;
+    if (this.#fetched < piecesAtOnce) return undefined;
+    this.#fetched = 0;
+    return this.#breathe();
   }
 }

@@ -44,8 +44,7 @@ export class HostEffects {
         for (const message of this.host.receiver.leafMessages()) this.#deps.send(message);
         return;
       case 'send-page-hashes':
-        this.#guard(this.#sendPageHashes(effect.message));
-        return;
+        return this.#guard(this.#sendPageHashes(effect.message));
       case 'load':
         this.#guard(this.#load(effect.generation));
         return;
@@ -126,8 +125,9 @@ export class HostEffects {
     this.#deps.feed({ type: 'verified', generation: prepare.generation, digest });
   }
 
-  async #sendPageHashes(request: HashesRequest): Promise<void> {
-    for (const message of this.host.receiver.pageHashMessages(request)) this.#deps.send(message);
+  /** Holds back the next frame: who asks faster than it is answered has to wait. */
+  #sendPageHashes(request: HashesRequest): Promise<void> {
+    return this.host.receiver.sendPageHashes(request, (message) => this.#deps.send(message));
   }
 
   async #load(generation: number): Promise<void> {

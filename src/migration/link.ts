@@ -1,10 +1,11 @@
 import { asFerryError, FerryError } from '../errors.js';
 import { decodeMessage } from '../protocol/decode.js';
 import { encodeMessage } from '../protocol/encode.js';
-import { frameFlag, sealFrame } from '../protocol/header.js';
+import { type FrameOrder, frameFlag, sealFrame } from '../protocol/header.js';
 import type { Message } from '../protocol/messages.js';
 import type { Channel, ChannelPeer } from '../transport/channel.js';
 import type { Clock } from './clock.js';
+import { Turns } from './turns.js';
 
 export interface LinkHandlers {
   /** PING and PONG do not get here. A promise holds back the next frame; a throw ends the link with that error. */
@@ -38,12 +39,14 @@ const mostAnswerBytes: number = 8 * 1024 * 1024;
 export class Link {
   readonly #channel: Channel;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   readonly #attempt: number | undefined;
   readonly #tap: Tap | undefined;
   #handlers: LinkHandlers;
   #peerAttempt: number | undefined;
   #sentSeq = 0;
   #receivedSeq = 0;
+  #receivedRound = 0;
   #heardAt: number;
   #open = true;
   #busy = false;
@@ -73,6 +76,7 @@ export class Link {
   ) {
     this.#channel = channel;
     this.#clock = clock;
+    this.#turns = Turns.of(clock);
     this.#attempt = attempt;
     this.#handlers = handlers;
     this.#tap = tap;
@@ -189,16 +193,17 @@ export class Link {
     try {
       const { header, message } = decodeMessage(frame, this.checksumOf);
       this.#tap?.('in', frame);
-      this.#checkOrder(header.seq, header.attempt);
+      this.#checkOrder(header);
       handled = this.#handle(message, header.seq);
     } catch (error) {
       this.#fail(error);
       return;
     }
     this.#wake();
-    if (handled === undefined) return this.#drained();
+    if (handled === undefined) return this.#drained() ?? this.#turns.breathe();
     this.#busy = true;
     return handled
+      .then(() => this.#turns.breathe())
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#busy = false;
@@ -235,10 +240,14 @@ export class Link {
       }
       return;
     }
+    if (message.type === 'ACK' && message.seq > this.#sentSeq) {
+      const what = `frame ${message.seq} acknowledged, of ${this.#sentSeq} sent`;
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', what);
+    }
     return this.#handlers.onMessage(message, seq);
   }
 
-  #checkOrder(seq: number, attempt: number): void {
+  #checkOrder({ seq, attempt, round }: FrameOrder): void {
     if (seq !== this.#receivedSeq + 1) {
       throw new FerryError(
         'ERR_UNEXPECTED_MESSAGE',
@@ -252,8 +261,13 @@ export class Link {
         `attempt ${attempt} on a link of attempt ${expected}`,
       );
     }
+    if (round > 0 && round < this.#receivedRound) {
+      const what = `a frame of round ${round} after round ${this.#receivedRound}`;
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', what);
+    }
     this.#peerAttempt = attempt;
     this.#receivedSeq = seq;
+    if (round > 0) this.#receivedRound = round;
   }
 
   /** Measures the round trip now. */

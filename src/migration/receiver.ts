@@ -1,6 +1,7 @@
 import { ApplyEngine } from '../codec/apply.js';
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import { LEAF_PAGES } from '../memory/pages.js';
 import type {
   Hashes,
   HashesRequest,
@@ -17,8 +18,10 @@ import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { ReceivedState } from './received-state.js';
 import { ofPeer } from './repair.js';
+import { Turns } from './turns.js';
 
 const entriesPerMessage = 2048;
+const leavesPerMessage: number = entriesPerMessage / LEAF_PAGES;
 const rereadStepPages = 128;
 
 /**
@@ -33,6 +36,7 @@ export class Receiver {
   readonly #offer: Offer;
   readonly #session: Uint8Array;
   readonly #clock: Clock;
+  readonly #turns: Turns;
   readonly #maxImageBytes: number;
   #last: Promise<void> = Promise.resolve();
   #rereading = false;
@@ -58,6 +62,7 @@ export class Receiver {
     this.#offer = deps.offer;
     this.#session = deps.session;
     this.#clock = deps.clock;
+    this.#turns = Turns.of(deps.clock);
     const maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
     this.state = new ReceivedState(maxStateBytes, deps.rehearsals);
     this.#maxImageBytes = deps.limits.maxImageBytes;
@@ -66,6 +71,7 @@ export class Receiver {
       patches: deps.patches,
       lz4: deps.lz4,
       channels: deps.channels,
+      breathe: () => this.#turns.breathe(),
     });
   }
 
@@ -143,7 +149,11 @@ export class Receiver {
   /** Finishes the re-read and gives the digest of what is really here. */
   verify(prepare: Prepare): Promise<Uint8Array> {
     return this.#queue(async () => {
-      while (this.engine.rereadPagesLeft > 0) await this.engine.reread(rereadStepPages * 8);
+      while (this.engine.rereadPagesLeft > 0) {
+        await this.engine.reread(rereadStepPages * 8);
+        const pause = this.#turns.breathe();
+        if (pause !== undefined) await pause;
+      }
       return digestOf({
         session: this.#session,
         generation: prepare.generation,
@@ -197,16 +207,26 @@ export class Receiver {
     return markLast(messages);
   }
 
-  pageHashMessages(request: HashesRequest): Hashes[] {
-    const entries: { index: number; hash: bigint }[] = [];
-    for (const leaf of request.leaves) {
-      const hashes = ofPeer('leaf', leaf, () => this.engine.pageHashes(request.region, leaf));
-      for (const [at, hash] of hashes.entries()) {
-        entries.push({ index: leaf * 512 + at, hash });
+  /** The answer to a request, in the order of requests. */
+  sendPageHashes(request: HashesRequest, send: (message: Hashes) => void): Promise<void> {
+    return this.#queue(async () => {
+      const { region, leaves } = request;
+      for (let at = 0; at === 0 || at < leaves.length; at += leavesPerMessage) {
+        const some = leaves.slice(at, at + leavesPerMessage);
+        const entries = some.flatMap((leaf) => this.#hashesUnder(region, leaf));
+        const last = request.last && at + leavesPerMessage >= leaves.length;
+        if (last || entries.length > 0) {
+          send({ type: 'HASHES', region, level: 'page', entries, last });
+        }
+        const pause = this.#turns.breathe();
+        if (pause !== undefined) await pause;
       }
-    }
-    const messages = this.#chunks(request.region, 'page', entries);
-    return request.last ? markLast(messages) : messages;
+    });
+  }
+
+  #hashesUnder(region: number, leaf: number): { index: number; hash: bigint }[] {
+    const hashes = ofPeer('leaf', leaf, () => this.engine.pageHashes(region, leaf));
+    return Array.from(hashes, (hash, at) => ({ index: leaf * LEAF_PAGES + at, hash }));
   }
 
   /** Runs `work` after everything queued before it. */
