@@ -6,7 +6,7 @@ import { randomOf, type Target } from './target.js';
 /** What a run may leave behind, in the heap and in arenas together, once garbage is gone. */
 export const growthBytes: number = 16 << 20;
 /** Inputs between two resets: what goes wrong only behind others is not far from them. */
-const inputsTogether = 4096;
+const inputsTogether = 1024;
 const sliceMs = 50;
 
 export interface RunOptions {
@@ -66,10 +66,10 @@ async function tryInputs(target: Target, options: RunOptions): Promise<RunResult
   let inputs = 0;
   let before: number | undefined;
   let sliceEnd = start + sliceMs;
-  const result = (finding?: Finding): RunResult => {
+  const result = async (finding?: Finding): Promise<RunResult> => {
     const ms = performance.now() - start;
     target.reset?.();
-    const grownBytes = before === undefined ? 0 : Math.max(0, heldBytes() - before);
+    const grownBytes = before === undefined ? 0 : Math.max(0, (await heldBytes()) - before);
     const base = { inputs, ms, outcomes, grownBytes };
     return finding === undefined ? base : { ...base, finding };
   };
@@ -78,7 +78,7 @@ async function tryInputs(target: Target, options: RunOptions): Promise<RunResult
     if (inputs % inputsTogether === 0) {
       target.reset?.();
       // Engines are made and code is compiled by then.
-      if (before === undefined && inputs > 0) before = heldBytes();
+      if (before === undefined && inputs > 0) before = await heldBytes();
     }
     options.onInput?.(seed);
     const input = target.make(randomOf(seed));
@@ -139,12 +139,16 @@ async function found(
 let collect: (() => void) | undefined;
 
 /** Bytes that are still held when garbage is gone. */
-export function heldBytes(): number {
+async function heldBytes(): Promise<number> {
   if (collect === undefined) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;
   }
-  collect();
+  // Memory of WebAssembly goes a turn or two after what held it.
+  for (let turn = 0; turn < 3; turn++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   collect();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
