@@ -129,7 +129,9 @@ export class Sessions {
     const known = this.#sessions.get(id);
     if (message.role === 'pages') return this.#attachPages(known, link, message, visit);
     if (known !== undefined) return this.#attach(known, link, message, visit);
-    if (message.role === 'ask') return this.#answerFromJournal(link, message);
+    // Behind a first connection there was a session, which an earlier process took with it: nobody here can check whose it was.
+    if (message.role === 'ask' || message.attempt > 1)
+      return this.#answerFromJournal(link, message);
     this.#open(id, link, message, visit);
   }
 
@@ -243,7 +245,7 @@ export class Sessions {
     link.send({
       type: 'HELLO_ACK',
       version: protocolVersion,
-      standing: digest === undefined ? 'unknown' : 'running',
+      standing: digest !== undefined ? 'running' : hello.role === 'ask' ? 'unknown' : 'new',
       capabilities: 0,
       lastAppliedSeq: 0,
     });

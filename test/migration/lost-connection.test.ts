@@ -21,17 +21,20 @@ interface Lost {
   readonly at: 'READY' | 'loading';
   /** What happens right behind the cut. */
   readonly meanwhile?: (sessions: Sessions, session: string) => void;
+  /** The destination is another process by then, and both ends prove themselves. */
+  readonly restarts?: boolean;
   /** No other connection is made. */
   readonly staysLost?: boolean;
   readonly untilMs: number;
 }
 
 /** What the destination's guest was asked for, where both ended, and why the source failed. */
-async function migrateAndLose({ at, meanwhile, staysLost = false, untilMs }: Lost): Promise<{
+async function migrateAndLose(lost: Lost): Promise<{
   readonly asked: readonly string[];
   readonly phase: string | undefined;
   readonly code: string | undefined;
 }> {
+  const { at, meanwhile, restarts = false, staysLost = false, untilMs } = lost;
   const clock = new VirtualClock();
   const asked: string[] = [];
   const target: Guest = {
@@ -44,15 +47,17 @@ async function migrateAndLose({ at, meanwhile, staysLost = false, untilMs }: Los
       await sleep(clock, 5000);
     },
   };
-  const sessions = new Sessions({
-    accept: () => target,
-    limits: { maxImageBytes: 1 << 20, maxStateBytes: 1 << 10 },
-    clock,
-    maxSessions: 1,
-    emit: () => {},
-    onArrival: () => {},
-    onFailure: () => {},
-  });
+  const start = () =>
+    new Sessions({
+      accept: () => target,
+      limits: { maxImageBytes: 1 << 20, maxStateBytes: 1 << 10 },
+      clock,
+      maxSessions: 1,
+      emit: () => {},
+      onArrival: () => {},
+      onFailure: () => {},
+    });
+  let sessions = start();
   let connections = 0;
   const driver = new SourceDriver({
     guest: bufferGuest(new Uint8Array(4 * 4096).fill(1)),
@@ -62,11 +67,13 @@ async function migrateAndLose({ at, meanwhile, staysLost = false, untilMs }: Los
       const pair = memoryPair({ schedule: (task) => void clock.after(0.1, task) });
       const cut = (): void => {
         pair.cut();
+        if (restarts) sessions = start();
         meanwhile?.(sessions, session);
       };
       const [channel, type, afterMs] =
         at === 'READY' ? [pair.b, messageType.READY, 0] : [pair.a, messageType.PREPARE, 100];
       if (connections === 1) onSent(channel, type, () => void clock.after(afterMs, cut));
+      if (restarts) for (const end of [pair.a, pair.b]) prove(end, connections);
       sessions.greet(pair.b);
       return pair.a;
     },
@@ -97,7 +104,18 @@ function onSent(channel: Channel, type: number, cut: () => void): void {
   };
 }
 
+/** Lets `channel` be one over TLS, whose ends share a secret of their own. */
+function prove(channel: Channel, secret: number): void {
+  const exportSecret = () => new Uint8Array(32).fill(secret);
+  Object.defineProperty(channel, 'peer', { value: { identity: 'token 1', exportSecret } });
+}
+
 describe('a destination whose source is back', () => {
+  it('says that it was started again, where nobody can check any more whose the session was', async () => {
+    const outcome = await migrateAndLose({ at: 'loading', restarts: true, untilMs: 10_000 });
+    expect(outcome).toMatchObject({ phase: undefined, code: 'ERR_CONNECTION_LOST' });
+  });
+
   it('takes nothing from a guest that an operator had it start meanwhile', async () => {
     const outcome = await migrateAndLose({
       at: 'READY',
@@ -130,8 +148,7 @@ describe('a source', () => {
       clock,
       connect: async () => {
         const { a, b } = memoryPair({ schedule });
-        const peer = { identity: 'certificate there', exportSecret: () => new Uint8Array(32) };
-        Object.defineProperty(a, 'peer', { value: peer });
+        prove(a, 1);
         clock.after(5, () => void b.close());
         return a;
       },
