@@ -53,6 +53,8 @@ export class Inquiry {
   async releasePromise(reason: FerryError): Promise<void> {
     const { clock } = this.#deps;
     const deadline = clock.now() + releaseTimeoutMs;
+    // A long way back before leaves time for one try.
+    this.rested();
     while (clock.now() < deadline) {
       await this.#backOff();
       const told = await this.#tellAbort(reason).catch(() => false);

@@ -178,6 +178,25 @@ describe('a source', () => {
     expect(sent.take().changes).toEqual([change(1, 20), change(2, -1), change(2, 3)]);
   });
 
+  it('says often that its promise is void in the little time it has, however long it tried to come back before', async () => {
+    const clock = new VirtualClock();
+    const roles: string[] = [];
+    const connect = async (role: string) => {
+      roles.push(role);
+      throw new Error('no link');
+    };
+    const inquiry = new Inquiry({ clock, connect });
+    inquiry
+      .reconnect('main', () => true, 10)
+      .then(() => inquiry.releasePromise(new FerryError('ERR_CONNECTION_LOST', 'for the test')));
+    await clock.run(
+      60_000,
+      () => false,
+      () => {},
+    );
+    expect(roles.filter((role) => role === 'ask').length).toBeGreaterThan(3);
+  });
+
   it('that gave up on its way back closes no connection that is made to say so', async () => {
     for (const connects of [false, true]) {
       const clock = new VirtualClock();
