@@ -5,9 +5,11 @@ import { UsageError } from './failure.js';
 /** A key or token has some hundred bytes; whatever is larger is another file. */
 const mostBytes = 16_384;
 const othersMask = 0o077;
+const tokenText = /^[\w-]{43}$/;
 
 /** The text of a file that only its owner may read or write. A UsageError, which says nothing of what is in it. */
 export async function readSecretFile(path: string): Promise<string> {
+  if (tokenText.test(path)) throw new UsageError('give the name of a file, not the token itself');
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw new UsageError(`cannot read ${path}`, { cause: error });
   });

@@ -22,7 +22,10 @@ export interface OutageDeps {
 /** A time without a connection before COMMIT: how long it lasts, and what ends it. */
 export class Outage {
   readonly #deps: OutageDeps;
-  #from: number | undefined;
+  /** When the connection was lost that is being made again. */
+  #lostAt: number | undefined;
+  /** Since when nothing was acknowledged. */
+  #stuckSince: number | undefined;
   #count = 0;
 
   constructor(deps: OutageDeps) {
@@ -34,15 +37,20 @@ export class Outage {
     return this.#count;
   }
 
-  /** The connection is lost, perhaps once more: makes it again, with backoff, for as long as there is. */
+  /**
+   * The connection is lost, perhaps once more: makes it again, with backoff, for as long as there is. Where nothing was acknowledged since the last one was
+   * there, that time goes on: a link that carries nothing ends a migration, however often it comes back.
+   */
   begin({ code, message }: FerryError): void {
     const { clock, options, inquiry, deadlines, emit, wanted, gaveUp, tooLate } = this.#deps;
-    if (this.#from === undefined) {
-      this.#from = clock.now();
+    const now = clock.now();
+    if (this.#lostAt === undefined) {
+      this.#lostAt = now;
       this.#count += 1;
       emit({ type: 'interrupted', code, message });
     }
-    deadlines.awaitReturn(clock.now() - this.#from);
+    this.#stuckSince ??= now;
+    deadlines.awaitReturn(now - this.#stuckSince);
     if (options.maxOutageMs === 0) return;
     inquiry.reconnect('main', wanted, options.maxReconnects).then((connected) => {
       // Whoever else connects meanwhile, to say that it is over, is left alone.
@@ -53,11 +61,17 @@ export class Outage {
 
   /** The destination goes on with us. Gives how long it took, milliseconds. */
   end(): number {
-    const { clock, inquiry, deadlines } = this.#deps;
-    const outageMs = clock.now() - (this.#from ?? clock.now());
-    this.#from = undefined;
+    const { clock, deadlines } = this.#deps;
+    const outageMs = clock.now() - (this.#lostAt ?? clock.now());
+    this.#lostAt = undefined;
     deadlines.cancel();
-    inquiry.rested();
     return outageMs;
+  }
+
+  /** Something was acknowledged: the next loss is another matter. */
+  progressed(): void {
+    if (this.#stuckSince === undefined || this.#lostAt !== undefined) return;
+    this.#stuckSince = undefined;
+    this.#deps.inquiry.rested();
   }
 }

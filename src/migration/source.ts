@@ -143,6 +143,7 @@ export class SourceDriver {
   #onMessage(message: Message): void | Promise<void> {
     if (message.type === 'ACK') {
       this.#transfer?.acknowledged(0, message.seq, message.rereadPages);
+      this.#outage.progressed();
       return;
     }
     if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;

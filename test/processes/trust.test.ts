@@ -119,6 +119,9 @@ describe.concurrent('a token', () => {
       const malformed = await room.send(from, 4711, '--token-file', open).gone();
       expect(malformed.code).toBe(2);
       expect(malformed.stderr).not.toContain(token.slice(1));
+      const mistaken = await room.send(from, 4711, '--token-file', token).gone();
+      expect(mistaken.code).toBe(2);
+      expect(mistaken.stderr).not.toContain(token);
       const missing = await room.send(from, 4711, '--token-file', room.path('none')).gone();
       expect(missing.code).toBe(2);
       for (const wrong of [

@@ -186,6 +186,22 @@ describe('a migration whose connection is lost and made again', () => {
     }
   });
 
+  it('gives up a link that comes back again and again and carries nothing', async () => {
+    const start = await admittedAt(dense);
+    const outcome = await simulate({
+      ...dense,
+      cuts: [start + 200, ...Array.from({ length: 1000 }, () => 400)],
+      options: { maxOutageMs: 5000 },
+    });
+    expect(outcome).toMatchObject({
+      violations: [],
+      source: 'running',
+      failure: 'ERR_CONNECTION_LOST',
+    });
+    expect(outcome.virtualMs).toBeLessThan(20_000);
+    expect(outcome.delivered.length).toBeGreaterThan(3);
+  });
+
   it('does not go on with a source that speaks against the protocol', async () => {
     const outcome = await simulate({
       ...dense,
