@@ -3,8 +3,7 @@ import type { Region } from '../memory/region.js';
 import { CrewEngine } from './crew-engine.js';
 import type { StartThread } from './crew-orders.js';
 import { startWorker } from './crew-thread.js';
-import type { Link } from './link.js';
-import type { ResolvedOptions } from './options.js';
+import { sumsPages } from './options.js';
 import { ceilingOf } from './pace.js';
 import type { PageEngine } from './page-engine.js';
 import { changesSinceOffer } from './source-plan.js';
@@ -19,7 +18,7 @@ type BeginDeps = Omit<TransferDeps, 'engine' | 'changes' | 'maxStateBytes'> & {
 
 /**
  * Makes the source's engine and transfer for the `offered` regions whose `bases` the destination accepted, which takes `patches` and `lz4` or
- * does not; starts the tracker, and lets the link sum with the engine's kernels. Throws what the guest's tracker throws, ERR_NO_CAPACITY where
+ * does not; starts the tracker. Throws what the guest's tracker throws, ERR_NO_CAPACITY where
  * the bookkeeping does not fit, and ERR_UNSUPPORTED where workers cannot see a region.
  */
 export function beginTransfer(
@@ -28,7 +27,7 @@ export function beginTransfer(
   offered: readonly Region[],
   bases: readonly ('zero' | 'unknown')[],
 ): Transfer {
-  const { guest, options, link } = deps;
+  const { guest } = deps;
   const { offer } = plan;
   const regions = guest.regions;
   const engine = newEngine(deps, offer.secret);
@@ -41,19 +40,12 @@ export function beginTransfer(
     engine.close?.();
     throw error;
   }
-  link.checksumOf = (bytes) => engine.checksum(bytes);
-  link.sumsPages = sumsPages(options, link);
   return new Transfer({
     ...deps,
     engine,
     maxStateBytes: offer.maxStateBytes,
     changes: changesSinceOffer(offer, offered, regions),
   });
-}
-
-/** Below TLS every byte is authenticated: nothing by accident goes unseen. */
-function sumsPages({ checksum }: ResolvedOptions, { peer }: Link): boolean {
-  return checksum === 'always' || (checksum === 'auto' && peer === undefined);
 }
 
 function newEngine(
@@ -72,7 +64,7 @@ function newEngine(
   };
   const { workers, compression } = options;
   if (workers === 0) return new CaptureEngine(regions, tracker, { ...usual, patches });
-  const sums = sumsPages(options, link);
+  const sums = sumsPages(options, link.peer !== undefined);
   const ceiling = ceilingOf(options);
   const crew = { ...usual, workers, start, meter, compression, sums, ceiling };
   return new CrewEngine(regions, tracker, crew);

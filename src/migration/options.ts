@@ -103,6 +103,11 @@ export function resolveOptions(options: MigrateOptions = {}): ResolvedOptions {
   });
 }
 
+/** Whether frames of pages carry a checksum: under an authenticated transport nothing changes a byte unseen. */
+export function sumsPages({ checksum }: ResolvedOptions, isAuthenticated: boolean): boolean {
+  return checksum === 'always' || (checksum === 'auto' && !isAuthenticated);
+}
+
 function positive(name: string, value: number): number {
   if (typeof value !== 'number')
     throw new TypeError(`${name} must be a number, got ${typeof value}`);

@@ -7,7 +7,7 @@ import type { GuestCosts } from './guest-costs.js';
 import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
-import type { ResolvedOptions } from './options.js';
+import { type ResolvedOptions, sumsPages } from './options.js';
 import type { PageEngine } from './page-engine.js';
 import { PageSender } from './page-sender.js';
 import { PatchPolicy } from './patch-policy.js';
@@ -49,7 +49,7 @@ export class Pump {
   readonly #patches: PatchPolicy;
   readonly #shadows: ShadowPolicy;
   readonly #slices: Slices;
-  readonly #sumsPages: boolean;
+  readonly #options: ResolvedOptions;
   readonly #stepPages: number;
   readonly #lastStepPages: number;
   readonly #sizes = new WireSizes();
@@ -81,7 +81,8 @@ export class Pump {
       lanes: this.#lanes,
       share: () => this.#slices.got,
     });
-    this.#sumsPages = deps.options.checksum !== 'never';
+    this.#options = deps.options;
+    this.#prepare(deps.link);
     const { exact } = deps.guest.tracker;
     const portions = portionsOf(exact, deps.guest.handsOver ?? true);
     this.#stepPages = portions.live;
@@ -123,7 +124,7 @@ export class Pump {
 
   #prepare(link: Link): void {
     link.checksumOf = (bytes) => this.#engine.checksum(bytes);
-    link.sumsPages = this.#sumsPages;
+    link.sumsPages = sumsPages(this.#options, link.peer !== undefined);
   }
 
   acknowledged(channel: number, seq: number, rereadPages: number): void {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Authority } from '../../src/cli/authority.js';
 import { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
+import type { OpenTap } from '../../src/migration/link.js';
 import {
   type ListenEvent,
   type Listener,
@@ -13,6 +14,7 @@ import { type MigrateTarget, type Migration, migrate } from '../../src/migration
 import type { MigrateOptions } from '../../src/migration/options.js';
 import { SessionOwner } from '../../src/migration/session-owner.js';
 import { newToken } from '../../src/migration/trust.js';
+import { readHeader } from '../../src/protocol/header.js';
 import {
   decodeMessage,
   encodeMessage,
@@ -95,7 +97,13 @@ describe('a migration with a token', () => {
     async (connections) => {
       const token = newToken();
       const to = await destination({ token });
-      const report = await send(to, { token, connections }).done;
+      const sums: bigint[] = [];
+      const tap: OpenTap = () => (direction, frame) => {
+        const { type, checksum } = readHeader(frame);
+        if (direction === 'out' && type === 'PAGES') sums.push(checksum);
+      };
+      const report = await send(to, { token, connections, watch: { tap } }).done;
+      expect(new Set(sums)).toEqual(new Set([0n]));
       expect(report.verified).toBe('memory');
       expect(Buffer.compare(to.memories[0] ?? new Uint8Array(), memory)).toBe(0);
       await expect.poll(() => to.events.map(({ type }) => type)).toContain('arrived');
