@@ -1,19 +1,17 @@
 import type { SourceRegion } from '../memory/source-region.js';
-import { WINDOW_PAGES } from './capture-window.js';
+import type { PageClaims } from './page-claims.js';
 
-/**
- * Where the next frame of one channel begins. Windows of 256 pages belong to the channels in turn, beginning with the channel that is the
- * region's id modulo their number.
- */
+/** Where the next frame of one channel begins. */
 export class CaptureCursor {
   readonly #channel: number;
-  readonly #channels: number;
+  readonly #claims: PageClaims | undefined;
   #source = 0;
   #page = 0;
 
-  constructor(channel: number, channels: number) {
+  /** Without `claims` all pages are the channel's. */
+  constructor(channel: number, claims: PageClaims | undefined) {
     this.#channel = channel;
-    this.#channels = channels;
+    this.#claims = claims;
   }
 
   /** The page it stands at. */
@@ -22,7 +20,7 @@ export class CaptureCursor {
   }
 
   /**
-   * Moves on to the next dirty page, and gives its region; wraps to the start only between frames, whose pages
+   * Moves on to the next dirty page that the channel may send, and gives its region; wraps to the start only between frames, whose pages
    * ascend.
    */
   seek(sources: readonly SourceRegion[], mayWrap: boolean): SourceRegion | undefined {
@@ -41,12 +39,17 @@ export class CaptureCursor {
     return mayWrap && !wrapped ? this.seek(sources, false) : undefined;
   }
 
+  /** Where the pages end that the channel has in one piece from here on in `source`, which it found: at least one, and of those it claims about `most`. */
+  claim(source: SourceRegion, most: number): number {
+    return this.#claims?.claim(source, this.#channel, this.#page, most) ?? source.pageCount;
+  }
+
   /** The pages before `page` of the same region, were captured: dirty ones among them are dirty again, and have to wait for the next sweep. */
   pass(page: number): void {
     this.#page = page;
   }
 
-  /** Whether the channel has a dirty page anywhere. */
+  /** Whether there is a dirty page anywhere that the channel may send. */
   hasDirty(sources: readonly SourceRegion[]): boolean {
     const at = sources[this.#source];
     // Most often what is next is near: only the end of a sweep looks everywhere.
@@ -54,17 +57,15 @@ export class CaptureCursor {
     return sources.some((source) => this.#nextDirty(source, 0) < source.pageCount);
   }
 
-  /** The channel's first dirty page from `page` on; at least the region's page count if there is none. */
-  #nextDirty({ dirty, id, pageCount }: SourceRegion, page: number): number {
-    const channels = this.#channels;
-    for (let next = page; ; ) {
-      next = dirty.next(next, pageCount);
-      if (channels === 1 || next >= pageCount) return next;
-      const window = Math.floor(next / WINDOW_PAGES);
-      const ahead = (this.#channel - ((id + window) % channels) + channels) % channels;
-      if (ahead === 0) return next;
-      next = (window + ahead) * WINDOW_PAGES;
-      if (next >= pageCount) return pageCount;
+  /** The first dirty page from `page` on that the channel may send; at least the region's page count if there is none. */
+  #nextDirty(source: SourceRegion, page: number): number {
+    const { dirty, pageCount } = source;
+    for (let from = page; ; ) {
+      if (from >= pageCount) return pageCount;
+      const next = dirty.next(from, pageCount);
+      if (this.#claims === undefined || next >= pageCount) return next;
+      from = this.#claims.next(source, this.#channel, next);
+      if (from === next) return next;
     }
   }
 }

@@ -11,7 +11,7 @@ export interface CaptureOptions {
   readonly patches?: boolean;
   /** The destination takes LZ4: there is a `compressor`. Default false. */
   readonly lz4?: boolean;
-  /** Channels that carry pages, each its own: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
+  /** Channels that carry pages: see `CaptureBudget.channel`. Default 1. More than one excludes patches. */
   readonly channels?: number;
   /** Frames stand in memory that other threads can see. Default false. */
   readonly shared?: boolean;
@@ -22,7 +22,7 @@ export interface CaptureOptions {
 }
 
 export interface CaptureBudget {
-  /** Whose pages are looked at: see `CaptureCursor`. Default 0. */
+  /** Who sends the frame: it takes pages that no other channel claimed, which are its own then (`CaptureEngine.freeClaims`). Default 0. */
   readonly channel?: number;
   /** Payload bytes of the frame; at least one page is taken whatever this says. */
   readonly maxPayloadBytes: number;
@@ -41,7 +41,7 @@ export interface Capture {
   /** Undefined if every page looked at was as the destination knows it. */
   readonly frame: CapturedFrame | undefined;
   readonly examinedPages: number;
-  /** No dirty page of the channel is left. */
+  /** No dirty page is left that the channel may send. */
   readonly exhausted: boolean;
 }
 

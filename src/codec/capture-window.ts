@@ -6,7 +6,7 @@ import { PAGE_BYTES } from '../memory/pages.js';
 import { readPages } from '../memory/read-pages.js';
 import type { SourceRegion } from '../memory/source-region.js';
 
-/** Pages of a window: half a leaf of the hash tree, and what a channel owns in one piece. */
+/** Pages of a window: half a leaf of the hash tree. */
 export const WINDOW_PAGES = 256;
 
 /** Dirty pages are taken by whole words of their bitmap, but for frames with little room. */
@@ -83,21 +83,23 @@ export class CaptureWindow {
 
   /**
    * Takes dirty pages of a part of the region out of its bitmap: those from page `from` on up to the end of its window, or up to about
-   * `most` pages further. Returns how many.
+   * `most` pages further, and none from `limit` on. Returns how many.
    */
-  take(source: SourceRegion, from: number, most: number): number {
+  take(source: SourceRegion, from: number, most: number, limit: number): number {
     const first = from - (from % wordPages);
     const windowEnd = from - (from % WINDOW_PAGES) + WINDOW_PAGES;
     const end = Math.min(
       windowEnd,
       source.pageCount,
+      limit,
       first + Math.ceil(most / wordPages) * wordPages,
     );
     this.#first = first;
     this.#count = end - first;
     let taken = this.#move(source.dirty.address + first / 8, this.dirty.address);
-    // A tracker may know of growth that nobody has followed yet: such pages do not exist here.
-    if (end === source.pageCount) taken -= this.#giveBack(source, this.#count, WINDOW_PAGES);
+    // A tracker may know of growth that nobody has followed yet: such pages do not exist here. Those from the limit on are another channel's.
+    if (end === source.pageCount || end === limit)
+      taken -= this.#giveBack(source, this.#count, WINDOW_PAGES);
     // What was marked again behind a sweep waits for the next one: pages of a frame ascend.
     if (from > first) taken -= this.#giveBack(source, 0, from - first);
     if (taken <= most || most >= wordPages) return taken;

@@ -20,6 +20,7 @@ import { CaptureWindow } from './capture-window.js';
 import { FrameCompressor } from './frame-compressor.js';
 import { type CapturedFrame, FrameSlots, type OpenFrame } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
+import { PageClaims } from './page-claims.js';
 import { PatchIndex } from './patch-index.js';
 import type { RegionChange } from './region-changes.js';
 import { runsOfTable } from './run-table.js';
@@ -47,6 +48,8 @@ export class CaptureEngine {
   readonly #patches: PatchIndex | undefined;
   /** One for each channel. */
   readonly #cursors: readonly CaptureCursor[];
+  /** Undefined where there is one channel only. */
+  readonly #claims: PageClaims | undefined;
   /** Where the ring stood before the last frame. */
   #pushesBefore = 0;
 
@@ -78,9 +81,10 @@ export class CaptureEngine {
     this.#regions = new SourceRegions(arena, key, plan.shadowPagesLeft);
     this.#inPlace =
       tracker.exact || tracker.evidence === 'shadow' ? undefined : new InPlaceScan(options.secret);
+    this.#claims = channels > 1 ? new PageClaims() : undefined;
     this.#cursors = Array.from(
       { length: channels },
-      (_, channel) => new CaptureCursor(channel, channels),
+      (_, channel) => new CaptureCursor(channel, this.#claims),
     );
     regions.forEach((region, index) => {
       this.#regions.add(region, plan.shadowPages[index] ?? 0).baseKnown.clearAll();
@@ -170,7 +174,7 @@ export class CaptureEngine {
         // No more than the frame is sure to have room for, or little more: what it has not is copied again for the next one.
         const fitting = Math.max(frame.roomPages(), leastPartPages);
         const most = Math.min(fitting, budget.maxPages - examinedPages);
-        const taken = this.#window.take(source, cursor.page, most);
+        const taken = this.#window.take(source, cursor.page, most, cursor.claim(source, most));
         const capturing = this.#capturePart(source, frame);
         const left = typeof capturing === 'number' ? capturing : await capturing;
         examinedPages += taken - left;
@@ -252,6 +256,14 @@ export class CaptureEngine {
   /** Another connection begins: the ring is empty at both ends (docs/protocol.md, section 4). */
   clearRing(): void {
     this.#patches?.clear();
+  }
+
+  /**
+   * Pages that `channel` sent may go on any channel from now on, or those of all channels: nothing of them is under way there any more. Until then a
+   * page stays with the channel that sent it.
+   */
+  freeClaims(channel?: number): void {
+    this.#claims?.free(this.#regions.list, channel);
   }
 
   /** The frame captured last will never be sent: its pages are as unknown to the destination as those of a lost one. Releases it. */

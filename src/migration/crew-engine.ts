@@ -177,6 +177,11 @@ export class CrewEngine implements PageEngine {
     return this.#members.every((member) => member.isExhausted(channel));
   }
 
+  async freeClaims(channel?: number): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.settle(channel)));
+    for (const member of this.#members.keys()) this.#tell(member, { do: 'free-claims', channel });
+  }
+
   takeBack(frame: CapturedFrame): void {
     this.#members.some((member) => member.takeBack(frame));
   }

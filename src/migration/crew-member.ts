@@ -99,6 +99,9 @@ class CrewMember {
         if (frame !== undefined) engine.takeBack(frame);
         return undefined;
       }
+      case 'free-claims':
+        engine.freeClaims(order.channel);
+        return undefined;
       case 'set-base':
         engine.setBase(order.piece, order.base);
         return undefined;

@@ -64,6 +64,7 @@ export interface CaptureOrder {
 export type CrewOrder =
   | CaptureOrder
   | { readonly do: 'take-back'; readonly frame: number }
+  | { readonly do: 'free-claims'; readonly channel: number | undefined }
   | { readonly do: 'set-base'; readonly piece: number; readonly base: 'zero' | 'unknown' }
   | { readonly do: 'repair'; readonly piece: number; readonly pages: readonly number[] }
   /** All pieces there are now. */
@@ -117,7 +118,7 @@ export interface CrewAnswer {
 /** Orders that nothing is heard of, unless they fail. */
 export type QuietOrder = Extract<
   CrewOrder,
-  { readonly do: 'take-back' | 'set-base' | 'repair' | 'sync' }
+  { readonly do: 'take-back' | 'free-claims' | 'set-base' | 'repair' | 'sync' }
 >;
 
 /** What a member says: once where its memory is, then in turn how each order went that is answered. Behind an error there is nothing more. */

@@ -37,6 +37,8 @@ export class RemoteMember {
   /** By channel, in the order they were ordered. */
   readonly #ahead: readonly Ahead[][];
   readonly #exhausted: boolean[];
+  /** Counts how often there came to be dirty pages again: what was captured before says nothing of them. */
+  #renewals = 0;
   readonly #frames = new WeakMap<CapturedFrame, number>();
   #released: number[] = [];
   #memory: LinearMemory | undefined;
@@ -74,7 +76,7 @@ export class RemoteMember {
 
   tell(order: QuietOrder): void {
     this.#thread.tell(order);
-    if (order.do === 'set-base' || order.do === 'repair') this.#exhausted.fill(false);
+    if (order.do !== 'sync') this.#renew();
   }
 
   /** There may be dirty pages again, or not: as it stands. */
@@ -89,8 +91,10 @@ export class RemoteMember {
     while (ahead.length < framesAhead && this.#exhausted[order.channel] === false) {
       const released = this.#released;
       this.#released = [];
+      const renewals = this.#renewals;
       const done = this.ask({ ...order, released }).then(({ capture }) => {
-        if (capture?.exhausted === true) this.#exhausted[order.channel] = true;
+        if (capture?.exhausted === true && renewals === this.#renewals)
+          this.#exhausted[order.channel] = true;
         next.news = capture;
         this.#woken();
       });
@@ -117,14 +121,14 @@ export class RemoteMember {
     return this.#exhausted[channel] === true && this.#ahead[channel]?.length === 0;
   }
 
-  /** Waits for what is under way; what was captured ahead is as unknown to the destination as a lost frame. */
-  async settle(): Promise<void> {
-    const ahead = this.#ahead.flatMap((lane) => lane.splice(0));
+  /** Waits for what is under way, of one channel or of all; what was captured ahead is as unknown to the destination as a lost frame. */
+  async settle(channel?: number): Promise<void> {
+    const lanes = channel === undefined ? this.#ahead : [this.#ahead[channel] ?? []];
+    const ahead = lanes.flatMap((lane) => lane.splice(0));
     for (const { done } of ahead) await done;
     for (const { news } of ahead) {
       if (news?.frame === undefined) continue;
       this.tell({ do: 'take-back', frame: news.frame.frame });
-      this.#exhausted.fill(false);
     }
   }
 
@@ -133,13 +137,17 @@ export class RemoteMember {
     const id = this.#frames.get(frame);
     if (id === undefined) return false;
     this.tell({ do: 'take-back', frame: id });
-    this.#exhausted.fill(false);
     return true;
   }
 
   close(): Promise<void> {
     this.#fail(new FerryError('ERR_ABORTED', 'nothing is captured any more'));
     return this.#thread.close();
+  }
+
+  #renew(): void {
+    this.#renewals += 1;
+    this.#exhausted.fill(false);
   }
 
   #frameOf(news: FrameNews): CapturedFrame {

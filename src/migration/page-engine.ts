@@ -22,6 +22,8 @@ export interface PageEngine {
   dirtyRuns(): Iterable<DirtyRun>;
   /** `paused`: nobody else wants the thread. */
   capture(order: CaptureBudget & { readonly paused: boolean }): Promise<Capture>;
+  /** See `CaptureEngine.freeClaims`. */
+  freeClaims(channel?: number): void | Promise<void>;
   takeBack(frame: CapturedFrame): void;
   /** See `CaptureEngine.forget`. */
   forget(table: Uint8Array): void;

@@ -242,10 +242,17 @@ export class Pump {
     this.#lanes.sendRegion(change, this.#round);
   }
 
-  /** Announces what happened to the regions. On several channels nothing of them overtakes that, nor is overtaken by it. */
+  /**
+   * Before a sweep: announces what happened to the regions. On several channels nothing of them overtakes that, nor is overtaken by it; and from here on
+   * each channel takes what is next.
+   */
   async #followRegions(live: () => boolean): Promise<boolean> {
     const isAlone = this.#lanes.count === 1;
-    if (!isAlone && !(await this.#lanes.quiet(live))) return false;
+    if (!isAlone) {
+      if (!(await this.#lanes.quiet(live))) return false;
+      // Nothing is under way: each page may go on any channel, and a delta finds its base wherever it goes.
+      await this.#engine.freeClaims();
+    }
     const changes = await this.#engine.syncRegions(this.#guest.regions);
     for (const change of changes) this.announce({ type: 'REGION', ...change });
     return isAlone || changes.length === 0 || this.#lanes.quiet(live);

@@ -64,7 +64,7 @@ export class PatchRig {
     const bodies: NaiveBody[] = [];
     for (let first = 0; first < source.pageCount; first += WINDOW_PAGES) {
       for (;;) {
-        this.#window.take(source, first, WINDOW_PAGES);
+        this.#window.take(source, first, WINDOW_PAGES, source.pageCount);
         this.#window.load(source);
         const open = this.#slots.open(512 << 10, WINDOW_PAGES);
         this.#window.capture(source, open.state);

@@ -6,11 +6,6 @@ import { HashTracker } from '../../src/memory/scan-trackers.js';
 import { testRegion } from '../reference/regions.js';
 import { secret } from './ends.js';
 
-/** Whose page this is, said as the comment in the code says it. */
-function channelOf(region: number, page: number, channels: number): number {
-  return (region + Math.floor(page / 256)) % channels;
-}
-
 function engineOf(pages: readonly number[], channels: number): CaptureEngine {
   const regions = pages.map((count, id) =>
     testRegion(new Uint8Array(count * 4096).fill(id + 1), { id }),
@@ -23,43 +18,103 @@ function engineOf(pages: readonly number[], channels: number): CaptureEngine {
   });
 }
 
-/** Region and page of everything one channel sends until it is exhausted. */
+/** Region and page of what one capture for `channel` sends. */
+async function send(
+  engine: CaptureEngine,
+  channel: number,
+  maxPages: number,
+): Promise<{ readonly pages: string[]; readonly exhausted: boolean }> {
+  const step = await engine.capture({ channel, maxPages, maxPayloadBytes: 64 << 10 });
+  const pages: string[] = [];
+  for (const { region, first, count } of runsOfTable(step.frame?.copyTable() ?? new Uint8Array())) {
+    for (let page = first; page < first + count; page++) pages.push(`${region}:${page}`);
+  }
+  step.frame?.release();
+  return { pages, exhausted: step.exhausted };
+}
+
+/** What `channel` sends until there is nothing left for it. */
 async function sweep(engine: CaptureEngine, channel: number, maxPages: number): Promise<string[]> {
   const pages: string[] = [];
   for (let exhausted = false; !exhausted; ) {
-    const step = await engine.capture({ channel, maxPages, maxPayloadBytes: 64 << 10 });
+    const step = await send(engine, channel, maxPages);
     exhausted = step.exhausted;
-    const table = step.frame?.copyTable() ?? new Uint8Array();
-    for (const { region, first, count } of runsOfTable(table)) {
-      for (let page = first; page < first + count; page++) pages.push(`${region}:${page}`);
-    }
-    step.frame?.release();
+    pages.push(...step.pages);
   }
   return pages;
 }
 
+const sizes = fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 4 });
+/** Which channel has room next, as a link decides it. */
+const turns = fc.array(fc.nat(4), { minLength: 1, maxLength: 20 });
+
+function allPages(pages: readonly number[]): string[] {
+  return pages.flatMap((count, region) =>
+    Array.from({ length: count }, (_, page) => `${region}:${page}`),
+  );
+}
+
 describe('pages of several channels', () => {
-  test('each goes on its own, in windows taken in turn, and none is left', async () => {
+  test('go on whichever has room, each once, and none is left', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.integer({ min: 0, max: 1400 }), { minLength: 1, maxLength: 4 }),
+        sizes,
         fc.integer({ min: 1, max: 5 }),
-        fc.integer({ min: 1, max: 700 }),
+        fc.integer({ min: 1, max: 300 }),
+        turns,
+        async (pages, channels, maxPages, order) => {
+          const engine = engineOf(pages, channels);
+          const unswept = new Set(Array.from({ length: channels }, (_, channel) => channel));
+          const sent: string[] = [];
+          for (let turn = 0; unswept.size > 0; turn++) {
+            const channel = (order[turn % order.length] ?? 0) % channels;
+            const next = unswept.has(channel) ? channel : Math.min(...unswept);
+            const step = await send(engine, next, maxPages);
+            if (step.exhausted) unswept.delete(next);
+            sent.push(...step.pages);
+          }
+          expect([...sent].sort()).toEqual(allPages(pages).sort());
+          expect(engine.dirtyPages).toBe(0);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('stay with the channel that sent them until they are freed', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        sizes,
+        fc.integer({ min: 2, max: 4 }),
+        fc.integer({ min: 1, max: 300 }),
         async (pages, channels, maxPages) => {
           const engine = engineOf(pages, channels);
-          const sent: string[][] = [];
-          for (let channel = 0; channel < channels; channel++) {
-            sent.push(await sweep(engine, channel, maxPages));
+          const owners = new Map<string, number>();
+          for (let turn = 0; engine.dirtyPages > 0; turn++) {
+            const channel = turn % channels;
+            const step = await send(engine, channel, maxPages);
+            for (const page of step.pages) owners.set(page, channel);
           }
-          const expected = sent.map((_, channel) =>
-            pages.flatMap((count, region) =>
-              Array.from({ length: count }, (_page, page) => page)
-                .filter((page) => channelOf(region, page, channels) === channel)
-                .map((page) => `${region}:${page}`),
-            ),
-          );
-          expect(sent).toEqual(expected);
+          for (const [id, count] of pages.entries()) {
+            engine.repair(
+              id,
+              Array.from({ length: count }, (_, page) => page),
+            );
+          }
+          for (let channel = 1; channel < channels; channel++) {
+            for (const page of await sweep(engine, channel, maxPages)) {
+              expect(owners.get(page)).toBe(channel);
+            }
+          }
+          // Those of one are anybody's; then all are.
+          engine.freeClaims(0);
+          for (const page of await sweep(engine, 1, maxPages)) expect(owners.get(page)).toBe(0);
           expect(engine.dirtyPages).toBe(0);
+          engine.markAll();
+          for (const [id, count] of pages.entries()) if (count > 0) engine.repair(id, [0]);
+          engine.freeClaims();
+          const firsts = pages.flatMap((count, id) => (count > 0 ? [`${id}:0`] : []));
+          expect((await sweep(engine, channels - 1, maxPages)).sort()).toEqual(firsts.sort());
         },
       ),
       { numRuns: 30 },

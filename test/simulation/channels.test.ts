@@ -6,7 +6,7 @@ const everyByte = Number(process.env['PAGEFERRY_CUT_STRIDE'] ?? 1);
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 const minutes = 60_000;
 
-/** Pages on every channel: windows of 256 pages belong to them in turn. */
+/** Pages on every channel, which take 64 or 256 of them in turn. */
 function spread(connections: number): Scenario {
   return {
     seed: 5,

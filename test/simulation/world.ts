@@ -17,7 +17,7 @@ export interface Scenario {
   readonly seed: number;
   readonly pages: number;
   readonly tracker: 'marks' | 'hash' | 'compare';
-  /** Only the first three pages of each 256 hold anything but zeros: several channels at little cost. */
+  /** Only the first three pages of each 64 hold anything but zeros: several channels at little cost. */
   readonly sparse?: boolean;
   /** The destination's memory is known to be zero; else it is full of rubbish and nothing may be taken for granted. */
   readonly fresh?: boolean;
@@ -374,7 +374,7 @@ function lateClock(clock: VirtualClock, ms: number): Clock {
 function firstImage(pages: number, sparse: boolean, random: () => number): Uint8Array {
   const image = new Uint8Array(pages * pageBytes);
   for (let page = 0; page < pages; page++) {
-    if (sparse && page % 256 > 2) continue;
+    if (sparse && page % 64 > 2) continue;
     const bytes = image.subarray(page * pageBytes, (page + 1) * pageBytes);
     if (page % 4 === 1) bytes.fill(random() & 0xff);
     if (page % 4 === 2) for (let i = 0; i < 20; i++) bytes[random() % pageBytes] = random() & 0xff;
