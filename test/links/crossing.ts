@@ -42,9 +42,9 @@ export class CrossingServer {
     });
   }
 
-  /** On a free port. */
-  listen(): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  /** On `port`; by default on a free one. */
+  listen(port = 0): Promise<void> {
+    return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
   }
 
   get port(): number {

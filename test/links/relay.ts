@@ -7,6 +7,8 @@ import { LinkSchedule, type LinkShape } from './link-shape.js';
 export interface RelayOptions {
   /** A port of this machine: where everything goes. */
   readonly target: number;
+  /** Where to listen. Default: a free port. */
+  readonly port?: number;
   /** From whoever connects to the target, and back. All connections share the link. */
   readonly there: LinkShape;
   readonly back: LinkShape;
@@ -46,7 +48,7 @@ export class Relay {
 
   static async open(options: RelayOptions): Promise<Relay> {
     const relay = new Relay(options);
-    await relay.#server.listen();
+    await relay.#server.listen(options.port);
     return relay;
   }
 

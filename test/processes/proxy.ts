@@ -27,6 +27,8 @@ export type Fate =
   | 'swallow'
   /** The connection is reset for both. */
   | 'cut'
+  /** This direction ends before the frame, as if in order, and says nothing more; the other goes on. */
+  | 'half-close'
   /** These bytes go on instead; `end`: then both streams end, as if in order. */
   | { readonly send: Uint8Array; readonly end?: boolean };
 
@@ -45,9 +47,10 @@ export class FrameProxy {
     this.#server = new CrossingServer(target, (...ends) => this.#join(...ends));
   }
 
-  static async open(target: number, tamper: Tamper): Promise<FrameProxy> {
+  /** Listens on `port`; by default on a free one. */
+  static async open(target: number, tamper: Tamper, port?: number): Promise<FrameProxy> {
     const proxy = new FrameProxy(target, tamper);
-    await proxy.#server.listen();
+    await proxy.#server.listen(port);
     return proxy;
   }
 
@@ -158,6 +161,9 @@ class Pipe {
     else if (fate === 'hold') {
       this.#state = 'holding';
       this.#held.push(frame);
+    } else if (fate === 'half-close') {
+      this.#state = 'over';
+      this.#to.end();
     } else if (fate !== 'swallow') {
       this.#write(fate.send);
       if (fate.end !== true) return;
