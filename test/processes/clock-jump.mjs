@@ -1,9 +1,10 @@
-// Preloaded into a process (node --import): its calendar jumps when it is sent SIGUSR2, a day ahead, then two days back, then a day ahead again, and so on.
+// Preloaded into a process (node --import): its calendar jumps at SIGUSR2, first a day ahead, then to the day before, then ahead again, and it says
+// to its parent where it is now. Monotonic clocks go on as they do.
 const dayMs = 86_400_000;
 const RealDate = Date;
 let shiftMs = 0;
 
-class JumpyDate extends RealDate {
+globalThis.Date = class extends RealDate {
   constructor(...args) {
     super(...(args.length === 0 ? [RealDate.now() + shiftMs] : args));
   }
@@ -11,9 +12,9 @@ class JumpyDate extends RealDate {
   static now() {
     return RealDate.now() + shiftMs;
   }
-}
+};
 
-globalThis.Date = JumpyDate;
 process.on('SIGUSR2', () => {
   shiftMs = shiftMs > 0 ? -dayMs : dayMs;
+  process.send?.({ type: 'jumped', now: Date.now() });
 });

@@ -26,6 +26,7 @@ type FromHost =
   | { readonly type: 'commits'; readonly first: number; readonly digests: Uint32Array }
   | { readonly type: 'at'; readonly gate: string }
   | { readonly type: 'phase'; readonly phase: string }
+  | { readonly type: 'jumped'; readonly now: number }
   | { readonly type: 'event'; readonly event: HostEvent }
   | Content;
 
@@ -106,6 +107,15 @@ export class Host {
     await this.#child.until(gate, () =>
       this.#child.said.find((message) => message.type === 'at' && message.gate === gate),
     );
+  }
+
+  /** Its calendar jumps (clock-jump.mjs); resolves with its time then, milliseconds. */
+  async jump(): Promise<number> {
+    const jumps = (): number[] =>
+      this.#child.said.flatMap((message) => (message.type === 'jumped' ? [message.now] : []));
+    const before = jumps().length;
+    this.signal('SIGUSR2');
+    return this.#child.until('a jump', () => jumps()[before]);
   }
 
   /** A destination's machine was in this phase. */

@@ -27,6 +27,8 @@ export interface VoyageOptions {
   readonly faults?: readonly RelayFault[];
   /** Given to node, of both ends. */
   readonly execArgv?: readonly string[];
+  /** Called when everything is up, before the migration begins. */
+  readonly prepare?: (voyage: Voyage) => Promise<unknown>;
 }
 
 /** A ledger that is to go from one process to another, a relay in a third between them, and a witness of all it does. */
@@ -127,6 +129,7 @@ export class Voyage implements AsyncDisposable {
     ]);
     this.#target = port;
     await this.startRelay(this.#options.faults);
+    await this.#options.prepare?.(this);
     const options = { host: '127.0.0.1', port: this.#port, ...trust, ...this.#options.source };
     source.order({ type: 'migrate', options, gates: sourceGates });
   }
