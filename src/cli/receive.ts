@@ -22,6 +22,7 @@ interface ReceiveOptions extends TrustArguments {
   readonly outDir?: string;
   readonly once?: true;
   readonly maxImage: number;
+  readonly maxSession?: number;
   readonly keepPartial?: true;
   readonly journal?: string;
   readonly record?: string;
@@ -47,6 +48,11 @@ export function addReceive(program: Command): void {
     .option('--out-dir <DIR>', 'a folder for images under their own names')
     .option('--once', 'end after one completed image')
     .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
+    .option(
+      '--max-session <SIZE>',
+      'most bytes one source may make this side write (default: 64 times the image and 1TiB)',
+      parseSize,
+    )
     .option('--keep-partial', 'keep what arrived of an image that did not complete')
     .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
     .option(
@@ -140,6 +146,7 @@ function startListening(
       addresses,
       accept: (offer) => landing.make(offer),
       maxImageBytes: options.maxImage,
+      ...(options.maxSession === undefined ? {} : { maxSessionBytes: options.maxSession }),
       ...trust,
       ...(options.maxOutage === undefined ? {} : { maxOutageMs: options.maxOutage * 1000 || 1 }),
       tokenUses: options.tokenUses || Number.POSITIVE_INFINITY,

@@ -9,6 +9,8 @@ export interface AdmissionLimits {
   /** Sum of all regions' sizes, bytes. */
   readonly maxImageBytes: number;
   readonly maxStateBytes: number;
+  /** Bytes that one session may make this side write. Default: `defaultSessionBytes`. */
+  readonly maxSessionBytes?: number | undefined;
 }
 
 /** Checks an offer against our limits, before anything is made for it. Throws the FerryError to refuse it with. */

@@ -53,6 +53,11 @@ export interface ListenOptions extends TrustOptions {
   readonly maxImageBytes?: number;
   /** Default 1 MiB. */
   readonly maxStateBytes?: number;
+  /**
+   * Bytes that one migration may make this side write, all its connections together: pages as what they become, regions as they grow, states.
+   * Above 0, up to Infinity. Default: 64 times what the offered regions may grow to, and 1 TiB.
+   */
+  readonly maxSessionBytes?: number;
   /** Migrations taken at a time. Default 16. */
   readonly maxSessions?: number;
   /** How long what arrived is kept for a source whose connection was lost before COMMIT, milliseconds. Default 60,000. */
@@ -109,7 +114,7 @@ const maxStrangersPerAddress = 128;
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, accept, insecure = false, journal, watch } = options;
   const { maxConnections = defaultMaxConnections, maxSessions = defaultMaxSessions } = options;
-  const { maxOutageMs = defaultMaxOutageMs } = options;
+  const { maxOutageMs = defaultMaxOutageMs, maxSessionBytes } = options;
   if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > maxChannels) {
     throw new RangeError(`maxConnections must be 1 to ${maxChannels}, got ${maxConnections}`);
   }
@@ -117,6 +122,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     throw new RangeError(
       `maxOutageMs must be above 0 and at most ${longestOutageMs}, got ${maxOutageMs}`,
     );
+  }
+  if (maxSessionBytes !== undefined && !(maxSessionBytes > 0)) {
+    throw new RangeError(`maxSessionBytes must be above 0, got ${maxSessionBytes}`);
   }
   const places = [{ host, port }, ...(options.addresses ?? [])];
   const credentials = credentialsOf(options);
@@ -128,6 +136,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     limits: {
       maxImageBytes: options.maxImageBytes ?? GiB,
       maxStateBytes: options.maxStateBytes ?? MiB,
+      maxSessionBytes,
     },
     clock: systemClock,
     journal: journal === undefined ? undefined : fileJournal(journal),

@@ -1,7 +1,7 @@
 import { ApplyEngine } from '../codec/apply.js';
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import { LEAF_PAGES } from '../memory/pages.js';
+import { LEAF_PAGES, PAGE_BYTES } from '../memory/pages.js';
 import type {
   Hashes,
   HashesRequest,
@@ -18,6 +18,7 @@ import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
 import { ReceivedState } from './received-state.js';
 import { ofPeer } from './repair.js';
+import { defaultSessionBytes, SessionBudget } from './session-budget.js';
 import { Turns } from './turns.js';
 
 const entriesPerMessage = 2048;
@@ -38,6 +39,7 @@ export class Receiver {
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #maxImageBytes: number;
+  readonly #budget: SessionBudget;
   #last: Promise<void> = Promise.resolve();
   #rereading = false;
   #closed = false;
@@ -65,7 +67,11 @@ export class Receiver {
     this.#turns = Turns.of(deps.clock);
     const maxStateBytes = Math.min(deps.limits.maxStateBytes, deps.offer.maxStateBytes);
     this.state = new ReceivedState(maxStateBytes, deps.rehearsals);
-    this.#maxImageBytes = deps.limits.maxImageBytes;
+    const { maxImageBytes } = deps.limits;
+    this.#maxImageBytes = maxImageBytes;
+    this.#budget = new SessionBudget(
+      deps.limits.maxSessionBytes ?? defaultSessionBytes(deps.offer, maxImageBytes),
+    );
     this.engine = new ApplyEngine(deps.guest.regions, {
       secret: deps.offer.secret,
       patches: deps.patches,
@@ -84,6 +90,7 @@ export class Receiver {
       const { body, tableBytes, rawBytes } = message;
       const applied = await this.engine.apply(body, tableBytes, rawBytes);
       this.appliedPages += applied.pages;
+      this.#budget.spend(applied.pages * PAGE_BYTES);
       this.channels.note(channel, seq, body.byteLength);
     });
   }
@@ -100,6 +107,7 @@ export class Receiver {
           `the image grew to ${total} bytes; at most ${this.#maxImageBytes} are taken`,
         );
       }
+      this.#budget.spend(Math.max(0, byteLength - (region?.byteLength ?? 0)));
       if (region !== undefined && byteLength >= 0) {
         const offered = this.#offer.regions.find((candidate) => candidate.id === id);
         const most = Math.min(region.maxByteLength, offered?.maxByteLength ?? region.maxByteLength);
@@ -135,12 +143,15 @@ export class Receiver {
   }
 
   takeState(message: StateChunk, seq: number): void {
+    // Room for a state is made when it begins, however little of it comes.
+    if (message.offset === 0) this.#budget.spend(message.totalBytes);
     this.state.take(message);
     this.channels.note(0, seq);
   }
 
   /** Returns the state that is now there to be rehearsed, if there is one. */
   takeStateDelta(message: StateDelta, seq: number): Uint8Array | undefined {
+    if (message.firstUnit === 0) this.#budget.spend(message.totalBytes);
     const toRehearse = this.state.takeDelta(message);
     this.channels.note(0, seq);
     return toRehearse;

@@ -57,6 +57,7 @@ export class DestinationReplay {
       limits: {
         maxImageBytes: Number.MAX_SAFE_INTEGER,
         maxStateBytes: Number.MAX_SAFE_INTEGER,
+        maxSessionBytes: Number.POSITIVE_INFINITY,
       },
       clock: timeless,
       maxSessions: Number.POSITIVE_INFINITY,

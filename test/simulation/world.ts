@@ -80,6 +80,8 @@ export interface Scenario {
   readonly workerLostAt?: number;
   /** Connections the destination takes. */
   readonly maxConnections?: number;
+  /** What a session may make it write. */
+  readonly maxSessionBytes?: number;
 }
 
 /** How it ended. */
@@ -238,7 +240,11 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
 
   const sessions = new Sessions({
     accept: () => destination.guest,
-    limits: { maxImageBytes: 1 << 30, maxStateBytes: 1 << 20 },
+    limits: {
+      maxImageBytes: 1 << 30,
+      maxStateBytes: 1 << 20,
+      maxSessionBytes: scenario.maxSessionBytes,
+    },
     clock,
     maxSessions: 4,
     maxConnections: scenario.maxConnections,
