@@ -1,14 +1,24 @@
+import { stat } from 'node:fs/promises';
 import { FerryError } from '../errors.js';
 import type { FileDestination } from '../guests/file-destination.js';
 import { fileDestination } from '../guests/file-destination.js';
 import { pathInFolder } from '../guests/file-name.js';
+import { sweepPartial } from '../guests/partial-file.js';
 import type { IncomingOffer } from '../migration/listen.js';
 
 export interface LandingOptions {
   readonly out?: string;
   readonly outDir?: string;
   readonly maxImage: number;
-  readonly keepPartial?: true;
+  /** How long what arrived of an image that did not complete is kept, milliseconds; absent: not at all. */
+  readonly keepMs?: number;
+  /** An older image, or a folder of them under their own names. */
+  readonly base?: string;
+}
+
+/** Of a folder the file of that name in it. */
+async function baseFor(base: string, name: string): Promise<string> {
+  return (await stat(base)).isDirectory() ? pathInFolder(base, name) : base;
 }
 
 /** How long COMMIT may still take to arrive when a receiver is to end. */
@@ -33,12 +43,16 @@ export class Landing {
       throw new FerryError('ERR_INCOMPATIBLE', `files are received here, not a guest "${kind}"`);
     }
     const path = this.#pathFor(region.name);
+    const { keepMs, base } = this.#options;
     const guest = await fileDestination(path, {
       byteLength: region.byteLength,
       // What a peer says it may grow to costs memory: our own limit bounds it.
       maxByteLength: Math.min(region.maxByteLength, this.#options.maxImage),
       name: region.name,
-      keepPartial: this.#options.keepPartial === true,
+      keepPartial: keepMs !== undefined,
+      // What an ended process left is compared before it is used: its age matters to who wants it removed.
+      reuseMs: keepMs ?? Number.POSITIVE_INFINITY,
+      ...(base === undefined ? {} : { base: await baseFor(base, region.name) }),
     });
     this.#places.set(session, { path, guest });
     return guest;
@@ -62,7 +76,13 @@ export class Landing {
 
   /** The session is over and reported. */
   forget(session: string): void {
+    const place = this.#places.get(session);
     this.#places.delete(session);
+    const { keepMs = Number.POSITIVE_INFINITY } = this.#options;
+    if (place?.guest.isKept === true && keepMs !== Number.POSITIVE_INFINITY) {
+      const sweep = (): void => void sweepPartial(place.path, keepMs).catch(() => {});
+      setTimeout(sweep, keepMs + 1000).unref();
+    }
   }
 
   /** Waits a moment for promises to be called in, then removes whatever is not in its place. */

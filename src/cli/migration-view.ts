@@ -49,6 +49,11 @@ export class MigrationView {
           `  interrupted: ${escapeControls(event.message)}; connecting again, the guest runs on here`,
         );
         return;
+      case 'compared':
+        this.#output.line(
+          `  ${formatCount(event.samePages)} of ${formatCount(event.totalPages)} pages are there already`,
+        );
+        return;
       case 'resumed':
         this.#output.line(
           `  connected again after ${formatMs(event.outageMs)}: ${formatCount(event.lostPages)} pages may be lost and go again`,

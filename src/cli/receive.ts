@@ -1,4 +1,6 @@
+import { access, constants } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { fileError } from '../guests/file-io.js';
 import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
 import type { TrustOptions } from '../migration/trust.js';
@@ -23,7 +25,9 @@ interface ReceiveOptions extends TrustArguments {
   readonly once?: true;
   readonly maxImage: number;
   readonly maxSession?: number;
-  readonly keepPartial?: true;
+  /** Minutes. */
+  readonly keepPartial?: number | true;
+  readonly base?: string;
   readonly journal?: string;
   readonly record?: string;
   readonly json?: true;
@@ -53,7 +57,15 @@ export function addReceive(program: Command): void {
       'most bytes one source may make this side write (default: 64 times the image and 1TiB)',
       parseSize,
     )
-    .option('--keep-partial', 'keep what arrived of an image that did not complete')
+    .option(
+      '--keep-partial [MINUTES]',
+      'keep what arrived of an image that did not complete, for a source that begins anew (default: until then)',
+      parseCount,
+    )
+    .option(
+      '--base <FILE>',
+      'an older image, or a folder of them: what of it is the same is not sent',
+    )
     .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
     .option(
       '--max-outage <SECONDS>',
@@ -99,7 +111,12 @@ async function receiveTrusted(
   { output, interruption }: Stage,
   onListening: (listener: Listener) => void,
 ): Promise<void> {
-  const landing = new Landing(options);
+  const { keepPartial, base } = options;
+  if (base !== undefined) await checkBase(base);
+  const landing = new Landing({
+    ...options,
+    ...(keepPartial === undefined ? {} : { keepMs: keptMs(keepPartial) }),
+  });
   const recording = openRecording(options.record, output, { side: 'destination' });
   const view = new ReceiveView(output, landing, options.once === true);
   const listener = await startListening(options, trust, landing, view, recording);
@@ -129,6 +146,18 @@ async function receiveTrusted(
       side: 'destination',
       retryable: false,
     });
+  }
+}
+
+function keptMs(minutes: number | true): number {
+  return minutes === true ? Number.POSITIVE_INFINITY : minutes * minuteMs;
+}
+
+async function checkBase(path: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK);
+  } catch (error) {
+    throw fileError(error, `cannot read the base ${path}`);
   }
 }
 

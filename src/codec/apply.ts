@@ -4,8 +4,9 @@ import { FerryError } from '../errors.js';
 import { AreaPool, areaClass } from '../memory/area-pool.js';
 import { DestinationRegion } from '../memory/destination-region.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
-import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
-import type { Region } from '../memory/region.js';
+import { HELD_RANGE_PAGES, PAGE_BYTES, pageCountOf } from '../memory/pages.js';
+import { readPages } from '../memory/read-pages.js';
+import type { Base, Region } from '../memory/region.js';
 import type { Breathe } from './breathe.js';
 import { MAX_FRAME_PAGES } from './frame-slots.js';
 import { type Applied, FrameWriter } from './frame-writer.js';
@@ -21,6 +22,8 @@ export interface ApplyOptions {
   readonly patches?: boolean;
   /** It may send bodies as LZ4 blocks. Default false: they are refused. */
   readonly lz4?: boolean;
+  /** The source takes digests of what regions held before. Default false: nobody asks for them. */
+  readonly held?: boolean;
   /** Channels that frames may arrive on, each with a receive area of its own. Default 1. */
   readonly channels?: number;
   /** Asked every 1 MiB of memory that a frame changes; where it gives a promise, the frame goes on when that resolves. Default: never. */
@@ -30,7 +33,7 @@ export interface ApplyOptions {
 const receiveAreaBytes = 1_310_720;
 /** Kernels may write this much behind what they decompress. */
 const slack = 64;
-const rereadPagesAtOnce = 256;
+const rereadPagesAtOnce: number = HELD_RANGE_PAGES;
 const maxRegions = 65_536;
 /** Set aside for regions that appear later. Untouched arena memory costs address space only. */
 const reserveBytes = 64 << 20;
@@ -75,7 +78,7 @@ export class ApplyEngine {
   readonly #writer: FrameWriter;
   readonly #ring: PatchRing | undefined;
   readonly #ringBytes: number;
-  readonly #bases: ('zero' | 'unknown')[];
+  readonly #bases: Base[];
   /** Ascending by id, as the kernel wants them. */
   #targets: DestinationRegion[] = [];
   #isApplying = false;
@@ -111,7 +114,10 @@ export class ApplyEngine {
     this.#ringBytes = ring === undefined ? 0 : RING_BYTES;
     this.#writer = new FrameWriter(arena, this.#runs, key, ring, options.breathe);
     this.#pool = new AreaPool(arena);
-    this.#bases = regions.map((region) => (region.fresh ? 'zero' : 'unknown'));
+    this.#bases = regions.map((region) => {
+      if (region.fresh === true) return 'zero';
+      return options.held === true && region.held === true ? 'held' : 'unknown';
+    });
     for (const region of regions) this.#add(region);
     this.#listRegions();
   }
@@ -145,8 +151,8 @@ export class ApplyEngine {
     return target;
   }
 
-  /** What each region given to the constructor, in that order, held then: zeros, if it said it is fresh. */
-  bases(): ('zero' | 'unknown')[] {
+  /** What each region given to the constructor, in that order, held then: zeros, if it said it is fresh; see `Region.held`. */
+  bases(): Base[] {
     return [...this.#bases];
   }
 
@@ -170,6 +176,25 @@ export class ApplyEngine {
       this.#isApplying = false;
       this.#changes++;
     }
+  }
+
+  /**
+   * Reads `count` pages from `first` on, at most `HELD_RANGE_PAGES`, that were there before anything arrived: their hashes are known from now on. Gives them,
+   * the last one zero-padded; valid until the next call of anything. ERR_OUT_OF_RANGE for pages that do not exist.
+   */
+  async readHeld(regionId: number, first: number, count: number): Promise<Uint8Array> {
+    const target = this.#targets.find(({ id }) => id === regionId);
+    if (target === undefined || first + count > target.pageCount || count > HELD_RANGE_PAGES) {
+      const what = `pages ${first} to ${first + count} of region ${regionId}, which are not here`;
+      throw new FerryError('ERR_OUT_OF_RANGE', what);
+    }
+    const { region, byteLength, hashes } = target;
+    const { bytes, address } = this.#rereadScratch;
+    const reading = readPages({ region, byteLength, first, count }, bytes, 'ERR_GUEST');
+    if (reading !== undefined) await reading;
+    this.#arena.kernels.hashPages(address, count, hashes.address + first * 8, this.#key.secret);
+    hashes.touch(first, count);
+    return this.#rereadScratch.view(0, count);
   }
 
   /** Another connection begins: patches copy from nothing that older ones replaced. */

@@ -1,6 +1,11 @@
 import type { Arena } from '../core/arena.js';
 import { PAGE_BYTES } from '../memory/pages.js';
-import type { BaseCacheAreas } from './capture-window.js';
+
+/** Base cache areas of the arena (`captureJob`); both 0 without one. */
+export interface BaseCacheAreas {
+  readonly cache: number;
+  readonly cachePages: number;
+}
 
 const slotBytes = PAGE_BYTES + 8;
 
@@ -22,4 +27,10 @@ export function placeBaseCache(arena: Arena, byteLength: number): BaseCacheAreas
   const cache = arena.alloc(8 + slots * 8, 64);
   arena.u32(cache, 1)[0] = slots;
   return { cache, cachePages: arena.alloc(slots * PAGE_BYTES, PAGE_BYTES) };
+}
+
+/** Forgets every page of the cache at `cache`. */
+export function emptyBaseCache(arena: Arena, cache: number): void {
+  const [slots = 0] = arena.u32(cache, 1);
+  arena.u64(cache + 8, slots).fill(0n);
 }

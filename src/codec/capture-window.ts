@@ -5,6 +5,7 @@ import type { HashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import { readPages } from '../memory/read-pages.js';
 import type { SourceRegion } from '../memory/source-region.js';
+import { type BaseCacheAreas, emptyBaseCache } from './base-cache.js';
 
 /** Pages of a window: half a leaf of the hash tree. */
 export const WINDOW_PAGES = 256;
@@ -15,10 +16,10 @@ const wordPages = 64;
 /** Two runs of dirty pages this close are read together from a file: a read costs more than a few pages. */
 const maxFileGapPages = 8;
 
-/** Base cache areas of the arena (`captureJob`); both 0 without one. */
-export interface BaseCacheAreas {
-  readonly cache: number;
-  readonly cachePages: number;
+/** Consecutive pages, counted from the first of what they are part of. */
+export interface PageRun {
+  readonly first: number;
+  readonly count: number;
 }
 
 /**
@@ -33,6 +34,8 @@ export class CaptureWindow {
   readonly #bytes: Uint8Array;
   readonly #job: number;
   readonly #fields: Uint32Array;
+  readonly #secret: number;
+  readonly #cache: number;
   #isProvided = false;
   #first = 0;
   #count = 0;
@@ -48,6 +51,8 @@ export class CaptureWindow {
     patchState: number,
   ) {
     this.#arena = arena;
+    this.#secret = key.secret;
+    this.#cache = cache.cache;
     this.#scratch = arena.alloc(WINDOW_PAGES * PAGE_BYTES, PAGE_BYTES);
     this.#bytes = arena.bytes(this.#scratch, WINDOW_PAGES * PAGE_BYTES);
     this.dirty = new DirtyBitmap(arena, WINDOW_PAGES);
@@ -173,6 +178,29 @@ export class CaptureWindow {
       pending = { ...run };
     }
     if (pending !== undefined) await this.#read(source, pending);
+  }
+
+  /** The loaded pages: `count` from the first of the part on. */
+  pages(count: number): Uint8Array {
+    return this.#bytes.subarray(0, count * PAGE_BYTES);
+  }
+
+  /** The destination has these of the loaded pages as they are here: they are clean, and nothing else is kept of them. */
+  adopt(source: SourceRegion, runs: Iterable<PageRun>): void {
+    for (const { first, count } of runs) {
+      const page = this.#first + first;
+      const hashes = source.hashes.address + page * 8;
+      const from = this.#scratch + first * PAGE_BYTES;
+      this.#arena.kernels.hashPages(from, count, hashes, this.#secret);
+      source.hashes.touch(page, count);
+      source.baseKnown.setRange(page, count);
+      this.dirty.clearRange(first, count);
+    }
+  }
+
+  /** Forgets the pages in the base cache. */
+  dropCache(): void {
+    if (this.#cache !== 0) emptyBaseCache(this.#arena, this.#cache);
   }
 
   /** Captures the loaded pages, as many as there is room for, into the frame whose state is at `frame`. */

@@ -3,6 +3,7 @@ import { checksum } from '../core/checksum.js';
 import type { LinearMemory } from '../core/linear-memory.js';
 import { type HashKey, placeHashKey } from '../memory/page-hashes.js';
 import { PAGE_BYTES } from '../memory/pages.js';
+import type { Base } from '../memory/region.js';
 import type { RegionPiece } from '../memory/region-piece.js';
 import type { SourceRegion } from '../memory/source-region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
@@ -16,7 +17,7 @@ import {
   type DirtyRun,
   resolveCapture,
 } from './capture-options.js';
-import { CaptureWindow } from './capture-window.js';
+import { CaptureWindow, type PageRun } from './capture-window.js';
 import { FrameCompressor } from './frame-compressor.js';
 import { type CapturedFrame, FrameSlots, type OpenFrame } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
@@ -103,17 +104,44 @@ export class CaptureEngine {
 
   /**
    * What the destination's copy holds from now on. All pages become dirty. After 'zero' only pages that are not zero will be sent,
-   * after 'unknown' every page, and none as a delta.
+   * after 'unknown' every page, and none as a delta; after 'held' those that `adopt` does not find there.
    */
-  setBase(regionId: number, base: 'zero' | 'unknown'): void {
+  setBase(regionId: number, base: Base): void {
     const source = this.#regions.get(regionId);
     const { pageCount } = source;
     source.baseKnown.clearAll();
+    // What was captured before, if anything was, is not what is there.
+    source.shadowed.clearAll();
+    this.#window.dropCache();
     if (base === 'zero' && pageCount > 0) {
       source.hashes.set(0, this.#key.zeroHash, pageCount);
       source.baseKnown.setRange(0, pageCount);
     }
     source.dirty.setRange(0, pageCount);
+  }
+
+  /**
+   * The destination may hold what some of these pages are, `count` from `first` on, a range or the last part of one: `same` is given a copy of them, the last one
+   * zero-padded, and says which. They are clean then, and known to be there; the others stay dirty. A region that is not here any more is passed over.
+   */
+  async adopt(
+    regionId: number,
+    first: number,
+    count: number,
+    same: (pages: Uint8Array) => Iterable<PageRun>,
+  ): Promise<void> {
+    const source = this.#regions.find(regionId);
+    if (source === undefined) return;
+    const window = this.#window;
+    const taken = window.take(source, first, count, first + count);
+    try {
+      // Clean ones are not copied.
+      if (taken < count) return;
+      await window.load(source);
+      window.adopt(source, same(window.pages(count)));
+    } finally {
+      window.restore(source);
+    }
   }
 
   /** `followRegions` with the guest's list of them. What is new is dirty and taken to be zero at the destination. */

@@ -34,6 +34,8 @@ export interface BufferGuestOptions {
   readonly concurrent?: boolean;
   /** The memory was just made and nothing was written to it: zero pages need not be. Default false. */
   readonly fresh?: boolean;
+  /** At a destination: the memory may hold an older copy of what arrives. It is compared first, and only what differs travels. Default false. */
+  readonly held?: boolean;
   /** False where the memory is copied and the program here goes on. Default true. */
   readonly handsOver?: boolean;
   /** What program this is, exactly: both ends must say the same. Default ''. */
@@ -79,6 +81,7 @@ export function bufferGuest(memory: BufferMemory, options: BufferGuestOptions = 
     maxByteLength,
     concurrent: options.concurrent ?? shared,
     fresh: options.fresh ?? false,
+    held: options.held ?? false,
     ...(grow === undefined ? {} : { grow }),
     ...(inPlace === undefined ? {} : { linearMemory: inPlace }),
   });

@@ -1,8 +1,9 @@
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { FerryError } from '../errors.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
-import { fileError, readAt, writeAt } from './file-io.js';
+import { fileError, readAt, systemCode, writeAt } from './file-io.js';
 import type { Guest, GuestIdentity } from './guest.js';
 import {
   createPartial,
@@ -21,9 +22,40 @@ export interface FileDestinationOptions {
   readonly name?: string;
   /** Leaves the partial file where a transfer ends without success. */
   readonly keepPartial?: boolean;
+  /**
+   * An older image: what of it is the same need not be sent. It stays as it is, and may be at `path`. Not used where there is a partial file to go on with. What is
+   * not there is no base; what cannot be read is ERR_IO.
+   */
+  readonly base?: string;
+  /** Goes on with a partial file that an ended process left, if it was changed within so many milliseconds. Default 0: it is removed. */
+  readonly reuseMs?: number;
 }
 
 const zeroPage = Buffer.alloc(PAGE_BYTES);
+
+/** An older image. Its pages are taken over as they are read; what is not read before it is written is not wanted. */
+interface BaseImage {
+  readonly handle: FileHandle;
+  /** As much of it counts: what grows beyond is zero. */
+  readonly byteLength: number;
+  /** Pages that were taken over, or written: a bit each. */
+  readonly settled: Uint8Array;
+}
+
+async function openBase(path: string, byteLength: number): Promise<BaseImage | undefined> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await handle.stat()).isFile()) {
+      await handle.close();
+      throw new FerryError('ERR_IO', `cannot read the base ${path}: it is not a file`);
+    }
+    const pages = Math.ceil(byteLength / PAGE_BYTES);
+    return { handle, byteLength, settled: new Uint8Array(Math.ceil(pages / 8)) };
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw fileError(error, `cannot read the base ${path}`);
+  }
+}
 
 /**
  * Makes ready to receive an image to be placed at `path`. Until `resume` (all of it arrived and was verified) it is
@@ -34,8 +66,18 @@ export async function fileDestination(
   path: string,
   options: FileDestinationOptions,
 ): Promise<FileDestination> {
-  const partial = await createPartial(path);
-  const guest = new FileDestination(partial, options);
+  const partial = await createPartial(path, options.reuseMs);
+  let base: BaseImage | undefined;
+  try {
+    if (!partial.isLeft && options.base !== undefined) {
+      base = await openBase(options.base, options.byteLength);
+    }
+  } catch (error) {
+    await removePartial(partial);
+    await letGo(partial);
+    throw error;
+  }
+  const guest = new FileDestination(partial, options, base);
   try {
     await partial.handle.truncate(options.byteLength);
   } catch (error) {
@@ -43,6 +85,14 @@ export async function fileDestination(
     throw fileError(error, `cannot make ${path} ${options.byteLength} bytes long`);
   }
   return guest;
+}
+
+function hasBit(bits: Uint8Array, index: number): boolean {
+  return ((bits[index >>> 3] ?? 0) & (1 << (index % 8))) !== 0;
+}
+
+function setBit(bits: Uint8Array, index: number): void {
+  bits[index >>> 3] = (bits[index >>> 3] ?? 0) | (1 << (index % 8));
 }
 
 /** A file being received. To start is to take its place: synced, renamed, the folder synced. */
@@ -54,19 +104,24 @@ export class FileDestination implements Guest {
   readonly regions: readonly Region[];
   readonly #partial: PartialFile;
   readonly #keepPartial: boolean;
+  readonly #base: BaseImage | undefined;
   /** Pages of the file that were ever written: the others are holes and read as zeros. */
   readonly #written: Uint8Array;
   #byteLength: number;
-  #fresh = true;
+  #fresh: boolean;
   #phase: 'receiving' | 'placed' | 'discarded' = 'receiving';
   #unsynced: FerryError | undefined;
 
-  constructor(partial: PartialFile, options: FileDestinationOptions) {
+  constructor(partial: PartialFile, options: FileDestinationOptions, base?: BaseImage) {
     this.#partial = partial;
     this.#keepPartial = options.keepPartial ?? false;
+    this.#base = base;
+    this.#fresh = base === undefined && !partial.isLeft;
     this.#byteLength = options.byteLength;
     const maxByteLength = Math.max(options.byteLength, options.maxByteLength ?? 0);
     this.#written = new Uint8Array(Math.ceil(maxByteLength / PAGE_BYTES / 8));
+    // Nobody knows which of its pages are holes.
+    if (partial.isLeft) this.#written.fill(0xff);
     this.regions = [this.#makeRegion(options.name ?? 'image', maxByteLength)];
   }
 
@@ -84,9 +139,14 @@ export class FileDestination implements Guest {
     }
     this.#unsynced = await placePartial(this.#partial);
     this.#phase = 'placed';
-    await letGo(this.#partial).catch(() => {
+    await this.#letGo().catch(() => {
       // It was synced and is in its place: to call that a failed start would be a lie.
     });
+  }
+
+  /** It ended without success, and what arrived is still there. */
+  get isKept(): boolean {
+    return this.#phase === 'discarded' && this.#keepPartial;
   }
 
   /** Why the folder could not be synced, if so: the file is in its place, but a crash of the machine may undo that. */
@@ -113,17 +173,24 @@ export class FileDestination implements Guest {
     } catch (error) {
       throw fileError(error, `cannot remove ${this.#partial.partialPath}`);
     } finally {
-      await letGo(this.#partial);
+      await this.#letGo();
     }
+  }
+
+  async #letGo(): Promise<void> {
+    await this.#base?.handle.close();
+    await letGo(this.#partial);
   }
 
   #makeRegion(name: string, maxByteLength: number): Region {
     const byteLength = (): number => this.#byteLength;
     const fresh = (): boolean => this.#fresh;
+    const held = !this.#fresh && this.#byteLength > 0;
     return {
       id: 0,
       name,
       maxByteLength,
+      held,
       get byteLength() {
         return byteLength();
       },
@@ -140,12 +207,30 @@ export class FileDestination implements Guest {
     const wanted = Math.max(0, Math.min(into.byteLength, this.#byteLength - offset));
     const { handle, partialPath } = this.#partial;
     try {
+      if (this.#base !== undefined) await this.#takeOver(this.#base, offset, wanted);
       const done = await readAt(handle, offset, into.subarray(0, wanted));
       if (done < wanted)
         throw new FerryError('ERR_IO', `${partialPath} was cut to ${offset + done} bytes`);
       return done;
     } catch (error) {
       throw fileError(error, `cannot read ${partialPath}`);
+    }
+  }
+
+  /** Before pages are read: those of the base that nothing was written to yet are written as it has them. */
+  async #takeOver(base: BaseImage, offset: number, byteLength: number): Promise<void> {
+    const end = Math.ceil(Math.min(offset + byteLength, base.byteLength) / PAGE_BYTES);
+    let first = Math.floor(offset / PAGE_BYTES);
+    while (first < end) {
+      let next = first;
+      while (next < end && !hasBit(base.settled, next)) next += 1;
+      if (next > first) {
+        const from = first * PAGE_BYTES;
+        const bytes = Buffer.alloc(Math.min(next * PAGE_BYTES, base.byteLength) - from);
+        await readAt(base.handle, from, bytes);
+        await this.#write(from, bytes);
+      }
+      first = next + 1;
     }
   }
 
@@ -174,12 +259,10 @@ export class FileDestination implements Guest {
   /** Notes the page at `position` as written unless it may stay a hole. `bytes` lie within it. */
   #staysHole(position: number, bytes: Uint8Array): boolean {
     const page = Math.floor(position / PAGE_BYTES);
-    const group = page >>> 3;
-    const bit = 1 << (page % 8);
-    const noted = this.#written[group] ?? 0;
-    if ((noted & bit) !== 0) return false;
+    if (this.#base !== undefined) setBit(this.#base.settled, page);
+    if (hasBit(this.#written, page)) return false;
     if (zeroPage.compare(bytes, 0, bytes.byteLength, 0, bytes.byteLength) === 0) return true;
-    this.#written[group] = noted | bit;
+    setBit(this.#written, page);
     return false;
   }
 

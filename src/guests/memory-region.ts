@@ -15,6 +15,8 @@ export interface MemorySource {
   readonly concurrent?: boolean;
   /** True if nothing was written yet: then `Region.fresh` holds until the bytes are first handed out or written. */
   readonly fresh?: boolean;
+  /** See `Region.held`. */
+  readonly held?: boolean;
   /** The WebAssembly.Memory that begins with the region, if there is one. */
   readonly linearMemory?: LinearMemory;
 }
@@ -40,6 +42,7 @@ export function memoryRegion(source: MemorySource): Region {
     name: source.name,
     maxByteLength,
     concurrent: source.concurrent ?? false,
+    held: source.held ?? false,
     get byteLength() {
       return source.bytes().byteLength;
     },

@@ -4,6 +4,9 @@ export const PAGE_BYTES = 4096;
 /** Pages of a leaf of the hash tree: their hashes, 8 bytes each, fill one page. */
 export const LEAF_PAGES = 512;
 
+/** Pages of a range, whose digest tells whether what a destination held before is what is here: a MiB. */
+export const HELD_RANGE_PAGES = 256;
+
 const maxPages = 0xffffffff;
 
 /**

@@ -1,5 +1,8 @@
 import type { LinearMemory } from '../core/linear-memory.js';
 
+/** What a destination's copy of a region begins with: zeros, anything, or what may be an older copy (`Region.held`). */
+export type Base = 'zero' | 'unknown' | 'held';
+
 /**
  * One stretch of bytes that travels: a guest's memory, a file. Offsets and lengths are bytes from its start.
  * `read` and `write` may be asynchronous (files); in-process memory answers at once.
@@ -14,6 +17,11 @@ export interface Region {
   readonly maxByteLength: number;
   /** True where every byte is known to be zero because nothing was ever written (a file just created). */
   readonly fresh?: boolean;
+  /**
+   * At a destination: true where the bytes may be an older copy of what arrives. They are compared before anything is sent, and only what differs travels.
+   * Whatever else they are costs time and does no harm.
+   */
+  readonly held?: boolean;
   /** True where another thread or process may write while we read: pages are then copied before they are looked at. */
   readonly concurrent?: boolean;
   /** Fills `into` from `offset` on; returns the bytes read, fewer only at the region's end. */

@@ -5,7 +5,7 @@ import { runsOfTable } from '../codec/run-table.js';
 import { checksum } from '../core/checksum.js';
 import { DirtyBitmap } from '../memory/bitmap.js';
 import { leafCountOf, leafOf, pageCountOf } from '../memory/pages.js';
-import type { Region } from '../memory/region.js';
+import type { Base, Region } from '../memory/region.js';
 import { RootHasher } from '../memory/root-hasher.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { CrewAnswer, CrewOrder, MemberSetup, QuietOrder, StartThread } from './crew-orders.js';
@@ -81,7 +81,7 @@ export class CrewEngine implements PageEngine {
     return checksum(bytes);
   }
 
-  setBase(regionId: number, base: 'zero' | 'unknown'): void {
+  setBase(regionId: number, base: Base): void {
     for (const { id, member } of this.#regions.get(regionId).pieces) {
       this.#tell(member, { do: 'set-base', piece: id, base });
     }

@@ -2,6 +2,7 @@ import type { DirtyRun } from '../codec/capture-options.js';
 import type { ByKind } from '../codec/frame-slots.js';
 import type { LinearMemory } from '../core/linear-memory.js';
 import type { FerryErrorCode } from '../errors.js';
+import type { Base } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -65,7 +66,7 @@ export type CrewOrder =
   | CaptureOrder
   | { readonly do: 'take-back'; readonly frame: number }
   | { readonly do: 'free-claims'; readonly channel: number | undefined }
-  | { readonly do: 'set-base'; readonly piece: number; readonly base: 'zero' | 'unknown' }
+  | { readonly do: 'set-base'; readonly piece: number; readonly base: Base }
   | { readonly do: 'repair'; readonly piece: number; readonly pages: readonly number[] }
   /** All pieces there are now. */
   | { readonly do: 'sync'; readonly pieces: readonly PieceLayout[] }

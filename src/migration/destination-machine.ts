@@ -34,7 +34,10 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
       if (state.phase !== 'admitting') return stay(state);
       return {
         state: { phase: 'receiving' },
-        effects: [{ do: 'send', message: { type: 'ACCEPT', bases: event.bases } }],
+        effects: [
+          { do: 'send', message: { type: 'ACCEPT', bases: event.bases } },
+          ...(event.bases.includes('held') ? [{ do: 'tell-held' } as const] : []),
+        ],
       };
     case 'refused':
       if (state.phase !== 'admitting') return stay(state);
@@ -114,6 +117,7 @@ function onMessage(state: DestinationState, message: Message): DestinationStep {
       }
       if (message.type === 'ROUND_END') return also(state, { do: 'round-ended' });
       if (message.type === 'PREPARE') return prepared(message, 0);
+      if (message.type === 'HELD_REQUEST') return also(state, { do: 'send-held-pages', message });
       break;
     case 'repairing':
       if (message.type === 'HASHES_REQUEST')

@@ -1,5 +1,7 @@
 import type { FerryError } from '../errors.js';
 import type {
+  Accept,
+  HeldRequest,
   Message,
   Offer,
   Pages,
@@ -35,7 +37,7 @@ export type DestinationEvent =
       readonly seq: number;
       readonly message: Pages;
     }
-  | { readonly type: 'admitted'; readonly bases: readonly ('zero' | 'unknown')[] }
+  | { readonly type: 'admitted'; readonly bases: Accept['bases'] }
   | { readonly type: 'refused'; readonly error: FerryError }
   /** Every channel was applied as far as PREPARE says. */
   | { readonly type: 'gathered'; readonly generation: number }
@@ -76,6 +78,9 @@ export type DestinationEffect =
       readonly do: 'send-page-hashes';
       readonly message: Extract<Message, { type: 'HASHES_REQUEST' }>;
     }
+  /** Tell the source what regions held before, unless something was applied since. */
+  | { readonly do: 'tell-held' }
+  | { readonly do: 'send-held-pages'; readonly message: HeldRequest }
   | { readonly do: 'load'; readonly generation: number }
   /** Undo `load`: let go of outside resources, forget the state; then answer ABORTED. */
   | { readonly do: 'retreat' }

@@ -18,13 +18,15 @@ import type { SessionOwner } from './session-owner.js';
 
 /** @internal */
 export interface DestinationDeps
-  extends Omit<GuestHostDeps, 'patches' | 'lz4' | 'channels' | 'rehearsals'> {
+  extends Omit<GuestHostDeps, 'patches' | 'lz4' | 'held' | 'channels' | 'rehearsals'> {
   /** Makes the guest that is to be filled, or throws to refuse. */
   readonly accept: (offer: Offer, session: string) => Guest | Promise<Guest>;
   /** How long a source may stay away before COMMIT; after READY, that of something only copied. Milliseconds; default: `defaultMaxOutageMs`. */
   readonly maxOutageMs?: number | undefined;
   /** Connections one migration may have. Default: `defaultMaxConnections`. */
   readonly maxConnections?: number | undefined;
+  /** Every frame is recorded: nothing is taken for held, so that all that the guest is made of is in them. */
+  readonly recorded?: boolean | undefined;
   /** Whose the session is; undefined where nobody was proved. */
   readonly owner?: SessionOwner | undefined;
   readonly emit: (event: DestinationNotice) => void;
@@ -137,6 +139,9 @@ export class DestinationDriver {
     if (this.#connections.link !== link) return;
     this.#receiveOn(link, host);
     this.#connections.answer(standingOf(this.#state), lastAppliedSeq);
+    if (host.receiver.engine.bases().includes('held')) {
+      this.#effects?.carryOut({ do: 'tell-held' }, 0, 0);
+    }
   }
 
   #receiveOn(link: Link, { receiver: { engine } }: GuestHost): void {
@@ -262,7 +267,8 @@ export class DestinationDriver {
       const lz4 = (capabilities & capability.lz4) !== 0;
       const rehearsals = (capabilities & capability.rehearsals) !== 0;
       const channels = this.#connections.takesPages ? this.#maxConnections : 1;
-      const deps = { ...this.#deps, patches, lz4, channels, rehearsals };
+      const held = (capabilities & capability.held) !== 0 && this.#deps.recorded !== true;
+      const deps = { ...this.#deps, patches, lz4, held, channels, rehearsals };
       host = await GuestHost.admit(deps, offer, () => this.#deps.accept(offer, this.#id));
     } catch (error) {
       this.#dispatch({ type: 'refused', error: asFerryError(error, 'ERR_NO_CAPACITY') });

@@ -4,6 +4,7 @@ import type { FerryErrorCode } from '../errors.js';
 export type SourcePhase =
   | 'greeting'
   | 'offering'
+  | 'comparing'
   | 'pre-copy'
   | 'pausing'
   | 'stop-and-copy'
@@ -149,6 +150,8 @@ export type MigrationEvent =
   | { readonly type: 'interrupted'; readonly code: FerryErrorCode; readonly message: string }
   /** Pages go on. `lostPages`: those whose frames may not have arrived. */
   | { readonly type: 'resumed'; readonly outageMs: number; readonly lostPages: number }
+  /** What the destination held before is known: `samePages` of its pages are as they are here, and are not sent. */
+  | { readonly type: 'compared'; readonly samePages: number; readonly totalPages: number }
   | {
       readonly type: 'switchover';
       readonly predictedDowntimeMs: number | null;

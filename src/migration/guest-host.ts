@@ -14,6 +14,8 @@ export interface GuestHostDeps {
   readonly patches: boolean;
   /** It may compress frames. */
   readonly lz4: boolean;
+  /** It takes digests of what regions held before. */
+  readonly held: boolean;
   /** Channels that pages may arrive on. */
   readonly channels: number;
   /** It may say states by how they differ from rehearsed ones. */
@@ -105,6 +107,7 @@ export class GuestHost {
   /** The source is back before COMMIT. Once everything that came before is done: undoes `load`, and begins channels and rehearsals anew. Gives the seq of the control channel that was applied last. */
   restart(): Promise<number> {
     const { receiver } = this;
+    receiver.endHeld();
     return receiver.afterAll(async () => {
       const lastAppliedSeq = receiver.channels.finalSeq(0);
       receiver.channels.restart();

@@ -31,6 +31,7 @@ export class HostEffects {
       case 'apply':
         return this.#apply(effect.message, seq, channel);
       case 'round-ended':
+        this.host.receiver.endHeld();
         this.#acknowledge(seq, 0);
         this.host.receiver.reread(this.#deps.send);
         return;
@@ -45,6 +46,11 @@ export class HostEffects {
         return;
       case 'send-page-hashes':
         return this.#guard(this.#sendPageHashes(effect.message));
+      case 'tell-held':
+        this.#guard(this.host.receiver.tellHeld(this.#deps.send));
+        return;
+      case 'send-held-pages':
+        return this.#guard(this.host.receiver.sendHeldPages(effect.message, this.#deps.send));
       case 'load':
         this.#guard(this.#load(effect.generation));
         return;

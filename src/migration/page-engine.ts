@@ -2,7 +2,8 @@ import type { Capture, CaptureBudget, DirtyRun } from '../codec/capture-options.
 import type { FrameCompressor } from '../codec/frame-compressor.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { RegionChange } from '../codec/region-changes.js';
-import type { Region } from '../memory/region.js';
+import type { Base, Region } from '../memory/region.js';
+import type { Adopt } from './held-comparison.js';
 
 /**
  * What a migration needs of what captures its pages; `CaptureEngine` does it at once and says what each call means. Calls do not overlap,
@@ -15,7 +16,9 @@ export interface PageEngine {
   /** Absent where frames come as they are to leave. */
   readonly compressor?: FrameCompressor | undefined;
   checksum(bytes: Uint8Array): bigint;
-  setBase(regionId: number, base: 'zero' | 'unknown'): void;
+  setBase(regionId: number, base: Base): void;
+  /** Absent where nothing is compared: then no base is 'held'. */
+  adopt?: Adopt;
   syncRegions(regions: readonly Region[]): RegionChange[] | Promise<RegionChange[]>;
   markAll(): void | Promise<void>;
   takeDirty(): void | Promise<void>;

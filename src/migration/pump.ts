@@ -4,6 +4,7 @@ import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
 import { Forecast, shortestRoundMs } from './forecast.js';
 import type { GuestCosts } from './guest-costs.js';
+import type { Adopt } from './held-comparison.js';
 import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
@@ -57,6 +58,7 @@ export class Pump {
   #round = 0;
   #rereadPages = 0;
   #lastPages = 0;
+  #hasCompared = false;
 
   constructor(deps: {
     readonly engine: PageEngine;
@@ -122,6 +124,20 @@ export class Pump {
     return pagesOf(tables);
   }
 
+  /** The destination was started again: nothing of what was sent is there. */
+  beginAgain(link: Link): void {
+    this.#prepare(link);
+    this.#lanes.reopen(link, 0);
+    this.#engine.clearRing?.();
+  }
+
+  /** See `CaptureEngine.adopt`; leaves the guest its share of the thread. */
+  adopt: Adopt = async (...pages) => {
+    this.#hasCompared = true;
+    await this.#engine.adopt?.(...pages);
+    await this.#slices.breathe();
+  };
+
   #prepare(link: Link): void {
     link.checksumOf = (bytes) => this.#engine.checksum(bytes);
     link.sumsPages = sumsPages(this.#options, link.peer !== undefined);
@@ -145,7 +161,8 @@ export class Pump {
     const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
     if (!(await this.#followRegions(live))) return undefined;
-    await (this.#round === 1 ? this.#engine.markAll() : this.#engine.takeDirty());
+    const isFirst = this.#round === 1 && !this.#hasCompared;
+    await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty());
     const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
     for (const channels = this.#lanes.all(); channels.size > 0; ) {
       const channel = await this.#lanes.next(channels, live, () => this.#index());

@@ -5,6 +5,8 @@ import { LEAF_PAGES, PAGE_BYTES } from '../memory/pages.js';
 import type {
   Hashes,
   HashesRequest,
+  Held,
+  HeldRequest,
   Offer,
   Pages,
   Prepare,
@@ -16,6 +18,7 @@ import type { AdmissionLimits } from './admission.js';
 import { AppliedChannels } from './applied-channels.js';
 import type { Clock } from './clock.js';
 import { digestOf } from './digest.js';
+import { HeldPages } from './held-pages.js';
 import { ReceivedState } from './received-state.js';
 import { ofPeer } from './repair.js';
 import { defaultSessionBytes, SessionBudget } from './session-budget.js';
@@ -41,6 +44,7 @@ export class Receiver {
   readonly #maxImageBytes: number;
   readonly #budget: SessionBudget;
   #last: Promise<void> = Promise.resolve();
+  #held: HeldPages | undefined;
   #rereading = false;
   #closed = false;
   appliedPages = 0;
@@ -55,6 +59,8 @@ export class Receiver {
     readonly patches: boolean;
     /** It may compress frames. */
     readonly lz4: boolean;
+    /** It takes digests of what regions held before. */
+    readonly held: boolean;
     /** Channels that pages may arrive on. */
     readonly channels: number;
     /** It may say states by how they differ from rehearsed ones. */
@@ -76,6 +82,7 @@ export class Receiver {
       secret: deps.offer.secret,
       patches: deps.patches,
       lz4: deps.lz4,
+      held: deps.held,
       channels: deps.channels,
       breathe: () => this.#turns.breathe(),
     });
@@ -86,6 +93,7 @@ export class Receiver {
   }
 
   applyPages(message: Pages, seq: number, channel: number): Promise<void> {
+    this.endHeld();
     return this.#queue(async () => {
       const { body, tableBytes, rawBytes } = message;
       const applied = await this.engine.apply(body, tableBytes, rawBytes);
@@ -155,6 +163,31 @@ export class Receiver {
     const toRehearse = this.state.takeDelta(message);
     this.channels.note(0, seq);
     return toRehearse;
+  }
+
+  /** Tells what regions held before, unless pages came since: then the source has begun. */
+  async tellHeld(send: (message: Held) => void): Promise<void> {
+    if (this.appliedPages > 0) return;
+    this.#held = new HeldPages({
+      engine: this.engine,
+      offer: this.#offer,
+      turns: this.#turns,
+      queue: (work) => this.#queue(work),
+    });
+    await this.#held.tell(send);
+  }
+
+  /** The pages of ranges that it told of. */
+  async sendHeldPages(request: HeldRequest, send: (message: Held) => void): Promise<void> {
+    if (this.#held === undefined) {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'HELD_REQUEST where nothing was told of');
+    }
+    await this.#held.answer(request, send);
+  }
+
+  /** The connection is lost, or the source knows what it wants to: nothing more is told of what was held before. */
+  endHeld(): void {
+    this.#held?.stop();
   }
 
   /** Finishes the re-read and gives the digest of what is really here. */
@@ -247,6 +280,7 @@ export class Receiver {
 
   close(): void {
     this.#closed = true;
+    this.endHeld();
   }
 
   #chunks(

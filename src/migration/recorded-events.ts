@@ -20,6 +20,7 @@ export function recordedSourceEvent(
       const { outcome } = value;
       return isRoundOutcome(outcome) ? { type, outcome } : undefined;
     }
+    case 'compared':
     case 'paused':
     case 'reconnected':
     case 'gave-up-waiting':

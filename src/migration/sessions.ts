@@ -18,7 +18,8 @@ export type OnSessionStep = (
   state: DestinationState,
 ) => void;
 
-export interface SessionsDeps extends Omit<DestinationDeps, 'session' | 'owner' | 'onStep'> {
+export interface SessionsDeps
+  extends Omit<DestinationDeps, 'session' | 'owner' | 'recorded' | 'onStep'> {
   /** Sessions receiving at a time. */
   readonly maxSessions: number;
   /** A connection that never became part of a session ended, and why. */
@@ -129,10 +130,19 @@ export class Sessions {
     const known = this.#sessions.get(id);
     if (message.role === 'pages') return this.#attachPages(known, link, message, visit);
     if (known !== undefined) return this.#attach(known, link, message, visit);
-    // Behind a first connection there was a session, which an earlier process took with it: nobody here can check whose it was.
-    if (message.role === 'ask' || message.attempt > 1)
-      return this.#answerFromJournal(link, message);
+    if (message.role === 'ask') return this.#answerFromJournal(link, message);
+    if (message.attempt > 1) return this.#openAgain(id, link, message, visit);
     this.#open(id, link, message, visit);
+  }
+
+  /** There was a session, which an earlier process took with it. If it did not start the guest, the source begins anew. */
+  async #openAgain(id: string, link: Link, hello: Hello, visit: Visit | undefined): Promise<void> {
+    if ((await this.#deps.journal?.find(hello.session)) !== undefined) {
+      return this.#answerFromJournal(link, hello);
+    }
+    const known = this.#sessions.get(id);
+    if (known !== undefined) return this.#attach(known, link, hello, visit);
+    this.#open(id, link, hello, visit);
   }
 
   #open(id: string, link: Link, hello: Hello, visit: Visit | undefined): void {
@@ -145,7 +155,8 @@ export class Sessions {
     let owner: SessionOwner | undefined;
     try {
       owner = ownerOf(link.peer, hello.session);
-      owner?.check(link.peer, hello);
+      // What a later attempt proves, it proves to who is gone; the session is of who opens it here.
+      if (hello.attempt === 1) owner?.check(link.peer, hello);
       giveBack = this.#deps.invitation?.take(active) ?? giveBack;
       welcome(link, visit);
     } catch (error) {
@@ -157,6 +168,7 @@ export class Sessions {
       ...this.#deps,
       session: hello.session,
       owner,
+      recorded: this.#deps.tap !== undefined,
       onStep: (event, state) => this.#deps.onStep?.(id, event, state),
     });
     this.#remember(id, driver);
@@ -245,7 +257,7 @@ export class Sessions {
     link.send({
       type: 'HELLO_ACK',
       version: protocolVersion,
-      standing: digest !== undefined ? 'running' : hello.role === 'ask' ? 'unknown' : 'new',
+      standing: digest !== undefined ? 'running' : 'unknown',
       capabilities: 0,
       lastAppliedSeq: 0,
     });

@@ -87,6 +87,11 @@ export class SourceConnections {
     this.#greet(link, 'pages', number);
   }
 
+  /** The newest connection is the first of the session that its other end knows of: what comes is proved by it. */
+  own(): void {
+    this.#owner = ownerOf(this.#link?.peer, this.#deps.session);
+  }
+
   /** The connection of a page channel, unless it was closed here. */
   pages(number: number): Link | undefined {
     return this.#pages.get(number);

@@ -42,6 +42,11 @@ export class SourceDeadlines {
     this.#set(admissionTimeoutMs);
   }
 
+  /** The destination reads what it held before, and tells of it piece by piece: each may take as long as a slow disk does. */
+  awaitHeld(): void {
+    this.#set(diskTimeoutMs);
+  }
+
   /** PREPARE left. A pause that was not forced has its limit; else a destination may take as long as it can need for `pages`. */
   awaitReady(pages: number, forced: boolean): void {
     const { guest, options, giveBack } = this.#deps;

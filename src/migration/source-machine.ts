@@ -1,5 +1,5 @@
 import { FerryError, type FerryErrorCode } from '../errors.js';
-import type { Message } from '../protocol/messages.js';
+import type { Accept, Message } from '../protocol/messages.js';
 import {
   afterRetreat,
   type Decision,
@@ -46,6 +46,8 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
   switch (event.type) {
     case 'message':
       return onMessage(state, event.message, plan);
+    case 'compared':
+      return state.phase === 'comparing' ? beginRounds() : stay(state);
     case 'round-ended':
       return state.phase === 'pre-copy'
         ? onRound(state.progress, event.outcome, plan)
@@ -82,6 +84,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       if (
         state.phase === 'greeting' ||
         state.phase === 'offering' ||
+        state.phase === 'comparing' ||
         state.phase === 'preparing' ||
         state.phase === 'retreating'
       ) {
@@ -103,19 +106,22 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
     case 'greeting':
       if (message.type === 'REJECT') return fail(refused(message.code, message.text));
       if (message.type !== 'HELLO_ACK') break;
-      return { state: { phase: 'offering' }, effects: [{ do: 'send', message: plan.offer }] };
+      return also({ phase: 'offering', again: false }, { do: 'send', message: plan.offer });
     case 'offering':
       if (message.type === 'REJECT') return fail(refused(message.code, message.text));
       if (message.type !== 'ACCEPT') break;
       if (message.bases.length !== plan.offer.regions.length) break;
-      return {
-        state: { phase: 'pre-copy', progress: noProgress },
-        effects: [{ do: 'begin', bases: message.bases }, { do: 'round' }],
-      };
+      return onAccepted(message.bases);
+    case 'comparing':
+      if (message.type === 'REJECT') return fail(refused(message.code, message.text));
+      if (message.type === 'HELD') return also(state, { do: 'compare-held', message });
+      break;
     case 'pre-copy':
       // Of a page channel: without it the attempt has no end.
       if (message.type === 'REJECT') return fail(refused(message.code, message.text));
       if (message.type === 'HASHES') return also(state, { do: 'compare-hashes', message });
+      // Told again behind a cut, and not wanted any more.
+      if (message.type === 'HELD') return stay(state);
       break;
     case 'pausing':
     case 'stop-and-copy':
@@ -138,7 +144,7 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       if (message.type !== 'ABORTED' || message.scope !== 'switchover') break;
       return onRetreated(state.progress, plan);
     case 'reconnecting': {
-      const step = onReturned(state, message);
+      const step = onReturned(state, message, plan);
       if (step === undefined) break;
       return step;
     }
@@ -153,6 +159,17 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       break;
   }
   throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} while ${state.phase}`);
+}
+
+function onAccepted(bases: Accept['bases']): SourceStep {
+  const begin: SourceEffect = { do: 'begin', bases };
+  if (bases.includes('held')) return also({ phase: 'comparing' }, begin);
+  const { state, effects } = beginRounds();
+  return { state, effects: [begin, ...effects] };
+}
+
+function beginRounds(): SourceStep {
+  return also({ phase: 'pre-copy', progress: noProgress }, { do: 'round' });
 }
 
 function commit(digest: Uint8Array, plan: SourcePlan): SourceStep {
@@ -249,13 +266,17 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
       return state.connected ? also({ ...state, connected: false }, { do: 'ask' }) : stay(state);
     case 'aborting':
       return endUnanswered(state);
+    case 'offering':
+      return state.again ? onLost(noProgress, error) : fail(error);
+    case 'comparing':
+      return onLost(noProgress, error, { comparing: true });
     case 'pre-copy':
     case 'pausing':
     case 'stop-and-copy':
-      return onLost(state.progress, error, false);
+      return onLost(state.progress, error);
     case 'preparing':
     case 'retreating':
-      return onLost(state.progress, error, true);
+      return onLost(state.progress, error, { promised: true });
     case 'reconnecting':
       return onLostAgain(state, error);
     default:

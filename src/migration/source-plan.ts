@@ -33,16 +33,22 @@ export function makePlan(
       handsOver: guest.handsOver ?? true,
       maxStateBytes: guest.maxStateBytes ?? defaultMaxStateBytes,
       maxDowntimeMs: options.maxDowntimeMs,
-      regions: guest.regions.map(({ id, name, byteLength, maxByteLength }) => ({
-        id,
-        name,
-        byteLength,
-        maxByteLength,
-      })),
+      regions: offeredRegions(guest),
     },
     limits: makeLimits(guest, options),
     generation,
   };
+}
+
+/** What is offered to a destination that knows nothing of an earlier offer: the regions as they are now. */
+export function planAgain(plan: SourcePlan, guest: Guest): SourcePlan {
+  return { ...plan, offer: { ...plan.offer, regions: offeredRegions(guest) } };
+}
+
+function offeredRegions({ regions }: Guest): Offer['regions'] {
+  return regions.map(({ id, name, byteLength, maxByteLength }) => {
+    return { id, name, byteLength, maxByteLength };
+  });
 }
 
 /** When a migration of `guest` switches over, or is given up. */
@@ -68,7 +74,9 @@ export function capabilitiesOf(options: ResolvedOptions): number {
   const { patches, compression, connections, workers } = options;
   const canPatch = patches !== 'never' && connections === 1 && workers === 0;
   const without =
-    (canPatch ? 0 : capability.patches) | (compression === 'never' ? capability.lz4 : 0);
+    (canPatch ? 0 : capability.patches) |
+    (compression === 'never' ? capability.lz4 : 0) |
+    (workers === 0 ? 0 : capability.held);
   return ourCapabilities & ~without;
 }
 

@@ -2,16 +2,20 @@ import { FerryError, type FerryErrorCode } from '../errors.js';
 import type { HelloAck, Message } from '../protocol/messages.js';
 import type { Progress } from './convergence.js';
 import { isLinkFault } from './link-fault.js';
-import { also, fail, type SourceState, type SourceStep } from './source-states.js';
+import { also, fail, type SourcePlan, type SourceState, type SourceStep } from './source-states.js';
 
 /** The connection is lost before COMMIT: the guest runs here, and the connection is made again. */
 export type ReconnectingState = Extract<SourceState, { phase: 'reconnecting' }>;
 
 /** What was sent and not acknowledged counts as lost. `promised`: READY may have been given, a promise nobody would ever call in. */
-export function onLost(progress: Progress, error: FerryError, promised: boolean): SourceStep {
+export function onLost(
+  progress: Progress,
+  error: FerryError,
+  { promised = false, comparing = false }: { promised?: boolean; comparing?: boolean } = {},
+): SourceStep {
   if (!isLinkFault(error)) return giveUpReturning(error, promised);
   return {
-    state: { phase: 'reconnecting', progress, error, promised },
+    state: { phase: 'reconnecting', progress, error, promised, comparing },
     effects: [{ do: 'resume' }, { do: 'reconnect', error }],
   };
 }
@@ -23,28 +27,32 @@ export function onLostAgain(state: ReconnectingState, error: FerryError): Source
 }
 
 /** What a destination says to a source that is back. Undefined: nothing that has a place here. */
-export function onReturned(state: ReconnectingState, message: Message): SourceStep | undefined {
+export function onReturned(
+  state: ReconnectingState,
+  message: Message,
+  plan: SourcePlan,
+): SourceStep | undefined {
   if (message.type === 'REJECT') {
     return fail(new FerryError(message.code, `the destination says: ${message.text}`));
   }
-  return message.type === 'HELLO_ACK' ? onStanding(state, message) : undefined;
+  return message.type === 'HELLO_ACK' ? onStanding(state, message, plan) : undefined;
 }
 
 function onStanding(
-  { progress }: ReconnectingState,
+  { progress, comparing }: ReconnectingState,
   { standing, lastAppliedSeq }: HelloAck,
+  plan: SourcePlan,
 ): SourceStep {
   switch (standing) {
     case 'receiving':
+      if (comparing) return also({ phase: 'comparing' }, { do: 'compare-again' });
       return {
         state: { phase: 'pre-copy', progress },
         effects: [{ do: 'go-on', lastAppliedSeq }, { do: 'round' }],
       };
     case 'new':
-      return end(
-        'ERR_CONNECTION_LOST',
-        'the destination was started again and has nothing of this',
-      );
+      // It was started again, and knows nothing of this: what it has left of it, if anything, it will tell.
+      return also({ phase: 'offering', again: true }, { do: 'send', message: plan.offer });
     case 'aborted':
       return end('ERR_ABORTED', 'the destination gave up while it could not be reached');
     default:

@@ -1,11 +1,14 @@
 import type { FerryError } from '../errors.js';
-import type { Message, Offer } from '../protocol/messages.js';
+import type { Accept, Held, Message, Offer } from '../protocol/messages.js';
 import type { ConvergenceLimits, Progress, RoundOutcome } from './convergence.js';
 
 /** Where the source stands; each phase carries only what it knows. */
 export type SourceState =
   | { readonly phase: 'greeting' }
-  | { readonly phase: 'offering' }
+  /** `again`: to a destination that was started again while it could not be reached. */
+  | { readonly phase: 'offering'; readonly again: boolean }
+  /** The destination tells what it held before; what is the same here need not be sent. */
+  | { readonly phase: 'comparing' }
   | { readonly phase: 'pre-copy'; readonly progress: Progress }
   | { readonly phase: 'pausing'; readonly progress: Progress; readonly forced: boolean }
   | { readonly phase: 'stop-and-copy'; readonly progress: Progress; readonly forced: boolean }
@@ -17,9 +20,13 @@ export type SourceState =
       readonly repairs: number;
     }
   | { readonly phase: 'retreating'; readonly progress: Progress }
-  /** The connection is lost, for the reason `error`; the guest runs here. `promised`: as with 'aborting'. */
+  /**
+   * The connection is lost, for the reason `error`; the guest runs here. `promised`: as with 'aborting'. `comparing`: what the destination held before was not
+   * known yet.
+   */
   | {
       readonly phase: 'reconnecting';
+      readonly comparing: boolean;
       readonly progress: Progress;
       readonly error: FerryError;
       readonly promised: boolean;
@@ -33,6 +40,8 @@ export type SourceState =
 
 export type SourceEvent =
   | { readonly type: 'message'; readonly message: Message }
+  /** What the destination held before is known. */
+  | { readonly type: 'compared' }
   /** A round was sent and acknowledged whole. */
   | { readonly type: 'round-ended'; readonly outcome: RoundOutcome }
   | { readonly type: 'paused' }
@@ -62,7 +71,10 @@ export type SourceEvent =
 
 export type SourceEffect =
   | { readonly do: 'send'; readonly message: Message }
-  | { readonly do: 'begin'; readonly bases: readonly ('zero' | 'unknown')[] }
+  | { readonly do: 'begin'; readonly bases: Accept['bases'] }
+  | { readonly do: 'compare-held'; readonly message: Held }
+  /** The destination is back and tells once more what it held before. */
+  | { readonly do: 'compare-again' }
   | { readonly do: 'round' }
   /** Make the connection again, with backoff, until it is there or that took too long. */
   | { readonly do: 'reconnect'; readonly error: FerryError }

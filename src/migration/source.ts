@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { asFerryError, type FerryError } from '../errors.js';
+import { asFerryError, FerryError } from '../errors.js';
 import type { Region } from '../memory/region.js';
 import type { Message } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
@@ -7,6 +7,7 @@ import { beginTransfer } from './begin-transfer.js';
 import type { MigrationReport } from './events.js';
 import { GuestControl } from './guest-control.js';
 import { Inquiry } from './inquiry.js';
+import type { Link } from './link.js';
 import { lossOf } from './link-fault.js';
 import { Meter } from './meter.js';
 import { Outage } from './outage.js';
@@ -17,9 +18,9 @@ import type { SourceDeps } from './source-deps.js';
 import { endSource } from './source-end.js';
 import { stepSource } from './source-machine.js';
 import { doubtNotice, offeredNotice } from './source-notices.js';
-import { capabilitiesOf, makePlan } from './source-plan.js';
+import { capabilitiesOf, makePlan, planAgain } from './source-plan.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
-import type { Transfer } from './transfer.js';
+import type { Accepted, Transfer } from './transfer.js';
 
 /** Binds the source machine to a guest, a clock and connections: carries out its effects and feeds it what happens. */
 export class SourceDriver {
@@ -27,8 +28,10 @@ export class SourceDriver {
   /** Settles once the outcome is known, the guest is where it belongs and the connection is closed. */
   readonly done: Promise<MigrationReport>;
   readonly #deps: SourceDeps;
-  readonly #plan: SourcePlan;
-  readonly #offered: readonly Region[];
+  #plan: SourcePlan;
+  /** The objects that the regions of the plan's offer are. */
+  #offered: readonly Region[];
+  #accepted: Accepted | undefined;
   readonly #control: GuestControl;
   readonly #meter: Meter;
   readonly #connections: SourceConnections;
@@ -41,9 +44,13 @@ export class SourceDriver {
   #transfer: Transfer | undefined;
   /** What we can do; from HELLO_ACK on what both can do. */
   #capabilities: number;
+  /** What the source's engine was made for. */
+  #agreed = 0;
   #failedSide: 'source' | 'destination' | undefined;
   #farewell: Promise<void> = Promise.resolve();
   readonly #outage: Outage;
+  /** Holds back what the destination says next of what it held. */
+  #compared: Promise<void> | undefined;
   #over: () => void = () => {};
 
   constructor(deps: SourceDeps) {
@@ -156,6 +163,7 @@ export class SourceDriver {
     this.#dispatch({ type: 'message', message });
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message, readAt);
     if (message.type === 'HASHES') return this.#transfer?.roomForHashes;
+    if (message.type === 'HELD') return this.#compared;
   }
 
   #dispatch(event: SourceEvent): void {
@@ -189,9 +197,22 @@ export class SourceDriver {
         this.#send(effect.message, state);
         return;
       case 'begin':
-        this.#begin(effect.bases);
+        this.#accepted = { offer: this.#plan.offer, offered: this.#offered, bases: effect.bases };
+        if (this.#transfer === undefined) this.#begin();
+        else {
+          this.#connections.own();
+          this.#beginAgain(this.#transfer);
+        }
+        return;
+      case 'compare-again':
+        if (this.#transfer !== undefined) this.#beginAgain(this.#transfer);
+        return;
+      case 'compare-held':
+        this.#deadlines.awaitHeld();
+        this.#compared = this.#transfer?.compareHeld(effect.message);
         return;
       case 'round':
+        this.#deadlines.cancel();
         this.#transfer?.round();
         return;
       case 'throttle':
@@ -206,6 +227,8 @@ export class SourceDriver {
       case 'reconnect':
         this.#pageChannels.close();
         this.#connections.close();
+        this.#offered = [...this.#deps.guest.regions];
+        this.#plan = planAgain(this.#plan, this.#deps.guest);
         this.#outage.begin(effect.error);
         return;
       case 'go-on':
@@ -265,10 +288,11 @@ export class SourceDriver {
     }
   }
 
-  #begin(bases: readonly ('zero' | 'unknown')[]): void {
-    this.#deadlines.cancel();
+  #begin(): void {
+    this.#awaitBases();
     const { link } = this.#connections;
-    if (link === undefined) return;
+    const accepted = this.#accepted;
+    if (link === undefined || accepted === undefined) return;
     try {
       this.#transfer = beginTransfer(
         {
@@ -282,10 +306,9 @@ export class SourceDriver {
           rehearsals: (this.#capabilities & capability.rehearsals) !== 0,
           feed: (event) => this.#dispatch(event),
         },
-        this.#plan,
-        this.#offered,
-        bases,
+        accepted,
       );
+      this.#agreed = this.#capabilities;
       link.ping();
       this.#pageChannels.open(this.#capabilities);
     } catch (error) {
@@ -294,15 +317,41 @@ export class SourceDriver {
     }
   }
 
+  /** The destination was started again, or tells once more what it held: nothing of what was sent is taken to be there. */
+  #beginAgain(transfer: Transfer): void {
+    const { link } = this.#connections;
+    const accepted = this.#accepted;
+    if (link === undefined || accepted === undefined) return;
+    if ((this.#capabilities & this.#agreed) !== this.#agreed) {
+      const what = 'the destination was started again, and can do less than before';
+      const error = new FerryError('ERR_INCOMPATIBLE', what);
+      queueMicrotask(() => this.#dispatch({ type: 'broken', error }));
+      return;
+    }
+    const outageMs = this.#outage.end();
+    this.#awaitBases();
+    transfer.beginAgain(link, accepted, (lostPages) => this.#resumed(link, outageMs, lostPages));
+  }
+
+  /** What was held before is told of in a while; else rounds begin. */
+  #awaitBases(): void {
+    if (this.#accepted?.bases.includes('held')) this.#deadlines.awaitHeld();
+    else this.#deadlines.cancel();
+  }
+
+  #resumed(link: Link, outageMs: number, lostPages: number): void {
+    this.#deps.emit({ type: 'resumed', outageMs, lostPages });
+    link.ping();
+    this.#pageChannels.open(this.#capabilities);
+  }
+
   #goOn(lastAppliedSeq: number): void {
     const { link } = this.#connections;
     if (link === undefined) return;
     const outageMs = this.#outage.end();
-    this.#transfer?.goOn(link, lastAppliedSeq, (lostPages) => {
-      this.#deps.emit({ type: 'resumed', outageMs, lostPages });
-      link.ping();
-      this.#pageChannels.open(this.#capabilities);
-    });
+    this.#transfer?.goOn(link, lastAppliedSeq, (lostPages) =>
+      this.#resumed(link, outageMs, lostPages),
+    );
   }
 
   #slow(fraction: number): void {

@@ -1,6 +1,7 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Hashes, RegionChange, Running } from '../protocol/messages.js';
+import type { Region } from '../memory/region.js';
+import type { Accept, Hashes, Held, Offer, Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
 import { Comparisons } from './comparisons.js';
 import { digestOf } from './digest.js';
@@ -8,6 +9,7 @@ import { PauseTimer } from './downtime.js';
 import type { MigrationEvent, Prediction } from './events.js';
 import type { GuestControl } from './guest-control.js';
 import { GuestCosts } from './guest-costs.js';
+import { HeldComparison } from './held-comparison.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
@@ -17,9 +19,17 @@ import { Pump } from './pump.js';
 import { Repair } from './repair.js';
 import type { TransferSummary } from './report.js';
 import { SerialWork } from './serial-work.js';
-import { cpuShareOf } from './source-plan.js';
+import { changesSinceOffer, cpuShareOf } from './source-plan.js';
 import type { SourceEvent } from './source-states.js';
 import { StateSender } from './state-sender.js';
+
+/** What was offered, and what the destination has of it. */
+export interface Accepted {
+  readonly offer: Offer;
+  /** The objects that the offered regions were. */
+  readonly offered: readonly Region[];
+  readonly bases: Accept['bases'];
+}
 
 export interface TransferDeps {
   readonly guest: Guest;
@@ -33,8 +43,6 @@ export interface TransferDeps {
   readonly maxStateBytes: number;
   /** The destination takes rehearsed states. */
   readonly rehearsals: boolean;
-  /** What happened to the regions since they were offered. */
-  readonly changes: readonly RegionChange[];
   /** Tells the source machine what happened. */
   readonly feed: (event: SourceEvent) => void;
   readonly emit: (event: MigrationEvent) => void;
@@ -56,6 +64,7 @@ export class Transfer {
   readonly #deps: TransferDeps;
   readonly #pump: Pump;
   readonly #repair: Repair;
+  #comparison: HeldComparison | undefined;
   readonly #states: StateSender;
   readonly #work: SerialWork;
   #link: Link;
@@ -91,7 +100,6 @@ export class Transfer {
       rehearsals: deps.rehearsals && deps.guest.rehearsable === true && this.#pausable,
       send: (message) => this.#pump.sendState(message),
     });
-    for (const change of deps.changes) this.#pump.announce(change);
     this.#repair = new Repair(deps.engine, (message) => this.#link.send(message));
   }
 
@@ -119,6 +127,48 @@ export class Transfer {
     if (!this.#states.hasRehearsed) return false;
     this.#costs.loadMs.add(loadMs);
     return true;
+  }
+
+  /** The destination took the offer. Before anything else. */
+  begin({ offer, offered, bases }: Accepted): void {
+    const { engine, guest, feed, emit } = this.#deps;
+    const { regions } = guest;
+    for (const region of regions) {
+      const at = offered.indexOf(region);
+      // What appears is all zero.
+      engine.setBase(region.id, at < 0 ? 'zero' : (bases[at] ?? 'unknown'));
+    }
+    for (const change of changesSinceOffer(offer, offered, regions)) this.#pump.announce(change);
+    this.#comparison = undefined;
+    if (!bases.includes('held')) return;
+    this.#comparison = new HeldComparison({
+      offer,
+      bases,
+      adopt: (...pages) => this.#pump.adopt(...pages),
+      ask: (message) => this.#link.send(message),
+      done: (samePages) => {
+        emit({ type: 'compared', samePages, totalPages: this.totalPages });
+        feed({ type: 'compared' });
+      },
+    });
+  }
+
+  /** As `begin`, of a destination that knows nothing of what was sent, on `link`. Once what was under way has ended `ready` is told, with all its pages. */
+  beginAgain(link: Link, accepted: Accepted, ready: (lostPages: number) => void): void {
+    this.#work.run(async () => {
+      this.#link = link;
+      this.#pump.beginAgain(link);
+      this.#states.forget();
+      this.#repair.begin();
+      await this.#deps.engine.syncRegions(this.#deps.guest.regions);
+      this.begin(accepted);
+      ready(this.totalPages);
+    });
+  }
+
+  /** The destination tells what it held before. Resolves when it was compared. */
+  compareHeld(message: Held): Promise<void> {
+    return this.#work.run(async (live) => this.#comparison?.take(message, live));
   }
 
   /**

@@ -3,6 +3,7 @@ import {
   type Abort,
   type Accept,
   type Hashes,
+  type Held,
   type Hello,
   type MessageName,
   messageType,
@@ -30,9 +31,15 @@ export const standings: WireEnum<SessionStanding> = wireEnum({
   unknown: 7,
 });
 
-export const bases: WireEnum<Accept['bases'][number]> = wireEnum({ zero: 1, unknown: 2 });
+export const bases: WireEnum<Accept['bases'][number]> = wireEnum({
+  zero: 1,
+  unknown: 2,
+  held: 3,
+});
 
 export const hashLevels: WireEnum<Hashes['level']> = wireEnum({ leaf: 1, page: 2 });
+
+export const heldLevels: WireEnum<Held['level']> = wireEnum({ range: 1, page: 2 });
 
 export const statePurposes: WireEnum<StateDelta['purpose']> = wireEnum({ rehearsal: 1, final: 2 });
 

@@ -5,6 +5,7 @@ import {
   bases,
   errorCodes,
   hashLevels,
+  heldLevels,
   roles,
   standings,
   statePurposes,
@@ -14,8 +15,10 @@ import { type Checksum, checkBody, type FrameHeader, readHeader } from './header
 import {
   digestBytes,
   headerBytes,
+  heldDigestBytes,
   maxFeatures,
   maxHashes,
+  maxHeldRanges,
   maxRegions,
   maxRequestedLeaves,
   proofBytes,
@@ -25,6 +28,8 @@ import {
 import type {
   Hashes,
   HashesRequest,
+  Held,
+  HeldRequest,
   Hello,
   Message,
   Offer,
@@ -126,6 +131,10 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
     }
     case 'REHEARSED':
       return { type, loadMs: input.milliseconds() };
+    case 'HELD':
+      return readHeld(input);
+    case 'HELD_REQUEST':
+      return readHeldRequest(input);
     case 'PREPARE':
       return readPrepare(input);
     case 'READY':
@@ -235,6 +244,29 @@ function readHashesRequest(input: BodyReader): HashesRequest {
     return previous;
   });
   return { type: 'HASHES_REQUEST', region, leaves, last };
+}
+
+function readHeld(input: BodyReader): Held {
+  const region = input.u32();
+  const level = input.enumU8(heldLevels);
+  input.reserved(3);
+  const first = input.u32();
+  // The header's limits bound what remains, from one digest on.
+  if (input.remaining % heldDigestBytes !== 0) fail(`${input.remaining} bytes of digests`);
+  return { type: 'HELD', region, level, first, digests: input.bytes(input.remaining) };
+}
+
+function readHeldRequest(input: BodyReader): HeldRequest {
+  const region = input.u32();
+  input.reserved(2);
+  const count = input.count(input.u16(), maxHeldRanges, 4);
+  if (count === 0) fail('a request for nothing');
+  let previous = -1;
+  const ranges = list(count, () => {
+    previous = above(previous, input.u32());
+    return previous;
+  });
+  return { type: 'HELD_REQUEST', region, ranges };
 }
 
 function readPrepare(input: BodyReader): Prepare {

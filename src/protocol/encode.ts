@@ -4,6 +4,7 @@ import {
   bases,
   errorCodes,
   hashLevels,
+  heldLevels,
   roles,
   standings,
   statePurposes,
@@ -13,9 +14,12 @@ import { type FrameOrder, sealFrame } from './header.js';
 import {
   digestBytes,
   headerBytes,
+  heldDigestBytes,
   maxChannels,
   maxFeatures,
   maxHashes,
+  maxHeldDigests,
+  maxHeldRanges,
   maxRegions,
   maxRequestedLeaves,
   maxStateChunkBytes,
@@ -134,6 +138,25 @@ function writeBody(message: Message, out: BodyWriter): void {
       return;
     case 'REHEARSED':
       out.milliseconds(message.loadMs);
+      return;
+    case 'HELD': {
+      const { level, digests } = message;
+      out.u32(message.region);
+      out.u8(heldLevels.numberOf(level));
+      out.u8(0);
+      out.u16(0);
+      out.u32(message.first);
+      refuse(digests.length === 0 || digests.length % heldDigestBytes !== 0, 'digests');
+      atMost(digests.length / heldDigestBytes, maxHeldDigests);
+      out.bytes(digests);
+      return;
+    }
+    case 'HELD_REQUEST':
+      out.u32(message.region);
+      out.u16(0);
+      out.u16(atMost(message.ranges.length, maxHeldRanges));
+      refuse(message.ranges.length === 0 || !ascending(message.ranges), 'ranges');
+      for (const range of message.ranges) out.u32(range);
       return;
     case 'PREPARE':
       out.size(message.generation);

@@ -17,6 +17,10 @@ export const maxRegions = 4096;
 export const maxHashes = 4096;
 /** Leaves of one HASHES_REQUEST: their page hashes are 64 full HASHES messages. */
 export const maxRequestedLeaves = 512;
+/** Bytes of a SHA-256 that HELD says, how many it has room for, and the ranges that one HELD_REQUEST asks about. */
+export const heldDigestBytes = 16;
+export const maxHeldDigests = 2048;
+export const maxHeldRanges = 2048;
 export const maxStateChunkBytes = 65_536;
 /** Bytes of a run table: what the header's u16 can say. */
 export const maxTableBytes = 65_535;
@@ -64,6 +68,8 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   ABORTED: exactly(1),
   STATE_DELTA: { min: 24, max: 24 + maxStateChunkBytes },
   REHEARSED: exactly(8),
+  HELD: { min: 12 + heldDigestBytes, max: 12 + maxHeldDigests * heldDigestBytes },
+  HELD_REQUEST: { min: 8 + 4, max: 8 + maxHeldRanges * 4 },
 };
 
 /** The receive area of a connection that has not said HELLO: nothing else fits it. */

@@ -26,6 +26,8 @@ export const messageType = {
   ABORTED: 22,
   STATE_DELTA: 23,
   REHEARSED: 24,
+  HELD: 25,
+  HELD_REQUEST: 26,
 } as const;
 
 export type MessageName = keyof typeof messageType;
@@ -95,8 +97,11 @@ export interface Offer {
 }
 export interface Accept {
   readonly type: 'ACCEPT';
-  /** What the destination's copy of each offered region holds, in the order of the offer. */
-  readonly bases: readonly ('zero' | 'unknown')[];
+  /**
+   * What the destination's copy of each offered region holds, in the order of the offer. 'zero': every byte is zero. 'unknown': anything. 'held': what may be an
+   * older copy; its digests follow in HELD.
+   */
+  readonly bases: readonly ('zero' | 'unknown' | 'held')[];
 }
 export interface Reject {
   readonly type: 'REJECT';
@@ -147,6 +152,24 @@ export interface HashesRequest {
   /** Leaves whose page hashes are wanted, ascending, at most 512. Empty: there are none. */
   readonly leaves: readonly number[];
   readonly last: boolean;
+}
+/** What the destination held before of a region whose base it called 'held'; needs the capability. */
+export interface Held {
+  readonly type: 'HELD';
+  readonly region: number;
+  /** 'range': of stretches of 256 pages; 'page': of pages, as asked for. */
+  readonly level: 'range' | 'page';
+  /** Number of the first range, or page; the others follow it without a gap. */
+  readonly first: number;
+  /** 16 bytes for each, the beginning of its SHA-256; 1 to 2048 of them. */
+  readonly digests: Uint8Array;
+}
+/** Asks for the digests of the pages in ranges. */
+export interface HeldRequest {
+  readonly type: 'HELD_REQUEST';
+  readonly region: number;
+  /** Ascending, 1 to 2048 of them. */
+  readonly ranges: readonly number[];
 }
 export interface Ping {
   readonly type: 'PING';
@@ -251,4 +274,6 @@ export type Message =
   | StartFailed
   | Abort
   | Aborted
-  | Rehearsed;
+  | Rehearsed
+  | Held
+  | HeldRequest;

@@ -14,11 +14,17 @@ export const capability = {
   rehearsals: 4,
   /** The body of PAGES may be an LZ4 block. */
   lz4: 8,
+  /** The destination may tell what it held before, so that only what differs is sent. */
+  held: 16,
 } as const;
 
 /** What this build can do. */
 export const ourCapabilities: number =
-  capability.patches | capability.channels | capability.rehearsals | capability.lz4;
+  capability.patches |
+  capability.channels |
+  capability.rehearsals |
+  capability.lz4 |
+  capability.held;
 
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks

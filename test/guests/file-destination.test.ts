@@ -164,6 +164,85 @@ describe('a file being received', () => {
     expect(await names()).toEqual(['copy.img']);
   });
 
+  it('goes on with a partial file that an ended process left, if that is wanted', async () => {
+    const { path, partial, names } = await newPlace();
+    await fs.writeFile(partial, 'left behind', { mode: 0o600 });
+    const guest = await fileDestination(path, { byteLength: 4, reuseMs: 60_000 });
+    const region = regionOf(guest);
+    expect(region).toMatchObject({ held: true, fresh: false, byteLength: 4 });
+    const bytes = new Uint8Array(4);
+    await region.read(0, bytes);
+    expect(Buffer.from(bytes).toString()).toBe('left');
+    // Nobody knows which of its pages are zeros already.
+    await region.write(0, new Uint8Array(4));
+    await guest.resume();
+    expect(await names()).toEqual(['copy.img']);
+    expect(await fs.readFile(path)).toEqual(Buffer.alloc(4));
+  });
+
+  it.each<[string, (partial: string) => Promise<void>]>([
+    ['is too old', (partial) => fs.utimes(partial, 1, 1)],
+    ['others may read', (partial) => fs.chmod(partial, 0o644)],
+    ['has another name too', (partial) => fs.link(partial, `${partial}.other`)],
+    ['is empty', (partial) => fs.truncate(partial)],
+    [
+      'is a link',
+      async (partial) => {
+        await fs.rename(partial, `${partial}.other`);
+        await fs.symlink(`${partial}.other`, partial);
+      },
+    ],
+    [
+      'is a pipe',
+      async (partial) => {
+        await fs.rm(partial);
+        await once(spawn('mkfifo', [partial]), 'exit');
+      },
+    ],
+  ])('does not go on with one that %s', async (_, spoil) => {
+    const { path, partial } = await newPlace();
+    await fs.writeFile(partial, 'left behind', { mode: 0o600 });
+    await spoil(partial);
+    const guest = await fileDestination(path, { byteLength: 4, reuseMs: 60_000 });
+    expect(regionOf(guest)).toMatchObject({ held: false, fresh: true });
+    expect((await fs.lstat(partial)).isFile()).toBe(true);
+    await guest.discard();
+  });
+
+  it('begins with an older image, page by page as they are read, unless they were written before', async () => {
+    const { path } = await newPlace();
+    const base = `${path}.base`;
+    await fs.writeFile(base, Buffer.alloc(4 * 4096, 0x61));
+    const options = { byteLength: 3 * 4096 - 6, maxByteLength: 5 * 4096, base };
+    const guest = await fileDestination(path, options);
+    const region = regionOf(guest);
+    expect(region).toMatchObject({ held: true, fresh: false });
+    // A zero page is a hole, and not what the older image has there.
+    await region.write(4096, new Uint8Array(4096));
+    await region.grow(5 * 4096);
+    const bytes = new Uint8Array(5 * 4096);
+    expect(await region.read(0, bytes)).toBe(5 * 4096);
+    const wanted = Buffer.alloc(5 * 4096);
+    wanted.fill(0x61, 0, 4096);
+    // What grew is zero, however long the older image is.
+    wanted.fill(0x61, 2 * 4096, 3 * 4096 - 6);
+    expect(Buffer.compare(bytes, wanted)).toBe(0);
+    await guest.resume();
+    expect(Buffer.compare(await fs.readFile(path), wanted)).toBe(0);
+    expect((await fs.readFile(base)).every((byte) => byte === 0x61)).toBe(true);
+  });
+
+  it('begins with nothing where there is no older image, and says so where it cannot be read', async () => {
+    const { path, names } = await newPlace();
+    const none = await fileDestination(path, { byteLength: 9, base: `${path}.base` });
+    expect(regionOf(none).fresh).toBe(true);
+    await none.discard();
+    await expect(
+      fileDestination(path, { byteLength: 9, base: join(path, '..') }),
+    ).rejects.toMatchObject({ code: 'ERR_IO' });
+    expect(await names()).toEqual([]);
+  });
+
   it('does not follow a symbolic link in the place of the partial file', async () => {
     const { path, partial } = await newPlace();
     const victim = join(folder, 'victim');

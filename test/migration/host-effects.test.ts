@@ -31,6 +31,7 @@ async function effectsHere() {
     clock: systemClock,
     patches: false,
     lz4: false,
+    held: false,
     channels: 1,
     rehearsals: true,
   };

@@ -280,7 +280,8 @@ describe('the source machine', () => {
 
   it.each([
     { phase: 'greeting' },
-    { phase: 'offering' },
+    { phase: 'offering', again: false },
+    { phase: 'comparing' },
     { phase: 'preparing', progress: noProgress, forced: false, digest, repairs: 0 },
     { phase: 'retreating', progress: noProgress },
   ] as const)('does not wait for ever while $phase', (state) => {

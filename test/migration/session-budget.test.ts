@@ -36,6 +36,7 @@ function receiverOf(maxSessionBytes: number | undefined): Receiver {
     limits: { maxImageBytes: 2 ** 30, maxStateBytes: 4096, maxSessionBytes },
     patches: false,
     lz4: false,
+    held: false,
     channels: 1,
     rehearsals: true,
   });

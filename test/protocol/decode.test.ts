@@ -114,6 +114,7 @@ describe('decoding', () => {
     ['a count of bases', 'ACCEPT', (body) => body.setUint16(0, 4096, true)],
     ['a count of hashes', 'HASHES', (body) => body.setUint16(6, 4096, true)],
     ['a count of leaves', 'HASHES_REQUEST', (body) => body.setUint16(6, 512, true)],
+    ['a count of ranges', 'HELD_REQUEST', (body) => body.setUint16(6, 2048, true)],
     ['a count of features', 'OFFER', (body) => body.setUint8(197, 64)],
     ['a count of regions', 'OFFER', (body) => body.setUint16(198, 4096, true)],
     ['the length of a name', 'REGION', (body) => body.setUint8(12, 255)],
@@ -140,6 +141,8 @@ describe('decoding', () => {
     ['an unknown scope', 'ABORTED', (body) => body.setUint8(0, 3)],
     ['state beyond its end', 'STATE', (body) => body.setUint32(8, 7, true)],
     ['leaves out of order', 'HASHES_REQUEST', (body) => body.setUint32(8, 2, true)],
+    ['ranges out of order', 'HELD_REQUEST', (body) => body.setUint32(8, 3, true)],
+    ['a request for no range', 'HELD_REQUEST', (body) => body.setUint16(6, 0, true)],
   ])('refuses %s', (_, type, edit) => {
     expect(outcome(edited(type, edit))).toBe('ERR_FRAME_CORRUPT');
   });

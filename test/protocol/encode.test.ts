@@ -29,6 +29,11 @@ describe('encoding', () => {
     ['hashes out of order', { ...examples.HASHES, entries: [entry, entry] }],
     ['a hash beyond 64 bits', { ...examples.HASHES, entries: [{ index: 1, hash: 2n ** 64n }] }],
     ['leaves out of order', { ...examples.HASHES_REQUEST, leaves: [2, 1] }],
+    ['no digest', { ...examples.HELD, digests: new Uint8Array() }],
+    ['half a digest', { ...examples.HELD, digests: new Uint8Array(24) }],
+    ['too many digests', { ...examples.HELD, digests: new Uint8Array(2049 * 16) }],
+    ['a request for no range', { ...examples.HELD_REQUEST, ranges: [] }],
+    ['ranges out of order', { ...examples.HELD_REQUEST, ranges: [2, 1] }],
     ['state beyond its end', { ...examples.STATE, offset: 7 }],
     [
       'too large a piece of state',

@@ -6,6 +6,7 @@ import type {
   FrameOrder,
   Hashes,
   HashesRequest,
+  Held,
   Hello,
   Message,
   MessageName,
@@ -123,6 +124,20 @@ const hashesRequest: fc.Arbitrary<HashesRequest> = fc.record({
   last: fc.boolean(),
 });
 
+const held = fc.record({
+  type: fc.constant('HELD' as const),
+  region: u32,
+  level: fc.constantFrom<Held['level']>('range', 'page'),
+  first: u32,
+  digests: fc.integer({ min: 1, max: 12 }).chain((count) => bytes(count * 16)),
+});
+
+const heldRequest = fc.record({
+  type: fc.constant('HELD_REQUEST' as const),
+  region: u32,
+  ranges: ascending(12).filter((ranges) => ranges.length > 0),
+});
+
 const stateChunk = fc
   .tuple(fc.uint8Array({ maxLength: 200 }), fc.nat(1e9), fc.nat(1e9))
   .map(([chunk, offset, behind]) => ({
@@ -159,7 +174,9 @@ export const messages: {
   OFFER: offer,
   ACCEPT: fc.record({
     type: fc.constant('ACCEPT' as const),
-    bases: fc.array(fc.constantFrom<Accept['bases'][number]>('zero', 'unknown'), { maxLength: 20 }),
+    bases: fc.array(fc.constantFrom<Accept['bases'][number]>('zero', 'unknown', 'held'), {
+      maxLength: 20,
+    }),
   }),
   REJECT: refusal('REJECT'),
   PAGES: pages,
@@ -178,6 +195,8 @@ export const messages: {
   }),
   HASHES: hashes,
   HASHES_REQUEST: hashesRequest,
+  HELD: held,
+  HELD_REQUEST: heldRequest,
   PING: fc.record({ type: fc.constant('PING' as const), token: u32 }),
   PONG: fc.record({ type: fc.constant('PONG' as const), token: u32 }),
   STATE: stateChunk,

@@ -60,6 +60,8 @@ export const examples: {
     last: true,
   },
   HASHES_REQUEST: { type: 'HASHES_REQUEST', region: 0, leaves: [0, 2], last: true },
+  HELD: { type: 'HELD', region: 0, level: 'page', first: 256, digests: counting(32) },
+  HELD_REQUEST: { type: 'HELD_REQUEST', region: 0, ranges: [1, 3] },
   PING: { type: 'PING', token: 0x0102_0304 },
   PONG: { type: 'PONG', token: 0x0102_0304 },
   STATE: { type: 'STATE', totalBytes: 10, offset: 6, bytes: counting(4) },

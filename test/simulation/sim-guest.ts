@@ -32,6 +32,8 @@ export class SimGuest {
     tracker: 'marks' | 'hash' | 'compare',
     options: {
       readonly fresh?: boolean;
+      /** What is there may be an older copy. */
+      readonly held?: () => boolean;
       readonly running: (runs: boolean) => void;
       /** Resolves when a state is loaded. */
       readonly loading?: () => Promise<void>;
@@ -51,6 +53,8 @@ export class SimGuest {
       },
     });
     this.#marks = tracker === 'marks' ? new MarksTracker([region]) : undefined;
+    const { held = () => false } = options;
+    Object.defineProperty(region, 'held', { get: held });
     this.guest = {
       kind: 'simulated',
       rehearsable: options.rehearsable ?? false,

@@ -21,6 +21,12 @@ export interface Scenario {
   readonly sparse?: boolean;
   /** The destination's memory is known to be zero; else it is full of rubbish and nothing may be taken for granted. */
   readonly fresh?: boolean;
+  /** The destination's memory is an older copy: so many of 16 pages are as they are at the source. */
+  readonly heldOf16?: number;
+  /** Connections, counted from 0, before which the destination was started again, and knows nothing. */
+  readonly restarts?: readonly number[];
+  /** What its memory was filled with is there, then, and said to be an older copy. Default: rubbish. */
+  readonly keeps?: boolean;
   /** Bytes of state beside the memory. */
   readonly stateBytes?: number;
   /** The state is rehearsed while rounds go on; it changes a little with each write. */
@@ -139,6 +145,16 @@ function growingMemory(image: Uint8Array, maxPages: number, isShared = false): G
   return { buffer, byteLength: image.byteLength };
 }
 
+/** Makes so many of each 16 pages as they are in `image`; the others differ in a byte. */
+function keepPages(into: Uint8Array, image: Uint8Array, heldOf16: number): void {
+  into.set(image);
+  for (let page = 0; page * pageBytes < into.byteLength; page++) {
+    if ((page * 7) % 16 < heldOf16) continue;
+    const at = page * pageBytes + ((page * 611) % pageBytes);
+    into[at] = (into[at] ?? 0) ^ 0x40;
+  }
+}
+
 /** Runs one migration until both sides rest, then lets the survivor write on for a while. */
 export async function simulate(scenario: Scenario): Promise<Outcome> {
   const clock = new VirtualClock();
@@ -155,6 +171,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   const state = randomBytes(scenario.stateBytes ?? 0);
   const rubbish =
     scenario.fresh === true ? new Uint8Array(image.byteLength) : randomBytes(image.byteLength);
+  if (scenario.heldOf16 !== undefined) keepPages(rubbish, image, scenario.heldOf16);
+  let isHeld = scenario.heldOf16 !== undefined;
   const pauses: number[] = [];
   let attempts = 0;
   let pausedAt = 0;
@@ -184,8 +202,10 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     state,
     rehearsable: scenario.rehearsable ?? false,
   });
-  const destination = new SimGuest(growingMemory(rubbish, maxPages), scenario.tracker, {
+  const destinationMemory = growingMemory(rubbish, maxPages);
+  const destination = new SimGuest(destinationMemory, scenario.tracker, {
     fresh: scenario.fresh ?? false,
+    held: () => isHeld,
     running: (runs) => {
       running.destination = runs;
       if (!runs) return;
@@ -238,21 +258,23 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
   };
   if (scenario.growEveryMs !== undefined) grow(scenario.growEveryMs);
 
-  const sessions = new Sessions({
-    accept: () => destination.guest,
-    limits: {
-      maxImageBytes: 1 << 30,
-      maxStateBytes: 1 << 20,
-      maxSessionBytes: scenario.maxSessionBytes,
-    },
-    clock,
-    maxSessions: 4,
-    maxConnections: scenario.maxConnections,
-    maxOutageMs: scenario.destinationOutageMs ?? 4000,
-    emit: () => {},
-    onArrival: () => {},
-    onFailure: () => {},
-  });
+  const newSessions = (): Sessions =>
+    new Sessions({
+      accept: () => destination.guest,
+      limits: {
+        maxImageBytes: 1 << 30,
+        maxStateBytes: 1 << 20,
+        maxSessionBytes: scenario.maxSessionBytes,
+      },
+      clock,
+      maxSessions: 4,
+      maxConnections: scenario.maxConnections,
+      maxOutageMs: scenario.destinationOutageMs ?? 4000,
+      emit: () => {},
+      onArrival: () => {},
+      onFailure: () => {},
+    });
+  let sessions = newSessions();
   const { latencyMs = 0.1, pagesLatencyMs = latencyMs } = scenario;
   const pagesFrames: number[] = [];
   const links: MemoryPair[] = [];
@@ -265,6 +287,12 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     connect: async () => {
       if (links.length >= connections && scenario.staysCut === true) throw new Error('no link');
       const first = links.length === 0;
+      if (scenario.restarts?.includes(links.length) === true) {
+        sessions = newSessions();
+        isHeld = scenario.keeps === true;
+        // Handing out its bytes ends that a region is fresh.
+        if (!isHeld) destination.guest.regions[0]?.memory?.().fill(0x5a);
+      }
       const isCut = links.length === (scenario.cutConnection ?? 0);
       const cutAfterBytes =
         scenario.cuts?.[links.length] ?? (isCut ? scenario.cutAfterBytes : undefined);

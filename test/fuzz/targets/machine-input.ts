@@ -43,7 +43,7 @@ export function readError(input: InputReader): FerryError {
 
 /** Any message there is, with what a machine looks at chosen: u8 type, u8 which. */
 export function readMessage(input: InputReader): Message {
-  const type = input.u8() % 23;
+  const type = input.u8() % 25;
   const which = input.u8();
   const digest = pick(digests, which);
   const code = pick(ferryErrorCodes, which);
@@ -60,7 +60,7 @@ export function readMessage(input: InputReader): Message {
     case 1:
       return offerOf(which % 2 === 0);
     case 2:
-      return { type: 'ACCEPT', bases: pick([['zero'], [], ['zero', 'unknown']], which) };
+      return { type: 'ACCEPT', bases: pick([['zero'], [], ['zero', 'unknown'], ['held']], which) };
     case 3:
       return { type: 'REJECT', code, text: '' };
     case 4:
@@ -106,6 +106,16 @@ export function readMessage(input: InputReader): Message {
         base: 0n,
         units: new Uint8Array(),
       };
+    case 22:
+      return {
+        type: 'HELD',
+        region: 0,
+        level: which % 2 === 0 ? 'range' : 'page',
+        first: 0,
+        digests: digest.subarray(0, 16),
+      };
+    case 23:
+      return { type: 'HELD_REQUEST', region: 0, ranges: [which] };
     default:
       return { type: 'PING', token: which };
   }

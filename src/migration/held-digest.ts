@@ -1,0 +1,19 @@
+import { hash } from 'node:crypto';
+import { PAGE_BYTES } from '../memory/pages.js';
+import { heldDigestBytes } from '../protocol/limits.js';
+
+/** What HELD says of bytes: the beginning of their SHA-256. What an image held before has to be told by a hash that no content can be made for. */
+export function heldDigest(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer').subarray(0, heldDigestBytes);
+}
+
+/** The same of each page of `bytes`, one after the other. */
+export function pageDigests(bytes: Uint8Array): Uint8Array {
+  const pages = bytes.byteLength / PAGE_BYTES;
+  const digests = new Uint8Array(pages * heldDigestBytes);
+  for (let page = 0; page < pages; page++) {
+    const part = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    digests.set(heldDigest(part), page * heldDigestBytes);
+  }
+  return digests;
+}
