@@ -50,7 +50,7 @@ export const adviceFor: Readonly<Record<FerryErrorCode, Advice>> = {
     'Try again when it grows less, or raise --max-image at the destination.',
   ),
   ERR_STATE_TOO_LARGE: advise('either', 'switchover', 'Raise maxStateBytes on both sides.'),
-  ERR_NO_CAPACITY: advise('destination', start, 'Make room at the destination, then try again.'),
+  ERR_NO_CAPACITY: advise('either', start, 'Make room on the side that says so, then try again.'),
   ERR_INCOMPATIBLE: advise('destination', start, 'Run the same program at both sides.'),
   ERR_NOT_CONVERGING: advise(
     'source',

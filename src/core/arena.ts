@@ -3,6 +3,7 @@ import type { KernelExports } from './kernel-exports.js';
 import { instantiateKernels } from './kernels.js';
 import type { LinearMemory } from './linear-memory.js';
 import { defaultSecret } from './secret.js';
+import { allocateMemory } from './wasm-memory.js';
 
 const wasmPageBytes = 65536;
 /** Bytes below the first area: address 0 means "none" to the kernels, and the default secret has its fixed place. */
@@ -38,7 +39,7 @@ export class Arena {
       throw new FerryError('ERR_NO_CAPACITY', `an arena holds ${maxArenaBytes} bytes at most`);
     }
     const wasmPages = Math.ceil((reservedBytes + byteLength) / wasmPageBytes);
-    this.memory = allocate(wasmPages, options.shared ?? false);
+    this.memory = allocateMemory(wasmPages, options.shared ?? false);
     this.kernels = instantiateKernels(this.memory);
     this.#end = wasmPages * wasmPageBytes;
     this.bytes(Arena.defaultSecretAddress, defaultSecret.length).set(defaultSecret);
@@ -76,15 +77,5 @@ export class Arena {
   /** The `length` 64-bit words at `address`, a multiple of 8. */
   u64(address: number, length: number): BigUint64Array {
     return new BigUint64Array(this.memory.buffer, address, length);
-  }
-}
-
-function allocate(wasmPages: number, shared: boolean): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages, shared });
-  } catch (cause) {
-    throw new FerryError('ERR_NO_CAPACITY', `no memory for ${wasmPages * wasmPageBytes} bytes`, {
-      cause,
-    });
   }
 }

@@ -1,3 +1,4 @@
+import { allocateMemory } from '../core/wasm-memory.js';
 import type { FileReader } from './file-reader.js';
 
 /** Bytes read at once: an errand to another thread and back costs as much as reading a tenth of them. */
@@ -24,12 +25,11 @@ export class ReadAhead {
   /** Where the last read ended. */
   #end = 0;
 
-  /** `reader` is closed with this. */
+  /** `reader` is closed with this. ERR_NO_CAPACITY if there is no memory for it. */
   constructor(reader: FileReader) {
     this.#reader = reader;
     // Its pages lie as a reader past the system's cache needs them.
-    const pages = (2 * pieceBytes) / wasmPageBytes;
-    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { buffer } = allocateMemory((2 * pieceBytes) / wasmPageBytes);
     this.#pieces = [0, 1].map((index) => ({
       bytes: new Uint8Array(buffer, index * pieceBytes, pieceBytes),
       position: undefined,

@@ -61,6 +61,10 @@ export class Host {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   get events(): readonly HostEvent[] {
     return this.#child.said.flatMap((message) => (message.type === 'event' ? [message.event] : []));
   }
@@ -118,11 +122,14 @@ export class Host {
     return this.#child.until('a jump', () => jumps()[before]);
   }
 
-  /** A destination's machine was in this phase. */
-  async inPhase(phase: string): Promise<void> {
-    await this.#child.until(phase, () =>
-      this.#child.said.find((message) => message.type === 'phase' && message.phase === phase),
-    );
+  /** A destination's machine is in one of these phases now. */
+  async inPhase(...wanted: readonly string[]): Promise<void> {
+    await this.#child.until(wanted.join(' or '), () => {
+      const phases = this.#child.said.flatMap((message) => {
+        return message.type === 'phase' ? [message.phase] : [];
+      });
+      return wanted.find((phase) => phase === phases.at(-1));
+    });
   }
 
   /** It commits more than it has so far. */

@@ -23,6 +23,7 @@ export interface VoyageOptions {
   /** Methods of the guest that wait to be let go on. */
   readonly sourceGates?: readonly string[];
   readonly destinationGates?: readonly string[];
+  /** The relay's link, where it cannot tell frames; nor can it under TLS. */
   readonly relay?: Pick<RelayJob, 'bytesPerSecond' | 'delayMs'>;
   readonly faults?: readonly RelayFault[];
   /** Given to node, of both ends. */
@@ -68,7 +69,7 @@ export class Voyage implements AsyncDisposable {
   /** A relay where the one before it was; by default one that does nothing to frames. */
   async startRelay(faults: readonly RelayFault[] = []): Promise<void> {
     const { trust, relay } = this.#options;
-    const knowsFrames = trust === undefined;
+    const knowsFrames = trust === undefined && relay === undefined;
     const job = { target: this.#target, port: this.#port, knowsFrames, faults, ...relay };
     const started = new Child<FromRelay, ToRelay>('relay', relayProgram, [JSON.stringify(job)], []);
     this.#relays.push(started);
