@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
+import { fileError } from '../guests/file-io.js';
 
 /** What a destination remembers across its own death: which sessions it started. */
 export interface Journal {
@@ -22,8 +23,8 @@ interface Entry {
 const mostEntries = 1024;
 
 /**
- * A journal in one file: JSON {version, entries, check}, written beside its place, synced, renamed, folder synced. A file that does not
- * check out is ERR_IO: guessing would answer a source wrongly.
+ * A journal in one file: JSON {version, entries, check}, written beside its place, synced, renamed, folder synced; ERR_IO or ERR_DISK_FULL
+ * where that fails. A file that does not check out is ERR_IO: guessing would answer a source wrongly.
  */
 export function fileJournal(path: string): Journal {
   const load = async (): Promise<Entry[]> => {
@@ -56,7 +57,9 @@ export function fileJournal(path: string): Journal {
         await folder.close();
       }
     } catch (error) {
-      throw asFerryError(error, 'ERR_IO');
+      // On a disk that is full it would only take more room.
+      await rm(beside, { force: true }).catch(() => {});
+      throw fileError(error, `cannot write the journal ${path}`);
     }
   };
   // Sessions may start at once: each change is made to what the one before has stored.

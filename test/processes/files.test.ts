@@ -1,27 +1,17 @@
-import { spawnSync } from 'node:child_process';
 import { promises as fs } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Launcher } from '../command.js';
 import { Random } from '../reference/random.js';
+import { canMount, isRoot, mustMount, onTmpfs, seenBy, works } from './mounts.js';
 import { dropped, inRoom, type Room } from './room.js';
 import { until } from './until.js';
 
 const slow = ['--bytes-per-second', '2M'];
-const isRoot = process.getuid?.() === 0;
 /** Root reads everything, unless it gives that right away. */
 const withoutRights: Launcher = isRoot
   ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--']
   : [];
-/** A shell in which mounts can be made that nobody else sees; it runs its arguments. */
-const ownMounts: Launcher = isRoot ? ['unshare', '-m'] : ['unshare', '-rm'];
-
-function works([program = '', ...args]: Launcher, ...more: readonly string[]): boolean {
-  return spawnSync(program, [...args, ...more], { stdio: 'ignore' }).status === 0;
-}
-
 const canGiveUpRights = withoutRights.length === 0 || works(withoutRights, 'true');
-const canMount = works(ownMounts, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt');
-const mustMount = process.env['CI'] === 'true' && isRoot;
 
 interface WrongFile {
   readonly what: string;
@@ -145,10 +135,9 @@ describe.concurrent('a receiver', () => {
   it.skipIf(!canMount && !mustMount)(
     `survives a full disk and takes what fits it${canMount ? '' : ' (skipped: nothing can be mounted here)'}`,
     inRoom(async (room) => {
-      const script = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"';
       const receiver = room.run(
         ['receive', '--listen', '127.0.0.1:0', '--out', room.out, '--once'],
-        [...ownMounts, 'sh', '-c', script, room.inbox],
+        onTmpfs(room.inbox, 'size=1m'),
       );
       const port = Number((await receiver.event('listening'))['port']);
       const file = await room.file('image', new Random(5).bytes(3 << 20));
@@ -156,8 +145,7 @@ describe.concurrent('a receiver', () => {
       const code = 'ERR_DISK_FULL';
       expect(sent).toMatchObject({ code: 1, last: { type: 'failed', code } });
       expect(await receiver.event('dropped')).toMatchObject({ code });
-      // Its own mount, seen from outside.
-      const inbox = `/proc/${receiver.pid}/root${room.inbox}`;
+      const inbox = seenBy(receiver, room.inbox);
       await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);
       const small = await room.file('small', new Random(6).bytes(300_000));
       expect(await room.send(small, port).gone()).toMatchObject({ code: 0 });
