@@ -89,7 +89,9 @@ async function strike(voyage: Voyage, { blow, victim, step }: Row): Promise<void
     // What is held is lost on its way.
     voyage.relay.order('cut');
     // Or its guest would be loaded before it knows that it is alone.
-    if (step.loads && victim !== 'destination') await voyage.destination.inPhase('interrupted');
+    if (step.loads && victim !== 'destination') {
+      await voyage.destination.inPhase('interrupted', 'aborted');
+    }
     for (const host of [voyage.source, voyage.destination]) host.order({ type: 'go' });
   } else if (blow === 'restart') {
     await struck.kill();

@@ -24,7 +24,7 @@ export interface Step {
   readonly underTls: boolean;
   /** It takes an outage, which may last so long on a busy machine. */
   readonly outageMs?: number;
-  /** The destination is in the middle of loading. */
+  /** The destination may be in the middle of loading. */
   readonly loads?: true;
   /** The relay is dead by then. */
   readonly relayIsDead?: true;
@@ -55,8 +55,10 @@ const says = (voyage: Voyage, type: string, round?: number): Promise<unknown> =>
     return event.type === type && (round === undefined || event.round === round);
   });
 
-/** Nothing is decided before they are told to go on. */
+/** Rounds come to no end before they are told to go on. */
 const waiting: Step['options'] = { sourceGates: ['pause'] };
+/** What may come to an end is not decided before they are: a guest that is asked to pause would keep its source from going on. */
+const undecided: Step['options'] = { destinationGates: ['acquire'] };
 
 async function interrupted(voyage: Voyage): Promise<void> {
   await says(voyage, 'round', 1);
@@ -80,16 +82,18 @@ export const steps: readonly Step[] = [
     name: 'its connection is lost',
     standing: 'open',
     underTls: true,
+    loads: true,
     relayIsDead: true,
-    options: waiting,
+    options: undecided,
     reached: interrupted,
   },
   {
     name: 'it goes on after its connection was lost',
     standing: 'open',
     underTls: true,
+    loads: true,
     outageMs: 10_000,
-    options: waiting,
+    options: undecided,
     async reached(voyage) {
       await interrupted(voyage);
       await voyage.startRelay();
@@ -116,7 +120,7 @@ export const steps: readonly Step[] = [
     standing: 'open',
     underTls: true,
     loads: true,
-    options: { destinationGates: ['acquire'] },
+    options: undecided,
     reached: (voyage) => voyage.destination.at('acquire'),
   },
   onItsWay('READY', 'destination', 'ready'),
@@ -248,7 +252,7 @@ const killed: Readonly<Record<Victim, Readonly<Record<Standing, Outcome>>>> = {
 
 /** What must have become of it. Undefined: such a blow shows nothing there, or nothing for sure. */
 export function outcomeOf(blow: Blow, victim: Victim, step: Step): Outcome | undefined {
-  const { standing, relayIsDead = false } = step;
+  const { standing, loads = false, relayIsDead = false } = step;
   switch (blow) {
     case 'kill':
       return killed[victim][standing];
@@ -259,7 +263,8 @@ export function outcomeOf(blow: Blow, victim: Victim, step: Step): Outcome | und
       if (standing === 'opening' || standing === 'over') return undefined;
       return victim === 'relay' && relayIsDead ? undefined : moved;
     case 'freeze too long':
-      if (standing !== 'open' || relayIsDead) return undefined;
+      // Who is loading may give READY before it knows that it is alone, and keeps that.
+      if (standing !== 'open' || loads) return undefined;
       return victim === 'source'
         ? { source: /^ERR_/, destination: sourceLost, owner: 'source' }
         : { source: timedOut, destination: sourceLost, owner: 'source' };
