@@ -42,10 +42,20 @@ export class AppliedChannels {
     });
   }
 
+  /** Nobody waits for anything any more. */
+  stopWaiting(): void {
+    this.#awaited = undefined;
+  }
+
+  /** The frames of `channel` are those of another connection from here on, or there are none: they are counted from 1 again. */
+  begin(channel: number): void {
+    this.#on(channel).finalSeq = 0;
+  }
+
   /** The source begins its channels anew; their frames are counted from 1 again. */
   restart(): void {
-    this.#awaited = undefined;
-    for (const channel of this.#applied.keys()) this.#on(channel).finalSeq = 0;
+    this.stopWaiting();
+    for (const channel of this.#applied.keys()) this.begin(channel);
   }
 
   #look(): void {

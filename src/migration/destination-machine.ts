@@ -1,5 +1,6 @@
 import { FerryError } from '../errors.js';
 import type { Message, Prepare } from '../protocol/messages.js';
+import { onChannelClose, onChannelClosed } from './destination-channels.js';
 import { onAsked, onClosed, onResolved, onReturned } from './destination-return.js';
 import {
   also,
@@ -52,6 +53,8 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
           { do: 'close' },
         ],
       };
+    case 'channel-closed':
+      return onChannelClosed(state, event);
     case 'gathered':
       if (state.phase !== 'gathering' || state.prepare.generation !== event.generation) {
         return stay(state);
@@ -102,6 +105,8 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
 
 function onMessage(state: DestinationState, message: Message): DestinationStep {
   if (message.type === 'ABORT') return onAbort(state, message);
+  const closing = message.type === 'CHANNEL_CLOSE' ? onChannelClose(state, message) : undefined;
+  if (closing !== undefined) return closing;
   switch (state.phase) {
     case 'awaiting-offer':
       if (message.type !== 'OFFER') break;

@@ -39,6 +39,12 @@ export type DestinationEvent =
     }
   | { readonly type: 'admitted'; readonly bases: Accept['bases'] }
   | { readonly type: 'refused'; readonly error: FerryError }
+  /** Nothing more of page channel `channel`, which its source gave up, will be applied. */
+  | {
+      readonly type: 'channel-closed';
+      readonly channel: number;
+      readonly lastAppliedSeq: number;
+    }
   /** Every channel was applied as far as PREPARE says. */
   | { readonly type: 'gathered'; readonly generation: number }
   /** The trees were computed; `digest` is ours. */
@@ -70,6 +76,10 @@ export type DestinationEffect =
   | { readonly do: 'round-ended' }
   /** Wait until every channel was applied as far as PREPARE says. */
   | { readonly do: 'gather'; readonly prepare: Prepare }
+  /** What is waited for will not come: PREPARE is void. */
+  | { readonly do: 'stop-gathering' }
+  /** Hear nothing more of a page channel, and say when what had arrived is done with. */
+  | { readonly do: 'close-channel'; readonly channel: number }
   /** Finish the re-read, compute the trees and the digest. */
   | { readonly do: 'verify'; readonly prepare: Prepare }
   /** Tell the source every leaf we have. */

@@ -1,5 +1,6 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import { channelNumber } from '../protocol/channel-id.js';
 import type { Hello, Message, Offer } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
 import { DestinationConnections } from './destination-connections.js';
@@ -13,7 +14,7 @@ import {
 import { GuestHost, type GuestHostDeps } from './guest-host.js';
 import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
-import { lossOf } from './link-fault.js';
+import { isLinkFault, lossOf } from './link-fault.js';
 import type { SessionOwner } from './session-owner.js';
 
 /** @internal */
@@ -152,17 +153,20 @@ export class DestinationDriver {
 
   /** Takes a connection that brings pages beside the control channel. Throws the FerryError to refuse it with. */
   attachPages(link: Link, hello: Hello): void {
-    const engine = this.#effects?.host.receiver.engine;
-    if (this.#state.phase !== 'receiving' || engine === undefined) {
+    const receiver = this.#effects?.host.receiver;
+    if (this.#state.phase !== 'receiving' || receiver === undefined) {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `a page channel while ${this.#state.phase}`);
     }
+    const { engine, channels } = receiver;
     const most = this.#maxConnections;
-    if (hello.channel >= most) {
+    const number = channelNumber(hello.channel);
+    if (number === 0 || number >= most) {
       const what = `channel ${hello.channel}; at most ${most} connections are taken`;
       throw new FerryError('ERR_OUT_OF_RANGE', what);
     }
     this.#connections.takePages(link, hello);
-    const area = engine.receiveAreas[hello.channel];
+    channels.begin(number);
+    const area = engine.receiveAreas[number];
     if (area !== undefined) link.receiveInto(area);
     link.checksumOf = (bytes) => engine.checksum(bytes);
   }
@@ -179,12 +183,11 @@ export class DestinationDriver {
   }
 
   #onMessage(message: Message, seq: number): void | Promise<void> {
-    if (message.type === 'PREPARE') {
-      try {
-        this.#connections.checkChannels(message.finalSeqs.length);
-      } catch (error) {
-        return this.#broken(error);
-      }
+    try {
+      if (message.type === 'PREPARE') this.#checkChannels(message.finalSeqs);
+      if (message.type === 'CHANNEL_CLOSE') this.#connections.checkClosing(message.channel);
+    } catch (error) {
+      return this.#broken(error);
     }
     return this.#dispatch({ type: 'message', message }, seq);
   }
@@ -197,11 +200,30 @@ export class DestinationDriver {
     return this.#broken(new FerryError('ERR_UNEXPECTED_MESSAGE', what));
   }
 
-  /** Until the promise is given a lost page channel ends the attempt as a cut does; then it has nothing more to bring. */
+  /** What is not here any more has no frames for the transcript. */
+  #checkChannels(finalSeqs: readonly number[]): void {
+    const absent = this.#connections.checkChannels(finalSeqs);
+    for (const number of absent) this.#effects?.host.receiver.channels.begin(number);
+  }
+
+  /**
+   * Until the promise is given a lost page channel ends the attempt as a cut does, unless it may be lost by itself: then its source says when it is. Behind
+   * the promise it has nothing more to bring.
+   */
   #onPagesLost(error: FerryError): void {
-    if (standingOf(this.#state) === 'receiving') {
-      this.#dispatch({ type: 'closed', error: lossOf(error) });
-    }
+    const loss = lossOf(error);
+    if (this.#connections.reroutes && isLinkFault(loss)) return;
+    if (standingOf(this.#state) === 'receiving') this.#dispatch({ type: 'closed', error: loss });
+  }
+
+  /** Once what had arrived on page channel `id` is applied nothing more of it will be. */
+  async #closeChannel(id: number): Promise<void> {
+    const receiver = this.#effects?.host.receiver;
+    const wasHere = this.#connections.beginClosing(id);
+    await receiver?.afterAll(() => Promise.resolve());
+    if (!this.#connections.closed(id)) return;
+    const lastAppliedSeq = wasHere ? (receiver?.channels.finalSeq(channelNumber(id)) ?? 0) : 0;
+    this.#dispatch({ type: 'channel-closed', channel: id, lastAppliedSeq });
   }
 
   #broken(error: unknown): void | Promise<void> {
@@ -246,6 +268,9 @@ export class DestinationDriver {
         return;
       case 'close':
         this.#connections.close();
+        return;
+      case 'close-channel':
+        this.#closeChannel(effect.channel);
         return;
       default:
         return this.#effects?.carryOut(effect, seq, channel);

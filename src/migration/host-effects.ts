@@ -6,7 +6,7 @@ import type { GuestHost } from './guest-host.js';
 /** Effects that are carried out on the guest or its copy. */
 export type HostEffect = Exclude<
   DestinationEffect,
-  { readonly do: 'send' | 'admit' | 'discard' | 'await-source' | 'close' }
+  { readonly do: 'send' | 'admit' | 'discard' | 'await-source' | 'close' | 'close-channel' }
 >;
 
 export interface HostEffectsDeps {
@@ -37,6 +37,9 @@ export class HostEffects {
         return;
       case 'gather':
         this.#guard(this.#gather(effect.prepare));
+        return;
+      case 'stop-gathering':
+        this.host.receiver.channels.stopWaiting();
         return;
       case 'verify':
         this.#guard(this.#verify(effect.prepare));

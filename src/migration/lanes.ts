@@ -1,9 +1,10 @@
 import { FerryError } from '../errors.js';
 import type { Message, RegionChange, StateChunk, StateDelta } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
+import { Lane } from './lane.js';
 import type { Link, PagesFrame } from './link.js';
 import type { Meter } from './meter.js';
-import { type Lost, Unacknowledged } from './unacknowledged.js';
+import type { Lost } from './unacknowledged.js';
 
 /** Frames of one channel that may stand in the engine's memory: as many as it has slots for. */
 const mostHeldFrames = 8;
@@ -20,12 +21,8 @@ export interface TabledFrame extends PagesFrame {
   copyTable(): Uint8Array;
 }
 
-interface Lane {
-  /** Undefined while it is being opened. */
-  link: Link | undefined;
-  finalSeq: number;
-  readonly unacknowledged: Unacknowledged;
-}
+/** A page channel was closed: the pages of these run tables did not arrive with it. */
+export type OnLaneClosed = (channel: number, tables: readonly Uint8Array[]) => void | Promise<void>;
 
 /** The channels that pages leave on: the control channel, and those beside it that are opened once pages may be sent. */
 export class Lanes {
@@ -33,33 +30,63 @@ export class Lanes {
   readonly #clock: Clock;
   #control: Link;
   readonly #lanes: readonly Lane[];
+  readonly #onClosed: OnLaneClosed;
+  /** Closed, and not told yet. */
+  #closed: { readonly channel: number; readonly tables: readonly Uint8Array[] }[] = [];
+  /** Those that may have pages to send. */
+  readonly #unswept = new Set<number>();
   #last = 0;
   #woken: () => void = () => {};
 
-  constructor(control: Link, channels: number, meter: Meter, clock: Clock) {
-    this.#meter = meter;
-    this.#clock = clock;
+  /** `onClosed` is told of channels that were closed while something is waited for here, and waited for itself. */
+  constructor(
+    control: Link,
+    deps: {
+      readonly channels: number;
+      readonly meter: Meter;
+      readonly clock: Clock;
+      readonly onClosed: OnLaneClosed;
+    },
+  ) {
+    this.#meter = deps.meter;
+    this.#clock = deps.clock;
+    this.#onClosed = deps.onClosed;
     this.#control = control;
-    this.#lanes = Array.from({ length: channels }, () => ({
-      link: undefined,
-      finalSeq: 0,
-      unacknowledged: new Unacknowledged(),
-    }));
+    this.#lanes = Array.from({ length: deps.channels }, () => new Lane());
     this.open(0, control);
   }
 
   /** The connection of `channel` is there. */
   open(channel: number, link: Link): void {
-    const lane = this.#lanes[channel];
-    if (lane === undefined) throw new RangeError(`no channel ${channel}`);
-    lane.link = link;
+    this.#lane(channel).open(link);
+    this.#unswept.add(channel);
     link.onSign = () => this.#woken();
+    this.#woken();
+  }
+
+  /** `channel` cannot be connected for now: its pages go on the others. */
+  unreached(channel: number): void {
+    this.#lane(channel).unreached();
+    this.#woken();
+  }
+
+  /** The connection of `channel` is lost. What was sent on it stays its own until the destination has said how far it got. */
+  closing(channel: number): void {
+    this.#lane(channel).closing(this.#clock.now());
+    this.#woken();
+  }
+
+  /** The destination will apply nothing behind `lastAppliedSeq` of `channel`. ERR_UNEXPECTED_MESSAGE if that cannot be. */
+  closed(channel: number, lastAppliedSeq: number): void {
+    const { tables } = this.#lane(channel).closed(lastAppliedSeq);
+    this.#closed.push({ channel, tables });
+    this.#meter.cut(channel);
     this.#woken();
   }
 
   /** All frames of `channel` up to `seq` were applied. */
   acknowledged(channel: number, seq: number): void {
-    this.#lane(channel).unacknowledged.acknowledged(seq);
+    this.#lane(channel).acknowledged(seq);
     this.#meter.acknowledged(seq, channel);
   }
 
@@ -69,16 +96,14 @@ export class Lanes {
    */
   reopen(control: Link, appliedSeq: number): Lost {
     this.#lane(0).unacknowledged.acknowledged(appliedSeq);
-    const lost = this.#lanes.map(({ unacknowledged }) => unacknowledged.take());
-    for (const lane of this.#lanes) {
-      lane.link = undefined;
-      lane.finalSeq = 0;
-    }
+    const lost = this.#lanes.map((lane) => lane.restart());
+    const closed = this.#closed.splice(0);
+    this.#unswept.clear();
     this.#meter.cut();
     this.#control = control;
     this.open(0, control);
     return {
-      tables: lost.flatMap(({ tables }) => tables),
+      tables: [...closed, ...lost].flatMap(({ tables }) => tables),
       changes: lost.flatMap(({ changes }) => changes),
     };
   }
@@ -91,14 +116,26 @@ export class Lanes {
     return this.#lanes.length;
   }
 
-  /** Of each channel the seq of the last PAGES, REGION or STATE frame sent; 0: none. */
+  /** Of each channel the seq of the last PAGES, REGION or STATE frame sent; 0: none, or it is closed. */
   get finalSeqs(): number[] {
     return this.#lanes.map(({ finalSeq }) => finalSeq);
   }
 
-  /** Every channel, each to be taken out once it has no pages left. */
-  all(): Set<number> {
-    return new Set(this.#lanes.keys());
+  /** Each channel may have pages to send. */
+  beginSweep(): void {
+    for (const channel of this.#lanes.keys()) this.#unswept.add(channel);
+  }
+
+  /** There are none left that `channel` may send. */
+  swept(channel: number): void {
+    this.#unswept.delete(channel);
+  }
+
+  /** No channel has pages left to send, and none was lost with some. */
+  get isSwept(): boolean {
+    const isLeft = ({ state }: Lane, channel: number): boolean =>
+      state === 'closing' || (state === 'open' && this.#unswept.has(channel));
+    return this.#closed.length === 0 && !this.#lanes.some(isLeft);
   }
 
   /** Sends, on the control channel, what the transcript counts. Returns its seq. */
@@ -147,43 +184,73 @@ export class Lanes {
   }
 
   /**
-   * Waits until a frame may leave on one of `channels`, taken in turn; `meanwhile` is done before each wait. Undefined once nobody is `wanted`
-   * to wait any more.
+   * Waits until a frame may leave on a channel that may have pages to send, and gives that, taking them in turn; `meanwhile` is done before each wait. Undefined once
+   * none has (`isSwept`), or nobody is `wanted` to wait any more.
    */
-  async next(
-    channels: ReadonlySet<number>,
+  next(wanted: () => boolean, meanwhile: () => void = () => {}): Promise<number | undefined> {
+    return this.#until(
+      () => {
+        if (this.isSwept) return 'none';
+        for (let step = 1; step <= this.count; step++) {
+          const channel = (this.#last + step) % this.count;
+          if (!this.#unswept.has(channel) || !this.#hasRoom(channel)) continue;
+          this.#last = channel;
+          return channel;
+        }
+        return undefined;
+      },
+      wanted,
+      meanwhile,
+    ).then((found) => (found === 'none' ? undefined : found));
+  }
+
+  /** Waits until a frame may leave on the control channel. False if that is not `wanted` any more. */
+  async room(wanted: () => boolean): Promise<boolean> {
+    return (await this.#until(() => this.#hasRoom(0) || undefined, wanted)) === true;
+  }
+
+  /**
+   * Waits, as `next` does, until every channel is open, or has no connection, and everything sent is acknowledged, or known not to have arrived. False if that is
+   * not `wanted` any more.
+   */
+  async quiet(wanted: () => boolean, meanwhile: () => void = () => {}): Promise<boolean> {
+    const quiet = await this.#until(() => this.#isQuiet() || undefined, wanted, meanwhile);
+    return quiet === true && wanted() && this.isOpen;
+  }
+
+  /** Waits until `look` finds something; what was closed meanwhile is told before each look. Undefined if it is not `wanted` any more. */
+  async #until<T>(
+    look: () => T | undefined,
     wanted: () => boolean,
     meanwhile: () => void = () => {},
-  ): Promise<number | undefined> {
+  ): Promise<T | undefined> {
     while (wanted() && this.isOpen) {
-      for (let step = 1; step <= this.count; step++) {
-        const channel = (this.#last + step) % this.count;
-        if (!channels.has(channel) || !this.#hasRoom(channel)) continue;
-        this.#last = channel;
-        return channel;
-      }
+      if (this.#closed.length > 0) await this.#tellClosed();
+      const found = look();
+      if (found !== undefined) return found;
       meanwhile();
       await this.#answer();
     }
     return undefined;
   }
 
-  /** Waits, as `next` does, until every channel is open and everything sent on it is acknowledged. False if that is not `wanted` any more. */
-  async quiet(wanted: () => boolean, meanwhile: () => void = () => {}): Promise<boolean> {
-    while (wanted() && this.isOpen && !this.#isQuiet()) {
-      meanwhile();
-      await this.#answer();
+  /** Any other channel may have pages to send now. */
+  async #tellClosed(): Promise<void> {
+    for (let closed = this.#closed[0]; closed !== undefined; closed = this.#closed[0]) {
+      await this.#onClosed(closed.channel, closed.tables);
+      this.#closed.shift();
+      this.beginSweep();
     }
-    return wanted() && this.isOpen;
   }
 
   #isQuiet(): boolean {
-    return this.#meter.inFlightBytes === 0 && this.#lanes.every(({ link }) => link !== undefined);
+    const isBusy = ({ state }: Lane): boolean => state === 'opening' || state === 'closing';
+    return this.#meter.inFlightBytes === 0 && !this.#lanes.some(isBusy);
   }
 
   #hasRoom(channel: number): boolean {
-    const { link } = this.#lane(channel);
-    if (link === undefined || link.heldFrames >= mostHeldFrames) return false;
+    const { link, state } = this.#lane(channel);
+    if (state !== 'open' || link === undefined || link.heldFrames >= mostHeldFrames) return false;
     return this.#meter.hasRoom(channel);
   }
 
@@ -192,7 +259,9 @@ export class Lanes {
     await new Promise<void>((resolve) => {
       this.#woken = resolve;
     });
-    if (this.#meter.unansweredMs > longestSilenceMs) {
+    const now = this.#clock.now();
+    const closingMs = Math.max(...this.#lanes.map(({ closingSince = now }) => now - closingSince));
+    if (Math.max(this.#meter.unansweredMs, closingMs) > longestSilenceMs) {
       throw new FerryError(
         'ERR_PEER_TIMEOUT',
         `nothing was acknowledged for ${longestSilenceMs / 1000} s`,

@@ -178,12 +178,12 @@ export class Meter {
     books.ackedAt = now;
   }
 
-  /** The connections are lost: nothing is in flight any more. What the link carried is still the best guess. */
-  cut(): void {
+  /** The connections are lost, or that of one `channel`: nothing is in flight there any more. What the link carried is still the best guess. */
+  cut(channel?: number): void {
     const now = this.#clock.now();
-    this.#inFlight = 0;
     this.#ackedAt = now;
-    for (const books of this.#channels) {
+    for (const books of channel === undefined ? this.#channels : [this.#of(channel)]) {
+      this.#inFlight -= books.inFlight;
       books.sent.length = 0;
       books.inFlight = 0;
       books.ackedAt = now;

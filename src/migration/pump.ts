@@ -20,7 +20,6 @@ import type { Tally } from './tally.js';
 import { pagesOf } from './unacknowledged.js';
 import { type Expected, WireSizes } from './wire-sizes.js';
 
-const controlChannel: ReadonlySet<number> = new Set([0]);
 /**
  * Pages the destination may still have to re-read when the guest stops: what the last rounds brought is re-read while paused, at
  * some 3,000 pages a millisecond.
@@ -43,7 +42,7 @@ export interface RoundStats extends RoundOutcome {
 export class Pump {
   readonly #engine: PageEngine;
   readonly #guest: Guest;
-  readonly #lanes: Lanes;
+  readonly lanes: Lanes;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #sender: PageSender;
@@ -72,7 +71,11 @@ export class Pump {
   }) {
     this.#engine = deps.engine;
     this.#guest = deps.guest;
-    this.#lanes = new Lanes(deps.link, deps.options.connections, deps.meter, deps.clock);
+    this.lanes = new Lanes(deps.link, {
+      ...deps,
+      channels: deps.options.connections,
+      onClosed: (channel, tables) => this.#giveOver(channel, tables),
+    });
     this.#clock = deps.clock;
     this.#meter = deps.meter;
     this.#patches = new PatchPolicy(deps.options, deps.meter);
@@ -80,7 +83,7 @@ export class Pump {
     this.#slices = new Slices(deps.clock, deps.cpuShare);
     this.#sender = new PageSender({
       ...deps,
-      lanes: this.#lanes,
+      lanes: this.lanes,
       share: () => this.#slices.got,
     });
     this.#options = deps.options;
@@ -103,21 +106,16 @@ export class Pump {
     return this.#sender.tally;
   }
 
-  /** See `Lanes.finalSeqs`. */
-  get finalSeqs(): number[] {
-    return this.#lanes.finalSeqs;
-  }
-
   /** The connection of `channel` is there: its pages may leave. */
   open(channel: number, link: Link): void {
     this.#prepare(link);
-    this.#lanes.open(channel, link);
+    this.lanes.open(channel, link);
   }
 
   /** See `Lanes.reopen`: what the destination may not have will be sent again, and nothing is taken for its base. Gives the number of these pages. */
   reopen(link: Link, appliedSeq: number): number {
     this.#prepare(link);
-    const { tables, changes } = this.#lanes.reopen(link, appliedSeq);
+    const { tables, changes } = this.lanes.reopen(link, appliedSeq);
     for (const change of changes) this.announce(change);
     for (const table of tables) this.#engine.forget(table);
     this.#engine.clearRing?.();
@@ -127,7 +125,7 @@ export class Pump {
   /** The destination was started again: nothing of what was sent is there. */
   beginAgain(link: Link): void {
     this.#prepare(link);
-    this.#lanes.reopen(link, 0);
+    this.lanes.reopen(link, 0);
     this.#engine.clearRing?.();
   }
 
@@ -138,13 +136,19 @@ export class Pump {
     await this.#slices.breathe();
   };
 
+  /** What a lost channel did not bring will be sent again, and nothing is taken for its base; all its pages go on the others. */
+  #giveOver(channel: number, tables: readonly Uint8Array[]): void | Promise<void> {
+    for (const table of tables) this.#engine.forget(table);
+    return this.#engine.freeClaims(channel);
+  }
+
   #prepare(link: Link): void {
     link.checksumOf = (bytes) => this.#engine.checksum(bytes);
     link.sumsPages = sumsPages(this.#options, link.peer !== undefined);
   }
 
   acknowledged(channel: number, seq: number, rereadPages: number): void {
-    this.#lanes.acknowledged(channel, seq);
+    this.lanes.acknowledged(channel, seq);
     this.#rereadPages = rereadPages;
   }
 
@@ -164,9 +168,29 @@ export class Pump {
     const isFirst = this.#round === 1 && !this.#hasCompared;
     await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty());
     const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
-    for (const channels = this.#lanes.all(); channels.size > 0; ) {
-      const channel = await this.#lanes.next(channels, live, () => this.#index());
-      if (channel === undefined) return undefined;
+    do {
+      if (!(await this.#sweep(live, onStep, watch))) return undefined;
+      watch.swept();
+      this.lanes.endRound(this.#round);
+      if (!(await this.lanes.quiet(live, () => this.#index()))) return undefined;
+      // What was on a channel that was lost meanwhile goes once more.
+    } while (!this.lanes.isSwept);
+    watch.delivered();
+    await rehearse(this.#round);
+    if (!(await this.lanes.quiet(live))) return undefined;
+    if (!(await this.#rest(live, watch))) return undefined;
+    return await this.#outcome(watch.times(), {
+      pages: this.tally.pages - before.pages,
+      bytes: this.tally.bytes - before.bytes,
+      predictedWorkMs,
+    });
+  }
+
+  /** Sends what is dirty, in slices, until there is nothing left. False if it ended early. */
+  async #sweep(live: () => boolean, onStep: () => void, watch: RoundWatch): Promise<boolean> {
+    for (this.lanes.beginSweep(); ; ) {
+      const channel = await this.lanes.next(live, () => this.#index());
+      if (channel === undefined) return live() && this.lanes.isOpen;
       this.#engine.tryPatches?.(this.#patches.tryCost(false));
       this.#engine.keepShadows?.(this.#shadows.kept(false));
       const from = this.#clock.now();
@@ -178,9 +202,9 @@ export class Pump {
       });
       const frame = step.frame && this.#sender.packed(step.frame, from, false);
       watch.captured(from, step.examinedPages);
-      if (step.exhausted) channels.delete(channel);
+      if (step.exhausted) this.lanes.swept(channel);
       if (frame !== undefined) {
-        if (!(await watch.idle(this.#sender.mayLeave(frame, live)))) return undefined;
+        if (!(await watch.idle(this.#sender.mayLeave(frame, live)))) return false;
         this.#sender.send(channel, frame, this.#round);
         if (this.#round > 1) this.#sizes.note(frame);
       }
@@ -189,18 +213,6 @@ export class Pump {
       onStep();
       await this.#slices.breathe();
     }
-    watch.swept();
-    this.#lanes.endRound(this.#round);
-    if (!(await this.#lanes.quiet(live, () => this.#index()))) return undefined;
-    watch.delivered();
-    await rehearse(this.#round);
-    if (!(await this.#lanes.quiet(live))) return undefined;
-    if (!(await this.#rest(live, watch))) return undefined;
-    return await this.#outcome(watch.times(), {
-      pages: this.tally.pages - before.pages,
-      bytes: this.tally.bytes - before.bytes,
-      predictedWorkMs,
-    });
   }
 
   /** The paused copy: growth, every page still dirty, the rest of the audit. False if it ended early. */
@@ -218,9 +230,9 @@ export class Pump {
   async copyDirty(live: () => boolean): Promise<boolean> {
     this.#engine.tryPatches?.(this.#patches.tryCost(true));
     this.#engine.keepShadows?.(this.#shadows.kept(true));
-    for (const channels = this.#lanes.all(); channels.size > 0; ) {
-      const channel = await this.#lanes.next(channels, live);
-      if (channel === undefined) return false;
+    for (this.lanes.beginSweep(); ; ) {
+      const channel = await this.lanes.next(live);
+      if (channel === undefined) return live() && this.lanes.isOpen;
       const from = this.#clock.now();
       const step = await this.#engine.capture({
         channel,
@@ -228,21 +240,20 @@ export class Pump {
         maxPages: this.#lastStepPages,
         paused: true,
       });
-      if (step.exhausted) channels.delete(channel);
+      if (step.exhausted) this.lanes.swept(channel);
       if (step.frame === undefined) continue;
       this.#sender.send(channel, this.#sender.packed(step.frame, from, true), this.#round);
     }
-    return true;
   }
 
   /** A piece of the guest's state. */
   sendState(message: StateChunk | StateDelta): void {
-    this.#lanes.sendState(message, this.#round);
+    this.lanes.sendState(message, this.#round);
   }
 
   /** Waits until a piece of state may leave while rounds go on. False if there is no point any more. */
-  async roomForState(live: () => boolean): Promise<boolean> {
-    return (await this.#lanes.next(controlChannel, live)) !== undefined;
+  roomForState(live: () => boolean): Promise<boolean> {
+    return this.lanes.room(live);
   }
 
   get lastRoundPages(): number {
@@ -256,7 +267,7 @@ export class Pump {
 
   /** Tells the destination that a region grew, appeared or vanished; pages may follow. */
   announce(change: RegionChange): void {
-    this.#lanes.sendRegion(change, this.#round);
+    this.lanes.sendRegion(change, this.#round);
   }
 
   /**
@@ -264,15 +275,15 @@ export class Pump {
    * each channel takes what is next.
    */
   async #followRegions(live: () => boolean): Promise<boolean> {
-    const isAlone = this.#lanes.count === 1;
+    const isAlone = this.lanes.count === 1;
     if (!isAlone) {
-      if (!(await this.#lanes.quiet(live))) return false;
+      if (!(await this.lanes.quiet(live))) return false;
       // Nothing is under way: each page may go on any channel, and a delta finds its base wherever it goes.
       await this.#engine.freeClaims();
     }
     const changes = await this.#engine.syncRegions(this.#guest.regions);
     for (const change of changes) this.announce({ type: 'REGION', ...change });
-    return isAlone || changes.length === 0 || this.#lanes.quiet(live);
+    return isAlone || changes.length === 0 || this.lanes.quiet(live);
   }
 
   /** Uses a moment in which the link is waited for. Returns how many pages there were to index. */
@@ -286,13 +297,13 @@ export class Pump {
 
   /** Until the round lasted long enough, the last copy has its memory and, from round 2 on, the audit is through. */
   async #rest(live: () => boolean, watch: RoundWatch): Promise<boolean> {
-    while (live() && this.#lanes.isOpen && (this.#index() > 0 || this.#renewsIndex())) {
+    while (live() && this.lanes.isOpen && (this.#index() > 0 || this.#renewsIndex())) {
       await this.#slices.breathe();
     }
-    while (live() && this.#lanes.isOpen && this.#engine.provide?.() === true) {
+    while (live() && this.lanes.isOpen && this.#engine.provide?.() === true) {
       await this.#slices.breathe();
     }
-    while (live() && this.#lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
+    while (live() && this.lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
       await this.#engine.audit(this.#stepPages);
       await this.#slices.breathe();
     }
@@ -300,7 +311,7 @@ export class Pump {
       const restMs = Math.max(shortestRoundMs, 2 * this.#meter.rttMs) - watch.elapsedMs;
       if (restMs > 0) await sleep(this.#clock, restMs);
     }
-    return live() && this.#lanes.isOpen;
+    return live() && this.lanes.isOpen;
   }
 
   /** What is dirty and what it will be on the wire; undefined where the tracker cannot know. */

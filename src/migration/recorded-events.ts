@@ -27,9 +27,12 @@ export function recordedSourceEvent(
       return { type };
     case 'last-copied':
     case 'repaired':
+    case 'resent':
       return areNumbers(finalSeqs) && digest instanceof Uint8Array
         ? { type, finalSeqs, digest }
         : undefined;
+    case 'channel-lost':
+      return typeof value['channel'] === 'number' ? { type, channel: value['channel'] } : undefined;
     case 'overrun':
       return typeof value['elapsedMs'] === 'number'
         ? { type, elapsedMs: value['elapsedMs'] }

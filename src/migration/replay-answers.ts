@@ -11,6 +11,7 @@ const answerTypes = [
   'START_FAILED',
   'ABORTED',
   'HASHES',
+  'CHANNEL_CLOSED',
 ] as const;
 
 export type AnswerMessage = (typeof answerTypes)[number];
@@ -36,6 +37,8 @@ export function answerOf(message: Extract<Message, { type: AnswerMessage }>): st
       return `${message.type} ${Buffer.from(message.digest).toString('hex')}`;
     case 'ABORTED':
       return `ABORTED ${message.scope}`;
+    case 'CHANNEL_CLOSED':
+      return `CHANNEL_CLOSED ${message.channel} ${message.lastAppliedSeq}`;
     case 'HASHES':
       return `HASHES ${message.entries.map(({ index, hash }) => `${index}:${hash}`).join(' ')}`;
     default:

@@ -184,6 +184,7 @@ export class DestinationReplay {
         return;
       case 'HELLO_ACK':
       case 'HASHES':
+      case 'CHANNEL_CLOSED':
         return;
       default:
         message satisfies never;

@@ -1,4 +1,5 @@
 import { FerryError } from '../errors.js';
+import { channelNumber } from '../protocol/channel-id.js';
 import type { Hello, Message } from '../protocol/messages.js';
 import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
@@ -19,7 +20,7 @@ export interface SourceConnectionsDeps {
   readonly onClosed: (error: FerryError) => void;
   /** A message on a page channel. */
   readonly onPagesMessage: (channel: number, message: Message) => void;
-  readonly onPagesClosed: (error: FerryError) => void;
+  readonly onPagesClosed: (channel: number, error: FerryError) => void;
   readonly onRoundTrip: (ms: number) => void;
 }
 
@@ -66,25 +67,35 @@ export class SourceConnections {
     return link;
   }
 
-  /** Opens a page channel of the newest connection. Rejects with what connecting rejects with. */
-  async openPages(number: number): Promise<void> {
+  /**
+   * Opens page channel `id` of the newest connection, at another place than at the `tries` before, and says HELLO if it is `wanted` when it is connected. Rejects with
+   * what connecting rejects with.
+   */
+  async openPages(
+    id: number,
+    tries: number,
+    wanted: () => boolean,
+    onGreeting: () => void,
+  ): Promise<void> {
     const { connect, onPagesMessage, onPagesClosed } = this.#deps;
+    const number = channelNumber(id);
     const control = this.#link;
-    const channel = await connect(this.#attempt - 1 + number);
-    if (control === undefined || this.#link !== control) {
+    const channel = await connect(this.#attempt - 1 + number + tries);
+    if (control === undefined || this.#link !== control || !wanted()) {
       channel.destroy();
       return;
     }
+    onGreeting();
     const link: Link = this.#linkOver(channel, {
       onMessage: (message) => {
         if (this.#pages.get(number) === link) onPagesMessage(number, message);
       },
       onClosed: (error) => {
-        if (this.#pages.get(number) === link) onPagesClosed(error);
+        if (this.#pages.get(number) === link) onPagesClosed(number, error);
       },
     });
     this.#pages.set(number, link);
-    this.#greet(link, 'pages', number);
+    this.#greet(link, 'pages', id);
   }
 
   /** The newest connection is the first of the session that its other end knows of: what comes is proved by it. */
@@ -95,6 +106,13 @@ export class SourceConnections {
   /** The connection of a page channel, unless it was closed here. */
   pages(number: number): Link | undefined {
     return this.#pages.get(number);
+  }
+
+  /** Ends the connection of a page channel at once; nothing of it is heard any more. */
+  dropPages(number: number): void {
+    const link = this.#pages.get(number);
+    this.#pages.delete(number);
+    link?.destroy();
   }
 
   /** Closes the page channels; nothing of them is heard any more. */

@@ -10,6 +10,7 @@ import {
   type RoundOutcome,
 } from './convergence.js';
 import { sameDigest } from './digest.js';
+import { onChannelClosed, onChannelLost } from './source-channels.js';
 import {
   isCommitted,
   onBrokenAfterCommit,
@@ -58,15 +59,20 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
     case 'last-copied':
       if (state.phase !== 'stop-and-copy') return stay(state);
       return {
-        state: { ...state, phase: 'preparing', digest: event.digest, repairs: 0 },
+        state: { ...state, phase: 'preparing', ...agreed(event), repairs: 0 },
         effects: [prepare(event, plan.generation(state.progress))],
       };
     case 'repaired':
+    case 'resent': {
       if (state.phase !== 'preparing') return stay(state);
+      const repairs = state.repairs + (event.type === 'repaired' ? 1 : 0);
       return {
-        state: { ...state, digest: event.digest, repairs: state.repairs + 1 },
+        state: { ...state, ...agreed(event), repairs },
         effects: [prepare(event, plan.generation(state.progress))],
       };
+    }
+    case 'channel-lost':
+      return onChannelLost(state, event);
     case 'overrun':
       return onOverrun(state);
     case 'broken':
@@ -102,6 +108,8 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
 
 function onMessage(state: SourceState, message: Message, plan: SourcePlan): SourceStep {
   if (message.type === 'ABORT' || message.type === 'FAILED') return onPeerGaveUp(state, message);
+  const closed = message.type === 'CHANNEL_CLOSED' ? onChannelClosed(state, message) : undefined;
+  if (closed !== undefined) return closed;
   switch (state.phase) {
     case 'greeting':
       if (message.type === 'REJECT') return fail(refused(message.code, message.text));
@@ -312,14 +320,18 @@ function endUnanswered({
   return promised ? { ...step, effects: [...step.effects, { do: 'release-promise' }] } : step;
 }
 
-function prepare(
-  last: { readonly finalSeqs: readonly number[]; readonly digest: Uint8Array },
-  generation: number,
-): SourceEffect {
-  return {
-    do: 'send',
-    message: { type: 'PREPARE', generation, finalSeqs: last.finalSeqs, digest: last.digest },
-  };
+/** What PREPARE says that both ends must agree on. */
+interface Agreed {
+  readonly finalSeqs: readonly number[];
+  readonly digest: Uint8Array;
+}
+
+function agreed({ finalSeqs, digest }: Agreed): Agreed {
+  return { finalSeqs, digest };
+}
+
+function prepare(last: Agreed, generation: number): SourceEffect {
+  return { do: 'send', message: { type: 'PREPARE', generation, ...agreed(last) } };
 }
 
 function refused(code: FerryErrorCode, text: string): FerryError {

@@ -17,6 +17,7 @@ export type SourceState =
       readonly progress: Progress;
       readonly forced: boolean;
       readonly digest: Uint8Array;
+      readonly finalSeqs: readonly number[];
       readonly repairs: number;
     }
   | { readonly phase: 'retreating'; readonly progress: Progress }
@@ -57,6 +58,14 @@ export type SourceEvent =
       readonly finalSeqs: readonly number[];
       readonly digest: Uint8Array;
     }
+  /** What was on a page channel that was lost behind PREPARE was sent again. */
+  | {
+      readonly type: 'resent';
+      readonly finalSeqs: readonly number[];
+      readonly digest: Uint8Array;
+    }
+  /** Page channel `channel` is lost, and it alone. */
+  | { readonly type: 'channel-lost'; readonly channel: number }
   /** The pause took, or is sure to take, longer than the contract allows. */
   | { readonly type: 'overrun'; readonly elapsedMs: number }
   /** Our own guest, disk or tracker failed. */
@@ -89,6 +98,8 @@ export type SourceEffect =
   | { readonly do: 'run-on' }
   /** Answer the destination's hashes (repair of a mismatch). */
   | { readonly do: 'compare-hashes'; readonly message: Extract<Message, { type: 'HASHES' }> }
+  /** Send again what was lost with a page channel. */
+  | { readonly do: 'resend' }
   /** No connection is left but the outcome must be known: reconnect and ask, with backoff. */
   | { readonly do: 'ask' }
   /** Tell the destination, if it can still be reached, that its promise is void. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { asFerryError, FerryError } from '../errors.js';
 import type { Region } from '../memory/region.js';
-import type { Message } from '../protocol/messages.js';
+import type { ChannelClosed, Message } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
 import { beginTransfer } from './begin-transfer.js';
 import type { MigrationReport } from './events.js';
@@ -67,21 +67,24 @@ export class SourceDriver {
       onMessage: (message) => this.#onMessage(message),
       onClosed: (error) => this.#dispatch({ type: 'closed', error: lossOf(error) }),
       onPagesMessage: (channel, message) => this.#pageChannels.onMessage(channel, message),
-      onPagesClosed: (error) => this.#dispatch({ type: 'closed', error: lossOf(error) }),
+      onPagesClosed: (channel, error) => this.#pageChannels.onClosed(channel, lossOf(error)),
       onRoundTrip: (ms) => this.#meter.roundTrip(ms),
     });
+    const fraction = (): number => (random(1)[0] ?? 0) / 256;
     this.#pageChannels = new PageChannels({
-      clock: deps.clock,
-      connections: deps.options.connections,
+      ...deps,
       links: this.#connections,
+      random: fraction,
       transfer: () => this.#transfer,
+      mayOpen: () => this.#state.phase === 'pre-copy',
       onRefused: (message) => this.#dispatch({ type: 'message', message }),
-      onLost: (error) => this.#dispatch({ type: 'closed', error }),
+      onLost: (channel) => this.#dispatch({ type: 'channel-lost', channel }),
+      onBroken: (error) => this.#dispatch({ type: 'closed', error }),
     });
     this.#inquiry = new Inquiry({
       clock: deps.clock,
       connect: (role) => this.#connections.open(role),
-      random: () => (random(1)[0] ?? 0) / 256,
+      random: fraction,
     });
     this.#deadlines = new SourceDeadlines({
       ...deps,
@@ -155,6 +158,7 @@ export class SourceDriver {
     }
     if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
+    if (message.type === 'CHANNEL_CLOSED' && !this.#onChannelClosed(message)) return;
     // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
     if (message.type === 'READY' && this.#transfer?.isOverdue === true)
       this.#transfer.readyIsLate();
@@ -164,6 +168,18 @@ export class SourceDriver {
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message, readAt);
     if (message.type === 'HASHES') return this.#transfer?.roomForHashes;
     if (message.type === 'HELD') return this.#compared;
+  }
+
+  /** Whether it can be. Behind COMMIT, and while all is given up, it is no news. */
+  #onChannelClosed(message: ChannelClosed): boolean {
+    if (this.#state.phase === 'committed' || this.#state.phase === 'aborting') return true;
+    try {
+      this.#pageChannels.onChannelClosed(message);
+    } catch (error) {
+      this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_UNEXPECTED_MESSAGE') });
+      return false;
+    }
+    return true;
   }
 
   #dispatch(event: SourceEvent): void {
@@ -251,6 +267,9 @@ export class SourceDriver {
         return;
       case 'compare-hashes':
         this.#transfer?.compareHashes(effect.message, state.phase === 'preparing');
+        return;
+      case 'resend':
+        this.#transfer?.resend();
         return;
       case 'ask':
         this.#ask();

@@ -10,6 +10,7 @@ import type { MigrationEvent, Prediction } from './events.js';
 import type { GuestControl } from './guest-control.js';
 import { GuestCosts } from './guest-costs.js';
 import { HeldComparison } from './held-comparison.js';
+import type { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import type { ResolvedOptions } from './options.js';
@@ -111,6 +112,11 @@ export class Transfer {
   /** Pages of all regions, as last looked at. */
   get totalPages(): number {
     return this.#deps.engine.totalPages;
+  }
+
+  /** The channels that pages leave on. */
+  get lanes(): Lanes {
+    return this.#pump.lanes;
   }
 
   /** The connection of a page channel is there. */
@@ -276,7 +282,7 @@ export class Transfer {
       if (state === undefined) return;
       this.#state = state;
       this.#timer?.mark('prepared');
-      this.#deps.feed({ type: 'last-copied', ...(await this.#transcript()) });
+      await this.#agree('last-copied', live);
     });
   }
 
@@ -306,8 +312,14 @@ export class Transfer {
       if (found === 'equal') {
         throw new FerryError('ERR_DIGEST', 'the digests differ although every page is the same');
       }
-      if (!(await this.#pump.copyDirty(live))) return;
-      this.#deps.feed({ type: 'repaired', ...(await this.#transcript()) });
+      if (await this.#pump.copyDirty(live)) await this.#agree('repaired', live);
+    });
+  }
+
+  /** A page channel was lost behind PREPARE: what it did not bring is sent again. */
+  resend(): void {
+    this.#work.run(async (live) => {
+      if (await this.#pump.copyDirty(live)) await this.#agree('resent', live);
     });
   }
 
@@ -354,9 +366,19 @@ export class Transfer {
     return (this.#deps.guest.motion ?? 'pausable') === 'pausable';
   }
 
+  /** Everything was sent: says so, with what both ends must agree on. What was on channels that are lost until then is sent again. */
+  async #agree(what: 'last-copied' | 'repaired' | 'resent', live: () => boolean): Promise<void> {
+    let transcript = await this.#transcript();
+    while (live() && !this.lanes.isSwept) {
+      if (!(await this.#pump.copyDirty(live))) return;
+      transcript = await this.#transcript();
+    }
+    if (live()) this.#deps.feed({ type: what, ...transcript });
+  }
+
   async #transcript(): Promise<Transcript> {
     const { engine, session } = this.#deps;
-    const { finalSeqs } = this.#pump;
+    const { finalSeqs } = this.lanes;
     this.#digest = digestOf({
       session,
       generation: this.#generation,

@@ -1,5 +1,6 @@
 import { FerryError } from '../errors.js';
 import { BodyReader, fail } from './body-reader.js';
+import { channelNumber } from './channel-id.js';
 import {
   abortScopes,
   bases,
@@ -135,6 +136,10 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
       return readHeld(input);
     case 'HELD_REQUEST':
       return readHeldRequest(input);
+    case 'CHANNEL_CLOSE':
+      return { type, channel: readPageChannel(input) };
+    case 'CHANNEL_CLOSED':
+      return { type, channel: readPageChannel(input), lastAppliedSeq: input.u32() };
     case 'PREPARE':
       return readPrepare(input);
     case 'READY':
@@ -185,6 +190,12 @@ function readHello(input: BodyReader): Hello {
     capabilities: input.u32(),
     proof: input.bytes(proofBytes),
   };
+}
+
+function readPageChannel(input: BodyReader): number {
+  const channel = input.u32();
+  if (channelNumber(channel) === 0) fail(`${channel} is no page channel`);
+  return channel;
 }
 
 function readOffer(input: BodyReader): Offer {

@@ -1,4 +1,5 @@
 import { BodyWriter } from './body-writer.js';
+import { channelNumber } from './channel-id.js';
 import {
   abortScopes,
   bases,
@@ -157,6 +158,12 @@ function writeBody(message: Message, out: BodyWriter): void {
       out.u16(atMost(message.ranges.length, maxHeldRanges));
       refuse(message.ranges.length === 0 || !ascending(message.ranges), 'ranges');
       for (const range of message.ranges) out.u32(range);
+      return;
+    case 'CHANNEL_CLOSE':
+    case 'CHANNEL_CLOSED':
+      refuse(channelNumber(message.channel) === 0, 'channel');
+      out.u32(message.channel);
+      if (message.type === 'CHANNEL_CLOSED') out.u32(message.lastAppliedSeq);
       return;
     case 'PREPARE':
       out.size(message.generation);

@@ -70,6 +70,8 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   REHEARSED: exactly(8),
   HELD: { min: 12 + heldDigestBytes, max: 12 + maxHeldDigests * heldDigestBytes },
   HELD_REQUEST: { min: 8 + 4, max: 8 + maxHeldRanges * 4 },
+  CHANNEL_CLOSE: exactly(4),
+  CHANNEL_CLOSED: exactly(8),
 };
 
 /** The receive area of a connection that has not said HELLO: nothing else fits it. */

@@ -28,6 +28,8 @@ export const messageType = {
   REHEARSED: 24,
   HELD: 25,
   HELD_REQUEST: 26,
+  CHANNEL_CLOSE: 27,
+  CHANNEL_CLOSED: 28,
 } as const;
 
 export type MessageName = keyof typeof messageType;
@@ -52,7 +54,7 @@ export interface Hello {
   readonly session: Uint8Array;
   /** Counts up from 1 with every connection of the session. */
   readonly attempt: number;
-  /** 0 is the control channel; with role 'pages' 1 to 15. */
+  /** 0 is the control channel; with role 'pages' an id, see `channelNumber`. */
   readonly channel: number;
   /** 'main' migrates; 'ask' only wants to know how a committed switchover ended; 'pages' carries pages of the attempt under way. */
   readonly role: 'main' | 'ask' | 'pages';
@@ -206,10 +208,23 @@ export interface Rehearsed {
 export interface Prepare {
   readonly type: 'PREPARE';
   readonly generation: number;
-  /** Of each channel the seq of its last PAGES, REGION or STATE frame; 0: it had none. At least 1, at most 16 channels. */
+  /** Of each channel the seq of its last PAGES, REGION or STATE frame; 0: it had none, or is closed. At least 1, at most 16 channels. */
   readonly finalSeqs: readonly number[];
   /** SHA-256 of the transcript, 32 bytes (docs/protocol.md section 6). */
   readonly digest: Uint8Array;
+}
+/** The source gave a page channel up; needs the capability. */
+export interface ChannelClose {
+  readonly type: 'CHANNEL_CLOSE';
+  /** Its id: see `channelNumber`. */
+  readonly channel: number;
+}
+/** Nothing more of a page channel will be applied. */
+export interface ChannelClosed {
+  readonly type: 'CHANNEL_CLOSED';
+  readonly channel: number;
+  /** seq of its last PAGES that was applied; 0: none. */
+  readonly lastAppliedSeq: number;
 }
 export interface Ready {
   readonly type: 'READY';
@@ -276,4 +291,6 @@ export type Message =
   | Aborted
   | Rehearsed
   | Held
-  | HeldRequest;
+  | HeldRequest
+  | ChannelClose
+  | ChannelClosed;

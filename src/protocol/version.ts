@@ -16,6 +16,8 @@ export const capability = {
   lz4: 8,
   /** The destination may tell what it held before, so that only what differs is sent. */
   held: 16,
+  /** A page channel that is lost is closed by itself, and its pages go on the others (CHANNEL_CLOSE). */
+  reroutes: 32,
 } as const;
 
 /** What this build can do. */
@@ -24,7 +26,8 @@ export const ourCapabilities: number =
   capability.channels |
   capability.rehearsals |
   capability.lz4 |
-  capability.held;
+  capability.held |
+  capability.reroutes;
 
 /**
  * The version a conversation uses: the highest one that both this build and a peer that speaks

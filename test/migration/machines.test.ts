@@ -115,7 +115,7 @@ const sourceStates: fc.Arbitrary<SourceState> = fc.constantFrom<SourceState>(
   { phase: 'pre-copy', progress: noProgress },
   { phase: 'pausing', progress: noProgress, forced: false },
   { phase: 'stop-and-copy', progress: noProgress, forced: false },
-  { phase: 'preparing', progress: noProgress, forced: false, digest, repairs: 0 },
+  { phase: 'preparing', progress: noProgress, forced: false, digest, finalSeqs: [3], repairs: 0 },
   { phase: 'retreating', progress: noProgress },
   { phase: 'committed', digest },
   { phase: 'in-doubt', digest, connected: true },
@@ -263,6 +263,7 @@ describe('the source machine', () => {
       progress,
       forced: false,
       digest,
+      finalSeqs: [3],
       repairs: 0,
     };
     for (const unanswered of [{ type: 'closed', error }, { type: 'gave-up-waiting' }] as const) {
@@ -282,7 +283,7 @@ describe('the source machine', () => {
     { phase: 'greeting' },
     { phase: 'offering', again: false },
     { phase: 'comparing' },
-    { phase: 'preparing', progress: noProgress, forced: false, digest, repairs: 0 },
+    { phase: 'preparing', progress: noProgress, forced: false, digest, finalSeqs: [3], repairs: 0 },
     { phase: 'retreating', progress: noProgress },
   ] as const)('does not wait for ever while $phase', (state) => {
     const step = stepSource(state, { type: 'gave-up-waiting' }, plan);
@@ -296,6 +297,7 @@ describe('the source machine', () => {
       progress: noProgress,
       forced: false,
       digest,
+      finalSeqs: [3],
       repairs: 0,
     };
     const ready: SourceEvent = { type: 'message', message: { type: 'READY', digest: otherDigest } };

@@ -22,11 +22,12 @@ async function open(
   capabilities: number,
   answers: readonly Message[],
   connect?: (nth: number) => void,
-): Promise<{ lost: string[]; refused: string[]; connections: number[] }> {
+): Promise<{ lost: string[]; refused: string[]; connections: number[]; given: number[] }> {
   const clock = new VirtualClock();
   const schedule = (task: () => void) => void clock.after(1, task);
   const lost: string[] = [];
   const refused: string[] = [];
+  const given: number[] = [];
   const connections: number[] = [];
   const links = new SourceConnections({
     session: new Uint8Array(16),
@@ -48,16 +49,19 @@ async function open(
     onMessage: () => {},
     onClosed: () => {},
     onPagesMessage: (channel, message) => channels.onMessage(channel, message),
-    onPagesClosed: (error) => lost.push(error.code),
+    onPagesClosed: (channel, error) => channels.onClosed(channel, error),
     onRoundTrip: () => {},
   });
   const channels = new PageChannels({
     clock,
-    connections: 3,
+    options: { connections: 3, maxOutageMs: 30_000, maxReconnects: 100 },
     links,
+    random: () => 1,
     transfer: () => undefined,
+    mayOpen: () => true,
     onRefused: ({ code }) => refused.push(code),
-    onLost: ({ code }: FerryError) => lost.push(code),
+    onLost: (id) => given.push(id),
+    onBroken: ({ code }: FerryError) => lost.push(code),
   });
   await links.open('main');
   channels.open(capabilities);
@@ -66,7 +70,7 @@ async function open(
     () => false,
     () => {},
   );
-  return { lost, refused, connections };
+  return { lost, refused, connections, given };
 }
 
 describe('page channels of a source', () => {
@@ -82,7 +86,7 @@ describe('page channels of a source', () => {
 
   it('are lost with the attempt where nobody greets, connects or keeps to what a page channel is for', async () => {
     const silent = await open(capability.channels, []);
-    expect(silent.lost).toEqual(['ERR_PEER_TIMEOUT']);
+    expect(silent.lost).toEqual(['ERR_PEER_TIMEOUT', 'ERR_PEER_TIMEOUT']);
     const unreachable = await open(capability.channels, [helloAck], (nth) => {
       if (nth === 2) throw new Error('no way');
     });

@@ -23,6 +23,7 @@ const digest = bytes(32);
 const name = fc.string({ unit: 'grapheme', maxLength: 12 });
 const text = fc.string({ unit: 'grapheme', maxLength: 40 });
 const code = fc.constantFrom(...ferryErrorCodes);
+const pageChannel = u32.filter((channel) => channel % 16 !== 0);
 const milliseconds = fc.double({ min: 0, max: 1e12, noNaN: true }).map((value) => value + 0);
 const scope = fc.constantFrom<Abort['scope']>('switchover', 'session');
 const standing = fc.constantFrom<SessionStanding>(
@@ -202,6 +203,12 @@ export const messages: {
   STATE: stateChunk,
   STATE_DELTA: stateDelta,
   REHEARSED: fc.record({ type: fc.constant('REHEARSED' as const), loadMs: milliseconds }),
+  CHANNEL_CLOSE: fc.record({ type: fc.constant('CHANNEL_CLOSE' as const), channel: pageChannel }),
+  CHANNEL_CLOSED: fc.record({
+    type: fc.constant('CHANNEL_CLOSED' as const),
+    channel: pageChannel,
+    lastAppliedSeq: u32,
+  }),
   PREPARE: fc.record({
     type: fc.constant('PREPARE' as const),
     generation: size,

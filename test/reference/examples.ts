@@ -90,4 +90,6 @@ export const examples: {
     units: Uint8Array.of(3, 0, 4, 1, 9, 0xff, 0xff, ...counting(8)),
   },
   REHEARSED: { type: 'REHEARSED', loadMs: 0.25 },
+  CHANNEL_CLOSE: { type: 'CHANNEL_CLOSE', channel: 18 },
+  CHANNEL_CLOSED: { type: 'CHANNEL_CLOSED', channel: 18, lastAppliedSeq: 41 },
 };

@@ -14,7 +14,7 @@ interface Mutation {
   readonly file: string;
   readonly changes: readonly { readonly find: string; readonly replace: string }[];
   /** The simulation that finds it; default: of migrations cut for good, flipped and forged. */
-  readonly found?: 'resume';
+  readonly found?: 'resume' | 'lost-channels';
 }
 
 const mutations: readonly Mutation[] = [
@@ -23,7 +23,7 @@ const mutations: readonly Mutation[] = [
     file: 'src/migration/source-machine.ts',
     changes: [
       {
-        find: "state: { ...state, phase: 'preparing', digest: event.digest, repairs: 0 },\n        effects: [prepare(event, plan.generation(state.progress))],",
+        find: "state: { ...state, phase: 'preparing', ...agreed(event), repairs: 0 },\n        effects: [prepare(event, plan.generation(state.progress))],",
         replace:
           "state: { phase: 'committed', digest: event.digest },\n        effects: [prepare(event, plan.generation(state.progress)), { do: 'send', message: { type: 'COMMIT', digest: event.digest } }],",
       },
@@ -62,6 +62,18 @@ const mutations: readonly Mutation[] = [
       {
         find: 'this.#lane(0).unacknowledged.acknowledged(appliedSeq);',
         replace: 'this.#lane(0).unacknowledged.acknowledged(appliedSeq + 1);',
+      },
+    ],
+  },
+  {
+    name: 'pages of a lost channel move before the destination confirmed that it is closed',
+    file: 'src/migration/lanes.ts',
+    found: 'lost-channels',
+    changes: [
+      {
+        find: 'this.#lane(channel).closing(this.#clock.now());',
+        replace:
+          'const lane = this.#lane(channel); const { tables } = lane.unacknowledged.take(); this.#closed.push({ channel, tables }); lane.closing(this.#clock.now());',
       },
     ],
   },
@@ -105,7 +117,7 @@ async function copyProduct(): Promise<string> {
 /** Runs the simulation in `copy`, sampled: exit status 0 is true. */
 async function simulationPasses(
   copy: string,
-  found: 'simulation' | 'resume' = 'simulation',
+  found: 'simulation' | 'resume' | 'lost-channels' = 'simulation',
 ): Promise<{ readonly passes: boolean; readonly output: string }> {
   const sampled = { PAGEFERRY_CUT_STRIDE: '131', PAGEFERRY_NIGHTLY: '0' };
   const env = { ...process.env, ...sampled, PAGEFERRY_BUILT: '1', NO_COLOR: '1' };

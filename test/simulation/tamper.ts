@@ -1,3 +1,5 @@
+import { decodeMessage } from '../../src/protocol/decode.js';
+import { encodeMessage } from '../../src/protocol/encode.js';
 import { messageType } from '../../src/protocol/messages.js';
 import type { Channel } from '../../src/transport/channel.js';
 import type { MemoryPair } from '../../src/transport/memory-pair.js';
@@ -13,6 +15,17 @@ export function tamper(pair: MemoryPair, scenario: Scenario, destination: SimGue
   if (decays === true) decayAfter(decayAfterAcks, pair.b, destination);
   if (flip !== undefined) flipByte(flip.from === 'source' ? pair.a : pair.b, flip.byte);
   if (forge !== undefined) forgeFirstPages(pair.a, forge);
+}
+
+/** Leaves these bits of `capability` out of what the source says on this connection. */
+export function leaveOut(channel: Channel, capabilities: number): void {
+  replaceFrames(channel, (frame) => {
+    if (frame[typeOffset] !== messageType.HELLO) return frame;
+    const { header, message } = decodeMessage(frame);
+    if (message.type !== 'HELLO') return frame;
+    const left = message.capabilities & ~capabilities;
+    return encodeMessage({ ...message, capabilities: left }, header);
+  });
 }
 
 function flipByte(channel: Channel, byte: number): void {

@@ -9,7 +9,7 @@ import type { Channel } from '../../src/transport/channel.js';
 import { type MemoryPair, memoryPair } from '../../src/transport/memory-pair.js';
 import { crewThreads } from '../reference/crew-threads.js';
 import { bytesOf, type GrowingMemory, SimGuest, sameBytes } from './sim-guest.js';
-import { tamper } from './tamper.js';
+import { leaveOut, tamper } from './tamper.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One migration in virtual time, over the product's own machines, drivers, engines, framer and messages. */
@@ -47,6 +47,8 @@ export interface Scenario {
   readonly flip?: { readonly from: 'source' | 'destination'; readonly byte: number };
   /** A hostile source: its first PAGES frame is replaced, checksums and all. */
   readonly forge?: (frame: Uint8Array) => Uint8Array;
+  /** Bits of `capability` that one of the ends does not have. */
+  readonly lacks?: number;
   /** A byte of the destination's memory changes by itself once the first pages are there. */
   readonly decays?: boolean;
   /** So many ACKs on the control channel say that they are. Default 1. */
@@ -82,6 +84,8 @@ export interface Scenario {
   readonly latencyMs?: number;
   /** That of page channels, where it is another. */
   readonly pagesLatencyMs?: number;
+  /** That of connections by number, where it is yet another. */
+  readonly latenciesMs?: readonly (number | undefined)[];
   /** Of all that workers say, what is lost with the worker itself; counted from 1. */
   readonly workerLostAt?: number;
   /** Connections the destination takes. */
@@ -286,6 +290,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     guest: source.guest,
     connect: async () => {
       if (links.length >= connections && scenario.staysCut === true) throw new Error('no link');
+      const oneWayMs =
+        scenario.latenciesMs?.[links.length] ?? (links.length === 0 ? latencyMs : pagesLatencyMs);
       const first = links.length === 0;
       if (scenario.restarts?.includes(links.length) === true) {
         sessions = newSessions();
@@ -297,7 +303,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       const cutAfterBytes =
         scenario.cuts?.[links.length] ?? (isCut ? scenario.cutAfterBytes : undefined);
       const pair = memoryPair({
-        schedule: (task) => void clock.after(first ? latencyMs : pagesLatencyMs, task),
+        schedule: (task) => void clock.after(oneWayMs, task),
         fragment: (available) => Math.min(available, bytesPerTurn),
         ...(cutAfterBytes === undefined ? {} : { cutAfterBytes }),
         ...(scenario.lingersMs === undefined
@@ -305,6 +311,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
           : { lingers: (end: () => void) => void clock.after(scenario.lingersMs ?? 0, end) }),
       });
       if (first) tamper(pair, scenario, destination);
+      if (scenario.lacks !== undefined) leaveOut(pair.a, scenario.lacks);
       countPages(pair.a, links.length, pagesFrames);
       links.push(pair);
       sessions.greet(pair.b);
