@@ -8,6 +8,7 @@ export function onChannelLost(
   { channel }: { readonly channel: number },
 ): SourceStep {
   switch (state.phase) {
+    case 'comparing':
     case 'pre-copy':
     case 'pausing':
     case 'stop-and-copy':
@@ -32,6 +33,7 @@ export function onChannelClosed(
       return lastAppliedSeq < (state.finalSeqs[channelNumber(channel)] ?? 0)
         ? also(state, { do: 'resend' })
         : stay(state);
+    case 'comparing':
     case 'pre-copy':
     case 'pausing':
     case 'stop-and-copy':

@@ -76,7 +76,7 @@ export class SourceDriver {
       links: this.#connections,
       random: fraction,
       transfer: () => this.#transfer,
-      mayOpen: () => this.#state.phase === 'pre-copy',
+      mayOpen: () => this.#state.phase === 'pre-copy' || this.#state.phase === 'comparing',
       onRefused: (message) => this.#dispatch({ type: 'message', message }),
       onLost: (channel) => this.#dispatch({ type: 'channel-lost', channel }),
       onBroken: (error) => this.#dispatch({ type: 'closed', error }),

@@ -69,6 +69,8 @@ const messages: readonly Message[] = [
   { type: 'ABORT', scope: 'switchover', code: 'ERR_ABORTED', text: '' },
   { type: 'ABORTED', scope: 'session' },
   { type: 'ABORTED', scope: 'switchover' },
+  { type: 'CHANNEL_CLOSE', channel: 1 },
+  { type: 'CHANNEL_CLOSED', channel: 1, lastAppliedSeq: 1 },
 ];
 const message = fc.constantFrom(...messages);
 
@@ -100,6 +102,8 @@ const sourceEvents: fc.Arbitrary<SourceEvent> = fc.oneof(
     { type: 'paused' },
     { type: 'last-copied', finalSeqs: [3], digest },
     { type: 'repaired', finalSeqs: [4], digest },
+    { type: 'resent', finalSeqs: [4], digest },
+    { type: 'channel-lost', channel: 1 },
     { type: 'overrun', elapsedMs: 99 },
     { type: 'broken', error },
     { type: 'cancelled', error },
@@ -130,6 +134,8 @@ const destinationEvents: fc.Arbitrary<DestinationEvent> = fc.oneof(
     { type: 'pages', channel: 1, seq: 2, message: somePages },
     { type: 'pages', channel: 1, seq: 3, message: somePages },
     { type: 'gathered', generation: 1 },
+    { type: 'channel-closed', channel: 1, lastAppliedSeq: 1 },
+    { type: 'channel-closed', channel: 17, lastAppliedSeq: 2 },
     { type: 'refused', error },
     { type: 'verified', generation: 1, digest },
     { type: 'verified', generation: 1, digest: otherDigest },
@@ -291,6 +297,54 @@ describe('the source machine', () => {
     expect(step.effects[0]).toEqual({ do: 'resume' });
   });
 
+  it('asks how far a lost page channel got, wherever it may have brought something', () => {
+    const lost: SourceEvent = { type: 'channel-lost', channel: 17 };
+    const asked = [{ do: 'send', message: { type: 'CHANNEL_CLOSE', channel: 17 } }];
+    const progress = noProgress;
+    const preparing: SourceState = {
+      phase: 'preparing',
+      progress,
+      forced: false,
+      digest,
+      finalSeqs: [3, 9],
+      repairs: 1,
+    };
+    const open: readonly SourceState[] = [
+      { phase: 'comparing' },
+      { phase: 'pre-copy', progress },
+      { phase: 'pausing', progress, forced: false },
+      { phase: 'stop-and-copy', progress, forced: false },
+      preparing,
+      { phase: 'retreating', progress },
+    ];
+    const closed = (lastAppliedSeq: number): SourceEvent => ({
+      type: 'message',
+      message: { type: 'CHANNEL_CLOSED', channel: 17, lastAppliedSeq },
+    });
+    for (const state of open) {
+      expect(stepSource(state, lost, plan)).toEqual({ state, effects: asked });
+      expect(stepSource(state, closed(9), plan)).toEqual({ state, effects: [] });
+    }
+    for (const state of [
+      { phase: 'committed', digest },
+      { phase: 'in-doubt', digest, connected: true },
+    ] as const) {
+      expect(stepSource(state, lost, plan).effects).toEqual([]);
+    }
+    expect(() => stepSource({ phase: 'greeting' }, closed(0), plan)).toThrow(FerryError);
+    // PREPARE counted on more than there will be: it is said again, and no repair is counted.
+    expect(stepSource(preparing, closed(8), plan)).toEqual({
+      state: preparing,
+      effects: [{ do: 'resend' }],
+    });
+    const resent = { type: 'resent', finalSeqs: [5, 0], digest: otherDigest } as const;
+    const again = stepSource(preparing, resent, plan);
+    expect(again.state).toEqual({ ...preparing, finalSeqs: [5, 0], digest: otherDigest });
+    expect(again.effects).toMatchObject([
+      { do: 'send', message: { type: 'PREPARE', finalSeqs: [5, 0], digest: otherDigest } },
+    ]);
+  });
+
   it('does not take READY for another digest', () => {
     const preparing: SourceState = {
       phase: 'preparing',
@@ -404,6 +458,51 @@ describe('the destination machine', () => {
     ] as const) {
       expect(() => stepDestination(later, counted)).toThrow(FerryError);
     }
+  });
+
+  it('takes a PREPARE for void that counts on what a lost page channel did not bring', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3, 2], digest } as const;
+    const close = { type: 'message', message: { type: 'CHANNEL_CLOSE', channel: 17 } } as const;
+    const closed = (lastAppliedSeq: number): DestinationEvent => ({
+      type: 'channel-closed',
+      channel: 17,
+      lastAppliedSeq,
+    });
+    const answer = (lastAppliedSeq: number): object => ({
+      do: 'send',
+      message: { type: 'CHANNEL_CLOSED', channel: 17, lastAppliedSeq },
+    });
+    for (const [repairs, back] of [
+      [0, { phase: 'receiving' }],
+      [1, { phase: 'repairing', repairs: 1 }],
+    ] as const) {
+      const gathering: DestinationState = { phase: 'gathering', prepare, repairs };
+      expect(stepDestination(gathering, close)).toEqual({
+        state: gathering,
+        effects: [{ do: 'close-channel', channel: 17 }],
+      });
+      expect(stepDestination(gathering, closed(2))).toEqual({
+        state: gathering,
+        effects: [answer(2)],
+      });
+      expect(stepDestination(gathering, closed(1))).toEqual({
+        state: back,
+        effects: [{ do: 'stop-gathering' }, answer(1)],
+      });
+    }
+    for (const state of [
+      { phase: 'receiving' },
+      { phase: 'verifying', prepare, repairs: 0 },
+      { phase: 'ready', prepare, connected: true },
+    ] as const) {
+      expect(stepDestination(state, close).effects).toEqual([{ do: 'close-channel', channel: 17 }]);
+      expect(stepDestination(state, closed(1))).toEqual({ state, effects: [answer(1)] });
+    }
+    const running = { type: 'RUNNING', digest, verifyMs: 0, loadMs: 0, acquireMs: 0, resumeMs: 0 };
+    expect(() => stepDestination({ phase: 'awaiting-offer' }, close)).toThrow(FerryError);
+    expect(
+      stepDestination({ phase: 'running', running } as DestinationState, closed(1)).effects,
+    ).toEqual([]);
   });
 
   it('repairs a mismatch once and fails the second time', () => {

@@ -22,7 +22,13 @@ async function open(
   capabilities: number,
   answers: readonly Message[],
   connect?: (nth: number) => void,
-): Promise<{ lost: string[]; refused: string[]; connections: number[]; given: number[] }> {
+): Promise<{
+  lost: string[];
+  refused: string[];
+  connections: number[];
+  given: number[];
+  channels: PageChannels;
+}> {
   const clock = new VirtualClock();
   const schedule = (task: () => void) => void clock.after(1, task);
   const lost: string[] = [];
@@ -70,7 +76,7 @@ async function open(
     () => false,
     () => {},
   );
-  return { lost, refused, connections, given };
+  return { lost, refused, connections, given, channels };
 }
 
 describe('page channels of a source', () => {
@@ -105,5 +111,39 @@ describe('page channels of a source', () => {
     const reject: Message = { type: 'REJECT', code: 'ERR_OUT_OF_RANGE', text: 'two at most' };
     const { refused } = await open(capability.channels, [reject]);
     expect(refused).toContain('ERR_OUT_OF_RANGE');
+  });
+
+  it('are given up by themselves where both ends can, and opened again until they were tried for too long', async () => {
+    const capabilities = capability.channels | capability.reroutes;
+    const silent = await open(capabilities, []);
+    expect(silent).toMatchObject({ lost: [], given: [1, 2] });
+    const unreachable = await open(capabilities, [helloAck], (nth) => {
+      if (nth === 2) throw new Error('no way');
+    });
+    // Channel 2 goes on at the next place.
+    expect(unreachable).toMatchObject({ lost: [], given: [], connections: [0, 1, 2, 3] });
+    const dead = await open(capabilities, [helloAck], (nth) => {
+      if (nth > 1) throw new Error('no way');
+    });
+    // 0.5, 1, 2, 4, 8 s later, and not again within the 20 s looked at.
+    expect(dead).toMatchObject({ lost: [], given: [], connections: [0, 1, 2, 3, 4, 5, 6, 7] });
+    const lying = await open(capabilities, [
+      helloAck,
+      { type: 'READY', digest: new Uint8Array(32) },
+    ]);
+    expect(lying.lost).toContain('ERR_UNEXPECTED_MESSAGE');
+  });
+
+  it('are not closed unless that was asked for', async () => {
+    const { channels } = await open(capability.channels | capability.reroutes, [helloAck]);
+    for (const channel of [1, 17, 3]) {
+      expect(() =>
+        channels.onChannelClosed({ type: 'CHANNEL_CLOSED', channel, lastAppliedSeq: 0 }),
+      ).toThrow(expect.objectContaining({ code: 'ERR_UNEXPECTED_MESSAGE' }));
+    }
+    const silent = await open(capability.channels | capability.reroutes, []);
+    const closed = { type: 'CHANNEL_CLOSED', channel: 1, lastAppliedSeq: 0 } as const;
+    silent.channels.onChannelClosed(closed);
+    expect(() => silent.channels.onChannelClosed(closed)).toThrow();
   });
 });

@@ -61,8 +61,8 @@ export class FakeSource extends FakePeer {
     };
   }
 
-  async greet(): Promise<void> {
-    this.say(this.hello());
+  async greet(capabilities?: number): Promise<void> {
+    this.say(this.hello(capabilities === undefined ? {} : { capabilities }));
     await this.hearOf('HELLO_ACK');
   }
 
@@ -75,8 +75,8 @@ export class FakeSource extends FakePeer {
   }
 
   /** Until ACCEPT. */
-  async begin(): Promise<void> {
-    await this.greet();
+  async begin(capabilities?: number): Promise<void> {
+    await this.greet(capabilities);
     this.say(this.offer);
     await this.hearOf('ACCEPT');
   }

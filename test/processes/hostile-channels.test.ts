@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Hello, Message } from '../../src/protocol/index.js';
+import { capability } from '../../src/protocol/version.js';
 import { kinds } from '../reference/run-table.js';
 import { FakeSource } from './fake-source.js';
 import { run } from './hostile-says.js';
 import { dropped, inRoom, type Receiver, type Room } from './room.js';
 
 const noState: Message = { type: 'STATE', totalBytes: 0, offset: 0, bytes: new Uint8Array() };
+
+/** Page channels that may be lost by themselves. */
+const rerouting = capability.channels | capability.reroutes;
 
 /** Page 0, filled with `byte`. */
 function filled(byte: number): Message {
@@ -14,10 +18,13 @@ function filled(byte: number): Message {
 }
 
 /** A receiver and a source that got to ACCEPT. */
-async function accepted(room: Room): Promise<{ receiver: Receiver; source: FakeSource }> {
+async function accepted(
+  room: Room,
+  capabilities?: number,
+): Promise<{ receiver: Receiver; source: FakeSource }> {
   const receiver = await room.receive('--once');
   const source = room.keep(await FakeSource.connect(receiver.port));
-  await source.begin();
+  await source.begin(capabilities);
   return { receiver, source };
 }
 
@@ -183,5 +190,96 @@ describe.concurrent('a page channel', () => {
       await room.expectEmptyInbox();
     }),
     20_000,
+  );
+});
+
+describe.concurrent('a page channel that its source gives up', () => {
+  const refused = { code: 'ERR_UNEXPECTED_MESSAGE' };
+
+  it(
+    'is confirmed as far as it was applied, and its number goes to its successor only',
+    inRoom(async (room) => {
+      const { receiver, source } = await accepted(room, rerouting);
+      const pages = room.keep(await source.channel(receiver.port, 1));
+      pages.say(filled(3));
+      const { seq } = pages;
+      await pages.hearOf('ACK');
+      source.say({ type: 'CHANNEL_CLOSE', channel: 1 });
+      const closed = { type: 'CHANNEL_CLOSED', channel: 1, lastAppliedSeq: seq };
+      expect(await source.hearOf('CHANNEL_CLOSED')).toEqual(closed);
+      await pages.hearAll();
+      const { session } = source;
+      for (const channel of [1, 33]) {
+        const answer = await answerTo(room, receiver, session, { channel });
+        expect(answer).toMatchObject({ type: 'REJECT', ...refused });
+      }
+      // One that was never heard of takes its number along.
+      source.say({ type: 'CHANNEL_CLOSE', channel: 17 });
+      expect(await source.hearOf('CHANNEL_CLOSED')).toMatchObject({ lastAppliedSeq: 0 });
+      expect(await answerTo(room, receiver, session, { channel: 17 })).toMatchObject(refused);
+      const third = room.keep(await source.channel(receiver.port, 33));
+      third.say(filled(0));
+      await third.hearOf('ACK');
+      source.say(noState);
+      source.say(source.prepare(third.seq));
+      await source.hearOf('READY');
+    }),
+  );
+
+  it(
+    'that is not there, is given up twice, or cannot be, ends the session',
+    inRoom(async (room) => {
+      for (const [capabilities, ids] of [
+        [capability.channels, [1]],
+        [rerouting, [2 + 16]],
+        [rerouting, [1, 1]],
+        [rerouting, [1, 33]],
+      ] as const) {
+        const { receiver, source } = await accepted(room, capabilities);
+        room.keep(await source.channel(receiver.port, 1));
+        for (const channel of ids) source.say({ type: 'CHANNEL_CLOSE', channel });
+        expect(await source.hearOf('FAILED')).toMatchObject(refused);
+        await dropped(receiver);
+      }
+    }),
+  );
+
+  it(
+    'counts for nothing in PREPARE',
+    inRoom(async (room) => {
+      for (const count of [2, 0]) {
+        const { receiver, source } = await accepted(room, rerouting);
+        const pages = room.keep(await source.channel(receiver.port, 1));
+        pages.say(filled(0));
+        await pages.hearOf('ACK');
+        source.say({ type: 'CHANNEL_CLOSE', channel: 1 });
+        await source.hearOf('CHANNEL_CLOSED');
+        source.say(noState);
+        source.say(source.prepare(count));
+        if (count === 0) {
+          await source.hearOf('READY');
+          continue;
+        }
+        expect(await source.hearOf('FAILED')).toMatchObject(refused);
+        await dropped(receiver);
+      }
+    }),
+  );
+
+  it(
+    'voids the PREPARE that counts on it',
+    inRoom(async (room) => {
+      const { receiver, source } = await accepted(room, rerouting);
+      const pages = room.keep(await source.channel(receiver.port, 1));
+      source.say(noState);
+      source.say(source.prepare(pages.seq + 1));
+      // Lost by itself: its source says when.
+      pages.close();
+      source.say({ type: 'CHANNEL_CLOSE', channel: 1 });
+      expect(await source.hearOf('CHANNEL_CLOSED')).toMatchObject({ lastAppliedSeq: 0 });
+      source.say(noState);
+      source.say(source.prepare(0));
+      await source.hearOf('READY');
+    }),
   );
 });

@@ -37,7 +37,7 @@ export const destinationMachine: Target = {
         for (const byte of path[random.below(path.length)] ?? []) writer.u8(byte);
       else
         writer
-          .u8(random.below(15))
+          .u8(random.below(16))
           .u8(random.u32() & 0xff)
           .u8(random.u32() & 0xff);
     }
@@ -109,7 +109,7 @@ class Watch {
 }
 
 function readEvent(input: InputReader): DestinationEvent {
-  switch (input.u8() % 15) {
+  switch (input.u8() % 16) {
     case 1:
       return { type: 'admitted', bases: ['zero'] };
     case 2:
@@ -152,6 +152,12 @@ function readEvent(input: InputReader): DestinationEvent {
       return { type: 'cancelled', error: readError(input) };
     case 14:
       return { type: 'resolved', verdict: input.u8() % 2 === 0 ? 'resume' : 'abandon' };
+    case 15:
+      return {
+        type: 'channel-closed',
+        channel: 1 + (input.u8() % 4),
+        lastAppliedSeq: input.u8() % 5,
+      };
     default:
       return { type: 'message', message: readMessage(input) };
   }

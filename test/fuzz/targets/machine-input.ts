@@ -43,7 +43,7 @@ export function readError(input: InputReader): FerryError {
 
 /** Any message there is, with what a machine looks at chosen: u8 type, u8 which. */
 export function readMessage(input: InputReader): Message {
-  const type = input.u8() % 25;
+  const type = input.u8() % 27;
   const which = input.u8();
   const digest = pick(digests, which);
   const code = pick(ferryErrorCodes, which);
@@ -116,6 +116,10 @@ export function readMessage(input: InputReader): Message {
       };
     case 23:
       return { type: 'HELD_REQUEST', region: 0, ranges: [which] };
+    case 25:
+      return { type: 'CHANNEL_CLOSE', channel: 1 + which };
+    case 26:
+      return { type: 'CHANNEL_CLOSED', channel: 1 + (which % 4), lastAppliedSeq: which % 5 };
     default:
       return { type: 'PING', token: which };
   }

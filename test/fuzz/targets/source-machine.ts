@@ -57,7 +57,7 @@ export const sourceMachine: Target = {
         for (const byte of path[random.below(path.length)] ?? []) writer.u8(byte);
       else
         writer
-          .u8(random.below(13))
+          .u8(random.below(15))
           .u8(random.u32() & 0xff)
           .u8(random.u32() & 0xff);
     }
@@ -139,7 +139,7 @@ class Watch {
 }
 
 function readEvent(input: InputReader): SourceEvent {
-  switch (input.u8() % 13) {
+  switch (input.u8() % 15) {
     case 1: {
       const figure = input.u8();
       return {
@@ -174,6 +174,10 @@ function readEvent(input: InputReader): SourceEvent {
       return { type: 'cancelled', error: readError(input) };
     case 11:
       return { type: 'resolved', verdict: input.u8() % 2 === 0 ? 'resume' : 'abandon' };
+    case 13:
+      return { type: 'channel-lost', channel: 1 + (input.u8() % 4) };
+    case 14:
+      return { type: 'resent', finalSeqs: [3, 2], digest: pick(digests, input.u8()) };
     default:
       return { type: 'message', message: readMessage(input) };
   }
