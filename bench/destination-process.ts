@@ -50,7 +50,7 @@ if (job.kind === 'pipe') {
     maxImageBytes: 64 * 2 ** 30,
     accept: (offer) =>
       job.kind === 'file'
-        ? fileDestination(job.path, { byteLength: offer.byteLength })
+        ? fileDestination(job.path, { byteLength: offer.byteLength, sparse: true })
         : memoryGuest(offer),
   });
   say({ port: listener.port });

@@ -14,6 +14,8 @@ export interface LandingOptions {
   readonly keepMs?: number;
   /** An older image, or a folder of them under their own names. */
   readonly base?: string;
+  /** Images may be longer than the disk has room for. */
+  readonly sparse?: true;
 }
 
 /** Of a folder the file of that name in it. */
@@ -53,6 +55,7 @@ export class Landing {
       // What an ended process left is compared before it is used: its age matters to who wants it removed.
       reuseMs: keepMs ?? Number.POSITIVE_INFINITY,
       ...(base === undefined ? {} : { base: await baseFor(base, region.name) }),
+      sparse: this.#options.sparse === true,
     });
     this.#places.set(session, { path, guest });
     return guest;

@@ -28,6 +28,7 @@ interface ReceiveOptions extends TrustArguments {
   /** Minutes. */
   readonly keepPartial?: number | true;
   readonly base?: string;
+  readonly sparse?: true;
   readonly journal?: string;
   readonly record?: string;
   readonly json?: true;
@@ -57,6 +58,7 @@ export function addReceive(program: Command): void {
       'most bytes one source may make this side write (default: 64 times the image and 1TiB)',
       parseSize,
     )
+    .option('--sparse', 'take images longer than the disk has room for: mostly holes')
     .option(
       '--keep-partial [MINUTES]',
       'keep what arrived of an image that did not complete, for a source that begins anew (default: until then)',

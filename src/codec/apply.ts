@@ -37,6 +37,7 @@ const rereadPagesAtOnce: number = HELD_RANGE_PAGES;
 const maxRegions = 65_536;
 /** Set aside for regions that appear later. Untouched arena memory costs address space only. */
 const reserveBytes = 64 << 20;
+const rawAreaBytes: number = receiveAreaBytes + slack;
 const fixedBytes: number =
   receiveAreaBytes +
   RunRecords.byteLength +
@@ -87,13 +88,8 @@ export class ApplyEngine {
 
   /** ERR_NO_CAPACITY if the bookkeeping (some 8.3 bytes for each page of the regions' maxima) does not fit an arena. */
   constructor(regions: readonly Region[], options: ApplyOptions) {
-    const areaBytes = regions.reduce((sum, { maxByteLength }) => {
-      return sum + areaClass(DestinationRegion.byteLength(pageCountOf(maxByteLength)));
-    }, 0);
     const { channels = 1, lz4 = false } = options;
-    const rawAreaBytes = lz4 ? receiveAreaBytes + slack : 0;
-    const needed =
-      fixedBytes + rawAreaBytes + channels * receiveAreaBytes + areaBytes + reserveBytes;
+    const needed = ApplyEngine.neededBytes(regions, options) + reserveBytes;
     if (needed > maxArenaBytes) {
       throw new FerryError('ERR_NO_CAPACITY', `${regions.length} regions need ${needed} bytes`);
     }
@@ -120,6 +116,17 @@ export class ApplyEngine {
     });
     for (const region of regions) this.#add(region);
     this.#listRegions();
+  }
+
+  /** Bytes of memory that bookkeeping for `regions` takes at most: some 8.3 for each page of their maxima, and areas of fixed size. */
+  static neededBytes(
+    regions: readonly Region[],
+    { channels = 1, lz4 = false }: Pick<ApplyOptions, 'channels' | 'lz4'>,
+  ): number {
+    const areaBytes = regions.reduce((sum, { maxByteLength }) => {
+      return sum + areaClass(DestinationRegion.byteLength(pageCountOf(maxByteLength)));
+    }, 0);
+    return fixedBytes + (lz4 ? rawAreaBytes : 0) + channels * receiveAreaBytes + areaBytes;
   }
 
   #add(region: Region): DestinationRegion {
@@ -315,6 +322,17 @@ export class ApplyEngine {
   /** Pages written that were never read back. */
   get rereadPagesLeft(): number {
     return this.#targets.reduce((sum, { unread }) => sum + unread.size, 0);
+  }
+
+  /** Bytes of memory that was just made and not written yet: the system finds room for them when they are. */
+  get untouchedBytes(): number {
+    const fresh = this.#targets.filter(
+      ({ wasFresh, region }) => wasFresh && region.memory !== undefined,
+    );
+    return fresh.reduce(
+      (sum, { pageCount, written }) => sum + (pageCount - written.count(pageCount)) * PAGE_BYTES,
+      0,
+    );
   }
 
   /** Hash over each region as it was applied, ascending by id. */

@@ -3,6 +3,7 @@ import { FerryError } from '../errors.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
+import { DiskRoom } from './disk-room.js';
 import { fileError, readAt, systemCode, writeAt } from './file-io.js';
 import type { Guest, GuestIdentity } from './guest.js';
 import {
@@ -29,8 +30,12 @@ export interface FileDestinationOptions {
   readonly base?: string;
   /** Goes on with a partial file that an ended process left, if it was changed within so many milliseconds. Default 0: it is removed. */
   readonly reuseMs?: number;
+  /** May be longer than the disk has room for: most of it are holes. Default false: without room for all of it nothing is begun. */
+  readonly sparse?: boolean;
 }
 
+/** As `stat` counts them. */
+const blockBytes = 512;
 const zeroPage = Buffer.alloc(PAGE_BYTES);
 
 /** An older image. Its pages are taken over as they are read; what is not read before it is written is not wanted. */
@@ -59,8 +64,8 @@ async function openBase(path: string, byteLength: number): Promise<BaseImage | u
 
 /**
  * Makes ready to receive an image to be placed at `path`. Until `resume` (all of it arrived and was verified) it is
- * `.NAME.pageferry-partial` beside it. ERR_BUSY while another process receives there, ERR_IO or ERR_DISK_FULL if it cannot be written.
- * No room is reserved: an image may be as sparse as its length is great.
+ * `.NAME.pageferry-partial` beside it. ERR_BUSY while another process receives there, ERR_IO or ERR_DISK_FULL if it cannot be written,
+ * or would not fit beside what else this process is about to receive on the same disk. Nothing is allocated: holes stay holes.
  */
 export async function fileDestination(
   path: string,
@@ -77,8 +82,15 @@ export async function fileDestination(
     await letGo(partial);
     throw error;
   }
-  const guest = new FileDestination(partial, options, base);
+  let guest = new FileDestination(partial, options, base);
   try {
+    if (options.sparse !== true) {
+      const { dev, blocks } = await partial.handle.stat();
+      // Of one that an ended process left some is there already.
+      const missing = Math.max(0, options.byteLength - blocks * blockBytes);
+      const room = await DiskRoom.take(partial.partialPath, dev, missing);
+      guest = new FileDestination(partial, options, base, room);
+    }
     await partial.handle.truncate(options.byteLength);
   } catch (error) {
     await guest.discard();
@@ -105,6 +117,7 @@ export class FileDestination implements Guest {
   readonly #partial: PartialFile;
   readonly #keepPartial: boolean;
   readonly #base: BaseImage | undefined;
+  readonly #room: DiskRoom | undefined;
   /** Pages of the file that were ever written: the others are holes and read as zeros. */
   readonly #written: Uint8Array;
   #byteLength: number;
@@ -112,8 +125,15 @@ export class FileDestination implements Guest {
   #phase: 'receiving' | 'placed' | 'discarded' = 'receiving';
   #unsynced: FerryError | undefined;
 
-  constructor(partial: PartialFile, options: FileDestinationOptions, base?: BaseImage) {
+  /** `room`: where it is counted what is still to be written. */
+  constructor(
+    partial: PartialFile,
+    options: FileDestinationOptions,
+    base?: BaseImage,
+    room?: DiskRoom,
+  ) {
     this.#partial = partial;
+    this.#room = room;
     this.#keepPartial = options.keepPartial ?? false;
     this.#base = base;
     this.#fresh = base === undefined && !partial.isLeft;
@@ -139,6 +159,7 @@ export class FileDestination implements Guest {
     }
     this.#unsynced = await placePartial(this.#partial);
     this.#phase = 'placed';
+    this.#room?.release();
     await this.#letGo().catch(() => {
       // It was synced and is in its place: to call that a failed start would be a lie.
     });
@@ -168,6 +189,7 @@ export class FileDestination implements Guest {
   async discard(): Promise<void> {
     if (this.#phase !== 'receiving') return;
     this.#phase = 'discarded';
+    this.#room?.release();
     try {
       if (!this.#keepPartial) await removePartial(this.#partial);
     } catch (error) {
@@ -263,6 +285,7 @@ export class FileDestination implements Guest {
     if (hasBit(this.#written, page)) return false;
     if (zeroPage.compare(bytes, 0, bytes.byteLength, 0, bytes.byteLength) === 0) return true;
     setBit(this.#written, page);
+    this.#room?.written(Math.min(PAGE_BYTES, this.#byteLength - page * PAGE_BYTES));
     return false;
   }
 
@@ -285,6 +308,7 @@ export class FileDestination implements Guest {
         `${this.#partial.path} may have ${maxByteLength} bytes, not ${bytes}`,
       );
     }
+    await this.#room?.grow(bytes - this.#byteLength);
     try {
       await this.#partial.handle.truncate(bytes);
     } catch (error) {

@@ -1,8 +1,10 @@
+import type { RoomPromise } from '../core/promised-room.js';
 import type { Guest } from '../guests/guest.js';
 import type { Offer, Prepare, Running } from '../protocol/messages.js';
 import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
 import type { Clock } from './clock.js';
 import type { Journal } from './journal.js';
+import type { MemoryRoom } from './memory-room.js';
 import { Receiver } from './receiver.js';
 
 export interface GuestHostDeps {
@@ -10,6 +12,8 @@ export interface GuestHostDeps {
   readonly limits: AdmissionLimits;
   readonly clock: Clock;
   readonly journal?: Journal | undefined;
+  /** Where memory is promised. Default: whatever is needed is tried. */
+  readonly memory?: MemoryRoom | undefined;
   /** The source may send patches. */
   readonly patches: boolean;
   /** It may compress frames. */
@@ -31,12 +35,22 @@ export class GuestHost {
   readonly receiver: Receiver;
   readonly #deps: GuestHostDeps;
   readonly #parts = { verifyMs: 0, loadMs: 0, acquireMs: 0 };
+  readonly #memory: RoomPromise | undefined;
   #holdsResources = false;
 
-  private constructor(deps: GuestHostDeps, guest: Guest, receiver: Receiver) {
+  private constructor(
+    deps: GuestHostDeps,
+    guest: Guest,
+    receiver: Receiver,
+    memory: RoomPromise | undefined,
+  ) {
     this.#deps = deps;
     this.guest = guest;
     this.receiver = receiver;
+    this.#memory = memory;
+    if (memory === undefined) return;
+    const bookkeeping = Receiver.neededBytes(guest.regions, deps);
+    memory.left = () => bookkeeping + receiver.engine.untouchedBytes;
   }
 
   /** Throws the FerryError to refuse the offer with; nothing is left of the guest then. */
@@ -47,10 +61,13 @@ export class GuestHost {
   ): Promise<GuestHost> {
     checkOffer(offer, deps.limits);
     const guest = await accept();
+    let memory: RoomPromise | undefined;
     try {
+      memory = deps.memory?.take(neededMemory(deps, guest, offer));
       await fitGuest(guest, offer);
-      return new GuestHost(deps, guest, new Receiver({ ...deps, guest, offer }));
+      return new GuestHost(deps, guest, new Receiver({ ...deps, guest, offer }), memory);
     } catch (error) {
+      if (memory !== undefined) deps.memory?.release(memory);
       await guest.discard?.();
       throw error;
     }
@@ -132,6 +149,7 @@ export class GuestHost {
       throw error;
     }
     this.receiver.close();
+    this.#giveBackMemory();
     return {
       type: 'RUNNING',
       digest: prepare.digest,
@@ -146,7 +164,12 @@ export class GuestHost {
     return this.receiver.afterAll(async () => {
       await this.#letGo();
       await this.guest.discard?.();
+      this.#giveBackMemory();
     });
+  }
+
+  #giveBackMemory(): void {
+    if (this.#memory !== undefined) this.#deps.memory?.release(this.#memory);
   }
 
   async #letGo(): Promise<void> {
@@ -154,4 +177,12 @@ export class GuestHost {
     this.#holdsResources = false;
     await this.guest.release?.();
   }
+}
+
+/** Bytes that filling `guest` will take: our own bookkeeping, and memory that nothing was written to yet. What is written already is taken already. */
+function neededMemory(deps: GuestHostDeps, guest: Guest, offer: Offer): number {
+  const fresh = guest.regions.filter(({ fresh, memory }) => fresh === true && memory !== undefined);
+  const offered = new Map(offer.regions.map(({ id, byteLength }) => [id, byteLength]));
+  const untouched = fresh.reduce((sum, { id }) => sum + (offered.get(id) ?? 0), 0);
+  return Receiver.neededBytes(guest.regions, deps) + untouched;
 }

@@ -17,6 +17,7 @@ import { EventStream } from './event-stream.js';
 import { defaultInvitation, Invitation } from './invitation.js';
 import { fileJournal } from './journal.js';
 import type { OpenTap } from './link.js';
+import { systemMemory } from './memory-room.js';
 import { rehearse } from './rehearsal.js';
 import { type OnSessionStep, Sessions } from './sessions.js';
 import { checkPlace, credentialsOf, type TrustOptions } from './trust.js';
@@ -58,6 +59,11 @@ export interface ListenOptions extends TrustOptions {
    * Above 0, up to Infinity. Default: 64 times what the offered regions may grow to, and 1 TiB.
    */
   readonly maxSessionBytes?: number;
+  /**
+   * Takes offers for which there is less free memory than they may need: bookkeeping, and regions in memory that say they are `fresh`. Default
+   * false: they are refused with ERR_NO_CAPACITY, where it is known how much is free (Linux, control groups included).
+   */
+  readonly overcommit?: boolean;
   /** Migrations taken at a time. Default 16. */
   readonly maxSessions?: number;
   /** How long what arrived is kept for a source whose connection was lost before COMMIT, milliseconds. Default 60,000. */
@@ -139,6 +145,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       maxSessionBytes,
     },
     clock: systemClock,
+    memory: options.overcommit === true ? undefined : systemMemory,
     journal: journal === undefined ? undefined : fileJournal(journal),
     maxSessions,
     maxConnections,

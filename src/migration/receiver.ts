@@ -2,6 +2,7 @@ import { ApplyEngine } from '../codec/apply.js';
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { LEAF_PAGES, PAGE_BYTES } from '../memory/pages.js';
+import type { Region } from '../memory/region.js';
 import type {
   Hashes,
   HashesRequest,
@@ -86,6 +87,14 @@ export class Receiver {
       channels: deps.channels,
       breathe: () => this.#turns.breathe(),
     });
+  }
+
+  /** Bytes of memory it takes to fill `regions`, besides their own. */
+  static neededBytes(
+    regions: readonly Region[],
+    options: { readonly lz4: boolean; readonly channels: number; readonly patches: boolean },
+  ): number {
+    return ApplyEngine.neededBytes(regions, options);
   }
 
   get rereadPages(): number {

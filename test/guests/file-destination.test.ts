@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DiskRoom } from '../../src/guests/disk-room.js';
 import { FileDestination, fileDestination } from '../../src/guests/file-destination.js';
 import { pathInFolder } from '../../src/guests/file-name.js';
 import { createPartial, letGo } from '../../src/guests/partial-file.js';
@@ -29,6 +30,12 @@ async function newPlace(): Promise<{ path: string; partial: string; names(): Pro
     partial: join(own, '.copy.img.pageferry-partial'),
     names: () => fs.readdir(own),
   };
+}
+
+/** On the disk that tests write to. */
+async function freeBytes(): Promise<number> {
+  const { bavail, bsize } = await fs.statfs(folder);
+  return bavail * bsize;
 }
 
 function regionOf(guest: FileDestination): Region {
@@ -347,6 +354,62 @@ describe('a file being received', () => {
     const error = await writeAt(full, 0, Uint8Array.of(1)).catch((cause) => fileError(cause, 'x'));
     await full.close();
     expect(error).toMatchObject({ code: 'ERR_DISK_FULL' });
+  });
+
+  it('is not begun where it would not fit, unless it may be mostly holes', async () => {
+    const { path, names } = await newPlace();
+    const byteLength = (await freeBytes()) + 2 ** 30;
+    const full = { code: 'ERR_DISK_FULL' };
+    await expect(fileDestination(path, { byteLength })).rejects.toMatchObject(full);
+    expect(await names()).toEqual([]);
+    const sparse = await fileDestination(path, { byteLength, sparse: true });
+    await sparse.discard();
+    const grows = await fileDestination(path, { byteLength: 1, maxByteLength: byteLength });
+    await expect(async () => regionOf(grows).grow(byteLength)).rejects.toMatchObject(full);
+    await grows.discard();
+  });
+
+  it('is not promised what another was, until that is over', async () => {
+    const [mine, other] = [await newPlace(), await newPlace()];
+    const byteLength = Math.floor((await freeBytes()) * 0.6);
+    const both = await Promise.allSettled(
+      [mine, other].map(({ path }) => fileDestination(path, { byteLength })),
+    );
+    const begun = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const refused = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    expect(refused).toEqual([expect.objectContaining({ code: 'ERR_DISK_FULL' })]);
+    for (const guest of begun) await guest.discard();
+    await (await fileDestination(other.path, { byteLength })).discard();
+  });
+
+  it('counts as what is still missing of it', async () => {
+    const { path } = await newPlace();
+    await fs.writeFile(path, '');
+    const { dev } = await fs.stat(path);
+    const most = Math.floor((await freeBytes()) * 0.6);
+    const first = await DiskRoom.take(path, dev, most);
+    await expect(DiskRoom.take(path, dev, most)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' });
+    first.written(most);
+    const second = await DiskRoom.take(path, dev, most);
+    first.release();
+    second.release();
+  });
+
+  it('counts what it wrote once', async () => {
+    const { path } = await newPlace();
+    const partial = await createPartial(path);
+    await partial.handle.truncate(10_000);
+    const room = await DiskRoom.take(partial.partialPath, 0, 10_000);
+    const guest = new FileDestination(partial, { byteLength: 10_000 }, undefined, room);
+    const region = regionOf(guest);
+    await region.write(0, new Uint8Array(10_000));
+    expect(room.left()).toBe(10_000);
+    await region.write(100, Uint8Array.of(1));
+    await region.write(200, Uint8Array.of(2));
+    expect(room.left()).toBe(10_000 - 4096);
+    await region.write(0, new Uint8Array(10_000).fill(3));
+    expect(room.left()).toBe(0);
+    await guest.discard();
   });
 
   it('takes no state', async () => {

@@ -132,24 +132,31 @@ describe.concurrent('a receiver', () => {
     }),
   );
 
-  it.skipIf(!canMount && !mustMount)(
-    `survives a full disk and takes what fits it${canMount ? '' : ' (skipped: nothing can be mounted here)'}`,
-    inRoom(async (room) => {
-      const receiver = room.run(
-        ['receive', '--listen', '127.0.0.1:0', '--out', room.out, '--once'],
-        onTmpfs(room.inbox, 'size=1m'),
-      );
-      const port = Number((await receiver.event('listening'))['port']);
-      const file = await room.file('image', new Random(5).bytes(3 << 20));
-      const sent = await room.send(file, port).gone();
-      const code = 'ERR_DISK_FULL';
-      expect(sent).toMatchObject({ code: 1, last: { type: 'failed', code } });
-      expect(await receiver.event('dropped')).toMatchObject({ code });
-      const inbox = seenBy(receiver, room.inbox);
-      await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);
-      const small = await room.file('small', new Random(6).bytes(300_000));
-      expect(await room.send(small, port).gone()).toMatchObject({ code: 0 });
-      expect(await receiver.gone()).toMatchObject({ code: 0, last: { type: 'completed' } });
-    }),
+  it.skipIf(!canMount && !mustMount).each([
+    ['foreseen', false],
+    ['of an image that may be sparse', true],
+  ])(
+    `survives a full disk, %s, and takes what fits it${canMount ? '' : ' (skipped: nothing can be mounted here)'}`,
+    (_, sparse) =>
+      inRoom(async (room) => {
+        const receiver = room.run(
+          [
+            ...['receive', '--listen', '127.0.0.1:0', '--out', room.out, '--once'],
+            ...(sparse ? ['--sparse'] : []),
+          ],
+          onTmpfs(room.inbox, 'size=1m'),
+        );
+        const port = Number((await receiver.event('listening'))['port']);
+        const file = await room.file('image', new Random(5).bytes(3 << 20));
+        const sent = await room.send(file, port).gone();
+        const code = 'ERR_DISK_FULL';
+        expect(sent).toMatchObject({ code: sparse ? 1 : 3, last: { type: 'failed', code } });
+        expect(await receiver.event('dropped')).toMatchObject({ code });
+        const inbox = seenBy(receiver, room.inbox);
+        await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);
+        const small = await room.file('small', new Random(6).bytes(300_000));
+        expect(await room.send(small, port).gone()).toMatchObject({ code: 0 });
+        expect(await receiver.gone()).toMatchObject({ code: 0, last: { type: 'completed' } });
+      })(),
   );
 });
