@@ -72,6 +72,7 @@ export class DestinationDriver {
   readonly #connections: DestinationConnections;
   #state: DestinationState = { phase: 'awaiting-offer' };
   #offer: Offer | undefined;
+  #wasAdmitted = false;
   #effects: HostEffects | undefined;
   #cancelTimer: () => void = () => {};
   #resolveEnded: () => void = () => {};
@@ -99,6 +100,12 @@ export class DestinationDriver {
 
   get #maxConnections(): number {
     return this.#deps.maxConnections ?? defaultMaxConnections;
+  }
+
+  /** Its connection was lost before an offer was taken: there is nothing that a source could come back to. */
+  get isNothing(): boolean {
+    const state = this.#state;
+    return !this.#wasAdmitted && state.phase === 'aborted' && isLinkFault(state.error);
   }
 
   get connected(): boolean {
@@ -309,6 +316,7 @@ export class DestinationDriver {
     });
     const { link } = this.#connections;
     if (link !== undefined) this.#receiveOn(link, host);
+    this.#wasAdmitted = true;
     this.#dispatch({ type: 'admitted', bases: host.receiver.engine.bases() });
   }
 

@@ -128,6 +128,9 @@ export class Sessions {
     }
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
+    if (known?.isNothing === true) {
+      return known.ended.then(() => this.#onHello(link, message, visit));
+    }
     if (message.role === 'pages') return this.#attachPages(known, link, message, visit);
     if (known !== undefined) return this.#attach(known, link, message, visit);
     if (message.role === 'ask') return this.#answerFromJournal(link, message);
@@ -182,6 +185,7 @@ export class Sessions {
     });
     driver.ended.then(() => {
       cancel();
+      if (driver.isNothing) this.#sessions.delete(id);
       if (driver.phase !== 'running') giveBack();
     });
   }

@@ -275,9 +275,9 @@ function onClosed(state: SourceState, error: FerryError): SourceStep {
     case 'aborting':
       return endUnanswered(state);
     case 'offering':
-      return state.again ? onLost(noProgress, error) : fail(error);
+      return state.again ? onLost(noProgress, error, { has: 'nothing' }) : fail(error);
     case 'comparing':
-      return onLost(noProgress, error, { comparing: true });
+      return onLost(noProgress, error, { has: 'what-it-will-tell' });
     case 'pre-copy':
     case 'pausing':
     case 'stop-and-copy':

@@ -11,11 +11,14 @@ export type ReconnectingState = Extract<SourceState, { phase: 'reconnecting' }>;
 export function onLost(
   progress: Progress,
   error: FerryError,
-  { promised = false, comparing = false }: { promised?: boolean; comparing?: boolean } = {},
+  {
+    promised = false,
+    has = 'what-it-said',
+  }: Partial<Pick<ReconnectingState, 'promised' | 'has'>> = {},
 ): SourceStep {
   if (!isLinkFault(error)) return giveUpReturning(error, promised);
   return {
-    state: { phase: 'reconnecting', progress, error, promised, comparing },
+    state: { phase: 'reconnecting', progress, error, promised, has },
     effects: [{ do: 'resume' }, { do: 'reconnect', error }],
   };
 }
@@ -39,20 +42,29 @@ export function onReturned(
 }
 
 function onStanding(
-  { progress, comparing }: ReconnectingState,
+  { progress, has }: ReconnectingState,
   { standing, lastAppliedSeq }: HelloAck,
   plan: SourcePlan,
 ): SourceStep {
   switch (standing) {
     case 'receiving':
-      if (comparing) return also({ phase: 'comparing' }, { do: 'compare-again' });
+      if (has === 'what-it-will-tell') {
+        return also({ phase: 'comparing' }, { do: 'compare-again' });
+      }
+      if (has === 'nothing') {
+        const bases = plan.offer.regions.map(() => 'unknown' as const);
+        return {
+          state: { phase: 'pre-copy', progress },
+          effects: [{ do: 'begin', bases }, { do: 'round' }],
+        };
+      }
       return {
         state: { phase: 'pre-copy', progress },
         effects: [{ do: 'go-on', lastAppliedSeq }, { do: 'round' }],
       };
     case 'new':
       // It was started again, and knows nothing of this: what it has left of it, if anything, it will tell.
-      return also({ phase: 'offering', again: true }, { do: 'send', message: plan.offer });
+      return also({ phase: 'offering', again: true }, { do: 'offer-again' });
     case 'aborted':
       return end('ERR_ABORTED', 'the destination gave up while it could not be reached');
     default:

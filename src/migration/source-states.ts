@@ -22,12 +22,12 @@ export type SourceState =
     }
   | { readonly phase: 'retreating'; readonly progress: Progress }
   /**
-   * The connection is lost, for the reason `error`; the guest runs here. `promised`: as with 'aborting'. `comparing`: what the destination held before was not
-   * known yet.
+   * The connection is lost, for the reason `error`; the guest runs here. `promised`: as with 'aborting'. `has`: what a destination that receives then is taken to have.
+   * What it acknowledged; what it tells of again, as it was not compared yet; or nothing, as its ACCEPT was lost.
    */
   | {
       readonly phase: 'reconnecting';
-      readonly comparing: boolean;
+      readonly has: 'what-it-said' | 'what-it-will-tell' | 'nothing';
       readonly progress: Progress;
       readonly error: FerryError;
       readonly promised: boolean;
@@ -80,6 +80,8 @@ export type SourceEvent =
 
 export type SourceEffect =
   | { readonly do: 'send'; readonly message: Message }
+  /** To a destination that knows nothing of what was offered before: what there is now. */
+  | { readonly do: 'offer-again' }
   | { readonly do: 'begin'; readonly bases: Accept['bases'] }
   | { readonly do: 'compare-held'; readonly message: Held }
   /** The destination is back and tells once more what it held before. */

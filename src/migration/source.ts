@@ -212,13 +212,16 @@ export class SourceDriver {
       case 'send':
         this.#send(effect.message, state);
         return;
+      case 'offer-again':
+        this.#offered = [...this.#deps.guest.regions];
+        this.#plan = planAgain(this.#plan, this.#deps.guest);
+        this.#connections.own();
+        this.#send(this.#plan.offer, state);
+        return;
       case 'begin':
         this.#accepted = { offer: this.#plan.offer, offered: this.#offered, bases: effect.bases };
         if (this.#transfer === undefined) this.#begin();
-        else {
-          this.#connections.own();
-          this.#beginAgain(this.#transfer);
-        }
+        else this.#beginAgain(this.#transfer);
         return;
       case 'compare-again':
         if (this.#transfer !== undefined) this.#beginAgain(this.#transfer);
@@ -243,8 +246,6 @@ export class SourceDriver {
       case 'reconnect':
         this.#pageChannels.close();
         this.#connections.close();
-        this.#offered = [...this.#deps.guest.regions];
-        this.#plan = planAgain(this.#plan, this.#deps.guest);
         this.#outage.begin(effect.error);
         return;
       case 'go-on':

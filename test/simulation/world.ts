@@ -293,7 +293,8 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
       const oneWayMs =
         scenario.latenciesMs?.[links.length] ?? (links.length === 0 ? latencyMs : pagesLatencyMs);
       const first = links.length === 0;
-      if (scenario.restarts?.includes(links.length) === true) {
+      // One that runs the guest would take it along.
+      if (!running.destination && scenario.restarts?.includes(links.length) === true) {
         sessions = newSessions();
         isHeld = scenario.keeps === true;
         // Handing out its bytes ends that a region is fresh.
