@@ -31,12 +31,16 @@ function offerOf(memories: readonly Uint8Array[]): Offer {
 }
 
 /** A source and a destination that has what may be an older copy. */
-function ends(source: readonly Uint8Array[], destination: readonly Uint8Array[]) {
+function ends(
+  source: readonly Uint8Array[],
+  destination: readonly Uint8Array[],
+  keeping = { shadowBytes: 1 << 20, baseCacheBytes: 0 },
+) {
   const regions = (memories: readonly Uint8Array[]) =>
     memories.map((bytes, id) => memoryRegion({ id, name: '', bytes: () => bytes, held: true }));
   const here = regions(source);
   const tracker = new MarksTracker(here);
-  const options = { secret, shadowBytes: 1 << 20, baseCacheBytes: 0 };
+  const options = { secret, ...keeping };
   const capture = new CaptureEngine(here, tracker, options);
   const apply = new ApplyEngine(regions(destination), { secret, held: true });
   for (const { id } of here) capture.setBase(id, 'held');
@@ -119,6 +123,38 @@ describe('what a destination held before', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it.each([
+    { what: 'the shadow', shadowBytes: 1 << 20, baseCacheBytes: 0 },
+    { what: 'the base cache', shadowBytes: 0, baseCacheBytes: 1 << 20 },
+  ])('is the base of what changes next, whatever $what kept of what was lost', async (keeping) => {
+    const page = new Random(3).bytes(pageBytes);
+    const copy = Uint8Array.from(page);
+    const both = ends([page], [copy], keeping);
+    const { capture, apply } = both;
+    const change = async (value: number, arrives: boolean): Promise<void> => {
+      page[9] = value;
+      capture.markAll();
+      const { frame } = await capture.capture({ maxPayloadBytes: 1 << 17, maxPages: 16 });
+      if (arrives && frame !== undefined) {
+        await apply.apply(frame.bytes.slice(40), frame.tableBytes);
+      }
+      frame?.release();
+    };
+    await change(1, true);
+    await change(2, true);
+    await change(3, false);
+    // As it was when the destination heard of it last.
+    page[9] = 2;
+    capture.setBase(0, 'held');
+    await converse(both);
+    expect(both.done).toEqual([1]);
+    // What a delta to what was lost would leave out.
+    page[8] = (page[8] ?? 0) ^ 1;
+    await change(3, true);
+    expect(copy).toEqual(page);
+    expect(apply.roots()).toEqual(capture.roots());
   });
 
   it('is told by SHA-256', () => {
