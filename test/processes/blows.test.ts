@@ -51,6 +51,8 @@ const sample: readonly string[] = [
   'kill of the destination when RUNNING is under way',
   'kill of the destination when it is completed',
   'kill of the relay when COMMIT is under way',
+  'restart of the destination when round 1 is over, under TLS',
+  'restart of the destination when READY is under way',
   'restart of the relay when round 2 is over, under TLS',
   'restart of the relay when READY is under way',
   'restart of the relay when the source is in doubt',
@@ -95,7 +97,11 @@ async function strike(voyage: Voyage, { blow, victim, step }: Row): Promise<void
     for (const host of [voyage.source, voyage.destination]) host.order({ type: 'go' });
   } else if (blow === 'restart') {
     await struck.kill();
-    await goOn(voyage, true);
+    if (victim === 'destination') {
+      voyage.relay.order('cut');
+      await voyage.startDestination();
+    }
+    await goOn(voyage, victim === 'relay' || relayIsDead);
   } else {
     struck.signal('SIGSTOP');
     if (victim !== 'relay') await goOn(voyage, relayIsDead);

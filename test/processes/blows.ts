@@ -4,7 +4,7 @@ import type { Voyage, VoyageOptions } from './voyage.js';
 
 export type Victim = 'source' | 'destination' | 'relay';
 /**
- * `kill`: with SIGKILL, for good. `restart`, of relays: killed and started again in the same place. `freeze`: SIGSTOP until the others have taken it for
+ * `kill`: with SIGKILL, for good. `restart`, not of sources: killed and started again in the same place. `freeze`: SIGSTOP until the others have taken it for
  * lost, then SIGCONT. `freeze too long`: until they gave up.
  */
 export type Blow = 'kill' | 'restart' | 'freeze' | 'freeze too long';
@@ -250,6 +250,28 @@ const killed: Readonly<Record<Victim, Readonly<Record<Standing, Outcome>>>> = {
   },
 };
 
+type Bound = Exclude<Standing, 'over'>;
+
+const restarted: Readonly<Partial<Record<Victim, Readonly<Record<Bound, Outcome>>>>> = {
+  relay: {
+    opening: killed.relay.opening,
+    open: moved,
+    ready: moved,
+    committed: moved,
+    starting: moved,
+    running: moved,
+  },
+  // Without a journal it knows of nothing: before COMMIT it is offered the guest once more, and then it is as good as dead.
+  destination: {
+    opening: killed.destination.opening,
+    open: moved,
+    ready: moved,
+    committed: killed.destination.committed,
+    starting: killed.destination.starting,
+    running: killed.destination.running,
+  },
+};
+
 /** What must have become of it. Undefined: such a blow shows nothing there, or nothing for sure. */
 export function outcomeOf(blow: Blow, victim: Victim, step: Step): Outcome | undefined {
   const { standing, loads = false, relayIsDead = false } = step;
@@ -257,8 +279,7 @@ export function outcomeOf(blow: Blow, victim: Victim, step: Step): Outcome | und
     case 'kill':
       return killed[victim][standing];
     case 'restart':
-      if (victim !== 'relay' || standing === 'over') return undefined;
-      return standing === 'opening' ? killed.relay.opening : moved;
+      return standing === 'over' ? undefined : restarted[victim]?.[standing];
     case 'freeze':
       if (standing === 'opening' || standing === 'over') return undefined;
       return victim === 'relay' && relayIsDead ? undefined : moved;

@@ -35,7 +35,8 @@ export interface VoyageOptions {
 /** A ledger that is to go from one process to another, a relay in a third between them, and a witness of all it does. */
 export class Voyage implements AsyncDisposable {
   readonly source: Host;
-  readonly destination: Host;
+  /** The last one is up, or was; those before are dead. */
+  readonly #destinations: Host[];
   readonly #options: VoyageOptions;
   readonly #witness = new Witness();
   readonly #relays: Child<FromRelay, ToRelay>[] = [];
@@ -45,7 +46,7 @@ export class Voyage implements AsyncDisposable {
   private constructor(options: VoyageOptions) {
     this.#options = options;
     this.source = new Host('source', this.#witness, options.execArgv);
-    this.destination = new Host('destination', this.#witness, options.execArgv);
+    this.#destinations = [new Host('destination', this.#witness, options.execArgv)];
   }
 
   /** Everything is up, and the migration begins. */
@@ -64,6 +65,20 @@ export class Voyage implements AsyncDisposable {
     const relay = this.#relays.at(-1);
     if (relay === undefined) throw new Error('no relay yet');
     return relay;
+  }
+
+  get destination(): Host {
+    const destination = this.#destinations.at(-1);
+    if (destination === undefined) throw new Error('no destination');
+    return destination;
+  }
+
+  /** Another destination where the one before it was, which is dead; its guest waits at no gate. */
+  async startDestination(): Promise<void> {
+    const { plan, trust, destination, execArgv } = this.#options;
+    const started = new Host('destination', this.#witness, execArgv);
+    this.#destinations.push(started);
+    await started.listen(plan, { ...trust, ...destination, port: this.#target }, []);
   }
 
   /** A relay where the one before it was; by default one that does nothing to frames. */
@@ -92,9 +107,10 @@ export class Voyage implements AsyncDisposable {
    * once, and nothing that these commits did not make.
    */
   async expectOneOwner(owner: Host | undefined): Promise<void> {
-    for (const host of [this.source, this.destination]) host.order({ type: 'go' });
+    const hosts = [this.source, ...this.#destinations];
+    for (const host of hosts) host.order({ type: 'go' });
     await owner?.goesOn();
-    const others = [this.source, this.destination].filter((host) => host !== owner);
+    const others = hosts.filter((host) => host !== owner);
     const before = others.map(({ commits }) => commits);
     await sleep(watchMs);
     expect(others.map(({ commits }) => commits)).toEqual(before);
@@ -110,14 +126,14 @@ export class Voyage implements AsyncDisposable {
 
   /** What everybody said, for people. */
   story(): string {
-    return [this.source, this.destination, ...this.#relays]
+    return [this.source, ...this.#destinations, ...this.#relays]
       .map((process) => process.story())
       .join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
-      [this.source, this.destination, ...this.#relays].map((process) => process.kill()),
+      [this.source, ...this.#destinations, ...this.#relays].map((process) => process.kill()),
     );
   }
 
