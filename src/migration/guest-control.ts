@@ -8,6 +8,7 @@ import type { Guest } from '../guests/guest.js';
 export class GuestControl {
   readonly #guest: Guest;
   #throttle = 0;
+  #most = 0;
   #paused = false;
   #released = false;
   #stuck: FerryError | undefined;
@@ -19,17 +20,24 @@ export class GuestControl {
 
   /** Takes `fraction`, 0 to 1, of the guest's speed away, until `fullSpeed`. */
   slow(fraction: number): void {
-    this.#throttle = Math.max(this.#throttle, fraction);
+    this.#throttle = fraction;
+    this.#most = Math.max(this.#most, fraction);
     this.#guest.throttle?.(fraction);
   }
 
+  /** Nothing is taken away, until `slow` or `slowAgain`. */
   fullSpeed(): void {
     if (this.#throttle > 0) this.#guest.throttle?.(0);
   }
 
+  /** As slow as it was before `fullSpeed`. */
+  slowAgain(): void {
+    if (this.#throttle > 0) this.#guest.throttle?.(this.#throttle);
+  }
+
   /** The most that was taken of the guest's speed, 0 to 1. */
   get throttle(): number {
-    return this.#throttle;
+    return this.#most;
   }
 
   /** Resolves when no instruction runs. Rejects with ERR_GUEST, and the guest is not paused then. */

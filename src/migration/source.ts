@@ -246,6 +246,8 @@ export class SourceDriver {
       case 'reconnect':
         this.#pageChannels.close();
         this.#connections.close();
+        // Nothing it writes is sent meanwhile: to have it slow would win nothing.
+        this.#control.fullSpeed();
         this.#outage.begin(effect.error);
         return;
       case 'go-on':
@@ -360,6 +362,7 @@ export class SourceDriver {
   }
 
   #resumed(link: Link, outageMs: number, lostPages: number): void {
+    this.#control.slowAgain();
     this.#deps.emit({ type: 'resumed', outageMs, lostPages });
     link.ping();
     this.#pageChannels.open(this.#capabilities);

@@ -26,6 +26,7 @@ export class SimGuest {
   state: Uint8Array;
   /** Share of its speed it has lost. */
   slowedBy = 0;
+  readonly slowings: number[] = [];
 
   constructor(
     memory: GrowingMemory,
@@ -65,6 +66,7 @@ export class SimGuest {
       resume: async () => options.running(true),
       throttle: (fraction) => {
         this.slowedBy = fraction;
+        this.slowings.push(fraction);
       },
       saveState: async () => this.state,
       loadState: async (state) => {

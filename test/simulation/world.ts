@@ -121,6 +121,8 @@ export interface Outcome {
   readonly virtualMs: number;
   /** Share of its speed the source's guest had lost in the end. */
   readonly slowedBy: number;
+  /** What it was told to lose of it, in order. */
+  readonly slowings: readonly number[];
 }
 
 const pageBytes = 4096;
@@ -390,6 +392,7 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
     violations,
     virtualMs: endMs,
     slowedBy: source.slowedBy,
+    slowings: source.slowings,
   };
 }
 

@@ -86,6 +86,19 @@ describe('a guest that may be slowed', () => {
     expect(stalls(outcome)[0]).toBe('throttle 20 %');
   });
 
+  it('has its own speed while the link is down, and is as slow as before once pages go on', async () => {
+    // Behind the first step: a stall takes a second, and the link carries 4 MB in it.
+    const cutAfterBytes = 6_000_000;
+    const outcome = await simulate({ ...base, writes: () => 3, options: slowing, cutAfterBytes });
+    expectPromiseKept(outcome);
+    expect(outcome).toMatchObject({ completed: true, slowedBy: 0 });
+    const [slowed = 0, atTheCut, after] = outcome.slowings.slice(outcome.slowings.indexOf(0) - 1);
+    expect(slowed).toBeGreaterThan(0);
+    expect([atTheCut, after]).toEqual([0, slowed]);
+    const types = outcome.events.map(({ type }) => type);
+    expect(types.indexOf('interrupted')).toBeLessThan(types.indexOf('resumed'));
+  });
+
   it('to the last step in vain runs on at its own speed', async () => {
     const outcome = await simulate({
       ...base,
