@@ -96,15 +96,17 @@ describe.runIf(process.platform === 'linux').concurrent('without memory', () => 
   }
 
   it(
-    'a file cannot be sent, which is ERR_NO_CAPACITY, and its receiver takes the next one',
+    'a file cannot be sent, which is ERR_NO_CAPACITY, and its receiver takes the next one; or it was enough',
     inRoom(async (room) => {
       const receiver = await room.receive('--once');
       const file = await room.file('image', 'content');
-      // Node starts with this; a WebAssembly memory wants more.
+      // Node starts with this. Memory for WebAssembly takes more of addresses, in Node 20; Node 24 can do without.
       const little: Launcher = ['sh', '-c', 'ulimit -v 8000000; exec "$0" "$@"'];
-      const sent = await room.run(['send', file, `127.0.0.1:${receiver.port}`], little).ended();
-      const code = 'ERR_NO_CAPACITY';
-      expect(sent).toMatchObject({ code: 1, last: { type: 'failed', code, side: 'source' } });
+      const { code, last } = await room
+        .run(['send', file, `127.0.0.1:${receiver.port}`], little)
+        .ended();
+      if (code === 0) return room.expectReceived(file);
+      expect(last).toMatchObject({ type: 'failed', code: 'ERR_NO_CAPACITY', side: 'source' });
       await room.expectStillReceives(receiver);
     }),
     timeoutMs,
