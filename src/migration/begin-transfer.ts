@@ -5,7 +5,8 @@ import { startWorker } from './crew-thread.js';
 import { sumsPages } from './options.js';
 import { ceilingOf } from './pace.js';
 import type { PageEngine } from './page-engine.js';
-import { type Accepted, Transfer, type TransferDeps } from './transfer.js';
+import type { Accepted } from './source-plan.js';
+import { Transfer, type TransferDeps } from './transfer.js';
 
 type BeginDeps = Omit<TransferDeps, 'engine' | 'maxStateBytes'> & {
   readonly patches: boolean;

@@ -1,7 +1,7 @@
 import type { Guest, GuestIdentity } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
 import { maxFeatures, maxNameBytes, maxRegions } from '../protocol/limits.js';
-import type { Offer, RegionChange } from '../protocol/messages.js';
+import type { Accept, Offer, RegionChange } from '../protocol/messages.js';
 import { capability, ourCapabilities } from '../protocol/version.js';
 import type { ConvergenceLimits } from './convergence.js';
 import type { ResolvedOptions } from './options.js';
@@ -11,6 +11,14 @@ const defaultMaxStateBytes = 1024 * 1024;
 /** A period: guests that write in bursts are mostly quiet again within a second. */
 const stallRounds = 5;
 const stallMs = 1000;
+
+/** What was offered, and what the destination has of it. */
+export interface Accepted {
+  readonly offer: Offer;
+  /** The objects that the offered regions were. */
+  readonly offered: readonly Region[];
+  readonly bases: Accept['bases'];
+}
 
 /**
  * What the source offers and when it switches over, fixed before it connects. `secret`: 192 random bytes. RangeError where the guest

@@ -18,9 +18,9 @@ import type { SourceDeps } from './source-deps.js';
 import { endSource } from './source-end.js';
 import { stepSource } from './source-machine.js';
 import { doubtNotice, offeredNotice } from './source-notices.js';
-import { capabilitiesOf, makePlan, planAgain } from './source-plan.js';
+import { type Accepted, capabilitiesOf, makePlan, planAgain } from './source-plan.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
-import type { Accepted, Transfer } from './transfer.js';
+import type { Transfer } from './transfer.js';
 
 /** Binds the source machine to a guest, a clock and connections: carries out its effects and feeds it what happens. */
 export class SourceDriver {
@@ -166,7 +166,7 @@ export class SourceDriver {
     const readAt = this.#deps.clock.now();
     this.#dispatch({ type: 'message', message });
     if (message.type === 'RUNNING' && this.#isOver) this.#transfer?.runs(message, readAt);
-    if (message.type === 'HASHES') return this.#transfer?.roomForHashes;
+    if (message.type === 'HASHES') return this.#transfer?.reconciliation.room;
     if (message.type === 'HELD') return this.#compared;
   }
 
@@ -228,7 +228,7 @@ export class SourceDriver {
         return;
       case 'compare-held':
         this.#deadlines.awaitHeld();
-        this.#compared = this.#transfer?.compareHeld(effect.message);
+        this.#compared = this.#transfer?.reconciliation.compareHeld(effect.message);
         return;
       case 'round':
         this.#deadlines.cancel();
@@ -269,7 +269,7 @@ export class SourceDriver {
         );
         return;
       case 'compare-hashes':
-        this.#transfer?.compareHashes(effect.message, state.phase === 'preparing');
+        this.#transfer?.reconciliation.compareHashes(effect.message, state.phase === 'preparing');
         return;
       case 'resend':
         this.#transfer?.resend();

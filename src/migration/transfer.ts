@@ -1,15 +1,12 @@
-import { asFerryError, FerryError } from '../errors.js';
+import { asFerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import type { Region } from '../memory/region.js';
-import type { Accept, Hashes, Held, Offer, Running } from '../protocol/messages.js';
+import type { Running } from '../protocol/messages.js';
 import type { Clock } from './clock.js';
-import { Comparisons } from './comparisons.js';
 import { digestOf } from './digest.js';
 import { PauseTimer } from './downtime.js';
 import type { MigrationEvent, Prediction } from './events.js';
 import type { GuestControl } from './guest-control.js';
 import { GuestCosts } from './guest-costs.js';
-import { HeldComparison } from './held-comparison.js';
 import type { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
@@ -17,20 +14,12 @@ import type { ResolvedOptions } from './options.js';
 import type { PageEngine } from './page-engine.js';
 import { PauseDeadline } from './pause-deadline.js';
 import { Pump } from './pump.js';
-import { Repair } from './repair.js';
+import { Reconciliation } from './reconciliation.js';
 import type { TransferSummary } from './report.js';
 import { SerialWork } from './serial-work.js';
-import { changesSinceOffer, cpuShareOf } from './source-plan.js';
+import { type Accepted, changesSinceOffer, cpuShareOf } from './source-plan.js';
 import type { SourceEvent } from './source-states.js';
 import { StateSender } from './state-sender.js';
-
-/** What was offered, and what the destination has of it. */
-export interface Accepted {
-  readonly offer: Offer;
-  /** The objects that the offered regions were. */
-  readonly offered: readonly Region[];
-  readonly bases: Accept['bases'];
-}
 
 export interface TransferDeps {
   readonly guest: Guest;
@@ -64,12 +53,10 @@ const progressEveryMs = 100;
 export class Transfer {
   readonly #deps: TransferDeps;
   readonly #pump: Pump;
-  readonly #repair: Repair;
-  #comparison: HeldComparison | undefined;
+  readonly reconciliation: Reconciliation;
   readonly #states: StateSender;
   readonly #work: SerialWork;
   #link: Link;
-  readonly #comparisons = new Comparisons();
   #generation = 0;
   #timer: PauseTimer | undefined;
   #running: Running | undefined;
@@ -101,7 +88,15 @@ export class Transfer {
       rehearsals: deps.rehearsals && deps.guest.rehearsable === true && this.#pausable,
       send: (message) => this.#pump.sendState(message),
     });
-    this.#repair = new Repair(deps.engine, (message) => this.#link.send(message));
+    this.reconciliation = new Reconciliation({
+      ...deps,
+      pump: this.#pump,
+      work: this.#work,
+      send: (message) => this.#link.send(message),
+      repaired: async (live) => {
+        if (await this.#pump.copyDirty(live)) await this.#agree('repaired', live);
+      },
+    });
   }
 
   /** Counts the switchovers tried, from 1. */
@@ -136,8 +131,9 @@ export class Transfer {
   }
 
   /** The destination took the offer. Before anything else. */
-  begin({ offer, offered, bases }: Accepted): void {
-    const { engine, guest, feed, emit } = this.#deps;
+  begin(accepted: Accepted): void {
+    const { offer, offered, bases } = accepted;
+    const { engine, guest } = this.#deps;
     const { regions } = guest;
     for (const region of regions) {
       const at = offered.indexOf(region);
@@ -145,18 +141,7 @@ export class Transfer {
       engine.setBase(region.id, at < 0 ? 'zero' : (bases[at] ?? 'unknown'));
     }
     for (const change of changesSinceOffer(offer, offered, regions)) this.#pump.announce(change);
-    this.#comparison = undefined;
-    if (!bases.includes('held')) return;
-    this.#comparison = new HeldComparison({
-      offer,
-      bases,
-      adopt: (...pages) => this.#pump.adopt(...pages),
-      ask: (message) => this.#link.send(message),
-      done: (samePages) => {
-        emit({ type: 'compared', samePages, totalPages: this.totalPages });
-        feed({ type: 'compared' });
-      },
-    });
+    this.reconciliation.begin(accepted);
   }
 
   /** As `begin`, of a destination that knows nothing of what was sent, on `link`. Once what was under way has ended `ready` is told, with all its pages. */
@@ -165,16 +150,11 @@ export class Transfer {
       this.#link = link;
       this.#pump.beginAgain(link);
       this.#states.forget();
-      this.#repair.begin();
+      this.reconciliation.forget();
       await this.#deps.engine.syncRegions(this.#deps.guest.regions);
       this.begin(accepted);
       ready(this.totalPages);
     });
-  }
-
-  /** The destination tells what it held before. Resolves when it was compared. */
-  compareHeld(message: Held): Promise<void> {
-    return this.#work.run(async (live) => this.#comparison?.take(message, live));
   }
 
   /**
@@ -186,7 +166,7 @@ export class Transfer {
       this.#link = link;
       const lostPages = this.#pump.reopen(link, appliedSeq);
       this.#states.forget();
-      this.#repair.begin();
+      this.reconciliation.forget();
       ready(lostPages);
       return Promise.resolve();
     });
@@ -233,7 +213,7 @@ export class Transfer {
   pause(forced: boolean): void {
     const { guest, control, clock, options } = this.#deps;
     this.#generation += 1;
-    this.#repair.begin();
+    this.reconciliation.forget();
     this.#work.run(async (live) => {
       this.#deps.emit({
         type: 'switchover',
@@ -286,36 +266,6 @@ export class Transfer {
     });
   }
 
-  /** What is waited for before more hashes of the destination are read; undefined where nothing is. */
-  get roomForHashes(): Promise<void> | undefined {
-    return this.#comparisons.room;
-  }
-
-  /** Answers hashes of the destination; during the switchover that ends with the differing pages sent again. */
-  compareHashes(message: Hashes, switching: boolean): void {
-    this.#comparisons.add(switching ? this.#repairAfter(message) : this.#compareNow(message));
-  }
-
-  /** A queue behind the round under way would be as long as that takes. */
-  async #compareNow(message: Hashes): Promise<void> {
-    try {
-      await this.#repair.comparePages(message);
-    } catch (error) {
-      this.#deps.feed({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
-    }
-  }
-
-  #repairAfter(message: Hashes): Promise<void> {
-    return this.#work.run(async (live) => {
-      const found = await this.#repair.compare(message);
-      if (found === 'asked') return;
-      if (found === 'equal') {
-        throw new FerryError('ERR_DIGEST', 'the digests differ although every page is the same');
-      }
-      if (await this.#pump.copyDirty(live)) await this.#agree('repaired', live);
-    });
-  }
-
   /** A page channel was lost behind PREPARE: what it did not bring is sent again. */
   resend(): void {
     this.#work.run(async (live) => {
@@ -357,7 +307,7 @@ export class Transfer {
       downtime: this.#timer?.account(this.#running) ?? null,
       predictedDowntimeMs: this.#pausable ? this.#predictedMs : null,
       prediction: this.#prediction,
-      repaired: this.#repair.pages,
+      repaired: this.reconciliation.repairedPages,
       digest: this.#digest,
     };
   }
