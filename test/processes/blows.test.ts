@@ -141,7 +141,7 @@ async function tryOne(row: Row, { task, onTestFailed }: TestContext): Promise<vo
     destination: 'dead',
     owner: undefined,
   };
-  const isHealed = blow === 'freeze' || blow === 'restart';
+  const isHealed = (blow === 'freeze' || blow === 'restart') && step.standing !== 'opening';
   const patience = { maxOutageMs: isHealed ? patientMs : (step.outageMs ?? quickMs) };
   await using voyage = await Voyage.begin({
     plan,
