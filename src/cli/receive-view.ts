@@ -43,6 +43,16 @@ export class ReceiveView {
       case 'offered':
         this.#offered(event);
         return;
+      case 'interrupted':
+        this.#output.event(event);
+        this.#output.line(
+          `interrupted: ${escapeControls(event.message)}; what arrived is kept for the source to come back to`,
+        );
+        return;
+      case 'resumed':
+        this.#output.event(event);
+        this.#output.line(`the source is back after ${formatMs(event.outageMs)}`);
+        return;
       case 'in-doubt':
         this.#output.event(event);
         this.#output.line(`in doubt: ${event.message}`);

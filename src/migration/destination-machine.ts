@@ -250,7 +250,7 @@ function onBroken(state: DestinationState, error: FerryError): DestinationStep {
       state: { ...state, connected: false },
       effects: [
         { do: 'close' },
-        ...(state.phase === 'ready' ? [{ do: 'await-source' } as const] : []),
+        ...(state.phase === 'ready' ? ([{ do: 'release' }, { do: 'await-source' }] as const) : []),
       ],
     };
   }

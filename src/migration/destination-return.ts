@@ -9,7 +9,7 @@ import {
 } from './destination-states.js';
 import { isLinkFault } from './link-fault.js';
 
-/** The connection is lost. Before READY what is here is kept for a source that comes back in time; READY is kept until it does. */
+/** The connection is lost. Before READY what is here is kept for a source that comes back in time; READY is kept until it does, but for outside resources. */
 export function onClosed(state: DestinationState, error: FerryError): DestinationStep {
   switch (state.phase) {
     case 'receiving':
@@ -30,7 +30,11 @@ export function onClosed(state: DestinationState, error: FerryError): Destinatio
     case 'interrupted':
       return stay(state);
     case 'ready':
-      return also({ ...state, connected: false }, { do: 'await-source' });
+      // Where READY was lost the guest runs at the source, and wants what it holds here; where COMMIT was, it is taken again before it starts.
+      return {
+        state: { ...state, connected: false },
+        effects: [{ do: 'release' }, { do: 'await-source' }],
+      };
     case 'starting':
       return stay({ ...state, connected: false });
     case 'running':

@@ -96,6 +96,8 @@ export type DestinationEffect =
   | { readonly do: 'retreat' }
   /** Undo `load`; nobody is there to be told. */
   | { readonly do: 'let-go' }
+  /** Let go of outside resources only: `start` takes them again. */
+  | { readonly do: 'release' }
   /** Note durably that the guest is started, then start it. */
   | { readonly do: 'start'; readonly prepare: Prepare }
   /** Nothing of the guest stays here. */

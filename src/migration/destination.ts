@@ -5,6 +5,7 @@ import type { Hello, Message, Offer } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
 import { DestinationConnections } from './destination-connections.js';
 import { stepDestination } from './destination-machine.js';
+import { type OutageNotice, OutageNotices } from './destination-notices.js';
 import {
   type DestinationEffect,
   type DestinationEvent,
@@ -46,6 +47,7 @@ export type DestinationNotice =
       readonly offer: Offer;
       readonly from: string;
     }
+  | OutageNotice
   | { readonly type: 'in-doubt'; readonly session: string; readonly message: string };
 
 /** What a destination knows once the guest runs here. */
@@ -70,6 +72,7 @@ export class DestinationDriver {
   readonly #deps: DestinationDeps;
   readonly #id: string;
   readonly #connections: DestinationConnections;
+  readonly #outage: OutageNotices;
   #state: DestinationState = { phase: 'awaiting-offer' };
   #offer: Offer | undefined;
   #wasAdmitted = false;
@@ -82,6 +85,7 @@ export class DestinationDriver {
   constructor(deps: DestinationDeps) {
     this.#deps = deps;
     this.#id = Buffer.from(deps.session).toString('hex');
+    this.#outage = new OutageNotices(this.#id, deps.clock, deps.emit);
     this.#connections = new DestinationConnections({
       onMessage: (message, seq) => this.#onMessage(message, seq),
       onPagesMessage: (channel, message, seq) => this.#onPagesMessage(channel, message, seq),
@@ -249,6 +253,7 @@ export class DestinationDriver {
     }
     this.#state = step.state;
     this.#deps.onStep?.(event, step.state);
+    this.#outage.saw(event, step.state);
     let pending: Promise<void> | undefined;
     for (const effect of step.effects) {
       pending = this.#carryOut(effect, seq, channel) ?? pending;

@@ -90,10 +90,7 @@ export class GuestHost {
       await this.guest.loadState(this.receiver.state.bytes);
       const loadedAt = clock.now();
       this.#parts.loadMs = loadedAt - from;
-      if (this.guest.acquire !== undefined) {
-        this.#holdsResources = true;
-        await this.guest.acquire();
-      }
+      await this.#hold();
       this.#parts.acquireMs = clock.now() - loadedAt;
     });
   }
@@ -135,10 +132,16 @@ export class GuestHost {
     });
   }
 
-  /** The one way to run: durably noted first, then the guest's first instruction. Throws if none ran. */
+  /** Lets go of outside resources, until `start`. */
+  release(): Promise<void> {
+    return this.receiver.afterAll(() => this.#letGo());
+  }
+
+  /** The one way to run: what was released is taken again, it is durably noted, then the guest's first instruction. Throws if none ran. */
   async start(prepare: Prepare): Promise<Running> {
     const { clock, journal, session } = this.#deps;
     const from = clock.now();
+    if (this.guest.acquire !== undefined) await this.receiver.afterAll(() => this.#hold());
     try {
       await journal?.started(session, prepare.digest);
       await this.guest.resume();
@@ -170,6 +173,12 @@ export class GuestHost {
 
   #giveBackMemory(): void {
     if (this.#memory !== undefined) this.#deps.memory?.release(this.#memory);
+  }
+
+  async #hold(): Promise<void> {
+    if (this.#holdsResources || this.guest.acquire === undefined) return;
+    this.#holdsResources = true;
+    await this.guest.acquire();
   }
 
   async #letGo(): Promise<void> {

@@ -63,6 +63,9 @@ export class HostEffects {
       case 'let-go':
         this.#guard(this.host.retreat());
         return;
+      case 'release':
+        this.#guard(this.host.release());
+        return;
       case 'start':
         this.#start(effect.prepare);
         return;

@@ -1,4 +1,4 @@
-import { FerryError } from '../errors.js';
+import { FerryError, type FerryErrorCode } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { helloAreaBytes, maxChannels } from '../protocol/limits.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
@@ -87,6 +87,15 @@ export type ListenEvent =
       readonly from: string;
       readonly offer: IncomingOffer;
     }
+  /** The connection is lost before COMMIT; what is here is kept for the source to come back to. */
+  | {
+      readonly type: 'interrupted';
+      readonly session: string;
+      readonly code: FerryErrorCode;
+      readonly message: string;
+    }
+  /** The source is back; it was away for so long. */
+  | { readonly type: 'resumed'; readonly session: string; readonly outageMs: number }
   | { readonly type: 'in-doubt'; readonly session: string; readonly message: string }
   | { readonly type: 'arrived'; readonly arrival: Arrival }
   | { readonly type: 'failed'; readonly session: string; readonly error: FerryError }

@@ -4,6 +4,7 @@ import { Output } from '../../src/cli/output.js';
 import { ReceiveView } from '../../src/cli/receive-view.js';
 import { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
+import type { ListenEvent } from '../../src/migration/listen.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -38,5 +39,26 @@ describe('a receiver', () => {
       },
     });
     expect(lines.at(-1)).toBe('a crash may undo that\n');
+  });
+
+  it.each([
+    [
+      { code: 'ERR_CONNECTION_LOST', message: 'cut\u001b' },
+      'interrupted',
+      /^interrupted: cut.{0,8}; what arrived is kept/,
+    ],
+    [{ outageMs: 1500 }, 'resumed', /^the source is back after 1\.5 s/],
+  ] as const)('says when its source is gone, and when it is back: %o', (more, type, text) => {
+    for (const json of [false, true]) {
+      const lines: string[] = [];
+      const take = (line: unknown): boolean => lines.push(String(line)) > 0;
+      vi.spyOn(process.stdout, 'write').mockImplementation(take);
+      vi.spyOn(process.stderr, 'write').mockImplementation(take);
+      const view = new ReceiveView(new Output(json), new Landing({ maxImage: 1 }), true);
+      const event = { type, session: '00', ...more } as ListenEvent;
+      view.show(event);
+      expect(lines.at(-1)).toMatch(text);
+      if (json) expect(JSON.parse(lines[0] ?? '')).toEqual(event);
+    }
   });
 });

@@ -3,6 +3,8 @@ import { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
 import { sleep } from '../../src/migration/clock.js';
+import type { DestinationNotice } from '../../src/migration/destination.js';
+import { OutageNotices } from '../../src/migration/destination-notices.js';
 import { Inquiry } from '../../src/migration/inquiry.js';
 import { resolveOptions } from '../../src/migration/options.js';
 import { Outage } from '../../src/migration/outage.js';
@@ -17,8 +19,8 @@ import { memoryPair } from '../../src/transport/memory-pair.js';
 import { VirtualClock } from '../simulation/virtual-clock.js';
 
 interface Lost {
-  /** The first connection is cut when the destination says READY, which is lost with it, or while it loads the state. */
-  readonly at: 'READY' | 'loading';
+  /** The first connection is cut when the destination says READY, or the source COMMIT, which is lost with it, or while the state is loaded. */
+  readonly at: 'READY' | 'COMMIT' | 'loading';
   /** What happens right behind the cut. */
   readonly meanwhile?: (sessions: Sessions, session: string) => void;
   /** The destination is another process by then, and both ends prove themselves. */
@@ -33,10 +35,12 @@ async function migrateAndLose(lost: Lost): Promise<{
   readonly asked: readonly string[];
   readonly phase: string | undefined;
   readonly code: string | undefined;
+  readonly notices: readonly DestinationNotice[];
 }> {
   const { at, meanwhile, restarts = false, staysLost = false, untilMs } = lost;
   const clock = new VirtualClock();
   const asked: string[] = [];
+  const notices: DestinationNotice[] = [];
   const target: Guest = {
     ...bufferGuest(new Uint8Array(4 * 4096)),
     loadState: () => sleep(clock, at === 'loading' ? 200 : 0),
@@ -53,7 +57,9 @@ async function migrateAndLose(lost: Lost): Promise<{
       limits: { maxImageBytes: 1 << 20, maxStateBytes: 1 << 10 },
       clock,
       maxSessions: 1,
-      emit: () => {},
+      emit: (notice) => {
+        if (notice.type !== 'offered') notices.push(notice);
+      },
       onArrival: () => {},
       onFailure: () => {},
     });
@@ -70,8 +76,12 @@ async function migrateAndLose(lost: Lost): Promise<{
         if (restarts) sessions = start();
         meanwhile?.(sessions, session);
       };
-      const [channel, type, afterMs] =
-        at === 'READY' ? [pair.b, messageType.READY, 0] : [pair.a, messageType.PREPARE, 100];
+      const cutAt = {
+        READY: [pair.b, messageType.READY, 0],
+        COMMIT: [pair.a, messageType.COMMIT, 0],
+        loading: [pair.a, messageType.PREPARE, 100],
+      } as const;
+      const [channel, type, afterMs] = cutAt[at];
       if (connections === 1) onSent(channel, type, () => void clock.after(afterMs, cut));
       if (restarts) for (const end of [pair.a, pair.b]) prove(end, connections);
       sessions.greet(pair.b);
@@ -92,7 +102,7 @@ async function migrateAndLose(lost: Lost): Promise<{
     () => false,
     () => {},
   );
-  return { asked, phase: sessions.get(session)?.phase, code };
+  return { asked, phase: sessions.get(session)?.phase, code, notices };
 }
 
 /** Calls `cut` in the turn before a frame of that type can arrive. */
@@ -123,7 +133,7 @@ describe('a destination whose source is back', () => {
       meanwhile: (sessions, session) => sessions.get(session)?.resolve('resume'),
       untilMs: 10_000,
     });
-    expect(outcome).toEqual({
+    expect(outcome).toMatchObject({
       asked: ['acquire', 'resume'],
       phase: 'running',
       code: 'ERR_OUTCOME_UNKNOWN',
@@ -135,6 +145,51 @@ describe('a destination whose source is gone before READY', () => {
   it('holds nothing that the guest has taken again where it runs', async () => {
     const outcome = await migrateAndLose({ at: 'loading', staysLost: true, untilMs: 5000 });
     expect(outcome).toMatchObject({ asked: ['acquire', 'release'], phase: 'interrupted' });
+  });
+});
+
+describe('a destination whose source is gone behind READY', () => {
+  it('keeps its promise, but nothing that the guest wants where it may run', async () => {
+    const outcome = await migrateAndLose({ at: 'READY', staysLost: true, untilMs: 5000 });
+    expect(outcome).toMatchObject({ asked: ['acquire', 'release'], phase: 'ready' });
+    expect(outcome.notices.map(({ type }) => type)).toEqual(['interrupted', 'in-doubt']);
+  });
+
+  it('takes it again before it starts the guest', async () => {
+    const outcome = await migrateAndLose({ at: 'COMMIT', untilMs: 20_000 });
+    expect(outcome).toMatchObject({
+      asked: ['acquire', 'release', 'acquire', 'resume'],
+      phase: 'running',
+      code: undefined,
+    });
+  });
+});
+
+describe('what a destination says of an outage', () => {
+  it.each(['loading', 'READY'] as const)(
+    'is when it began, and how long it was (%s)',
+    async (at) => {
+      const { notices, phase } = await migrateAndLose({ at, untilMs: 20_000 });
+      expect(phase).toBe('running');
+      const [lost, ...later] = notices;
+      expect(lost).toMatchObject({ type: 'interrupted', code: 'ERR_CONNECTION_LOST' });
+      const back = later.at(-1);
+      if (back?.type !== 'resumed') throw new Error('it is back');
+      expect(back.session).toBe(lost?.session);
+      expect(back.outageMs).toBeGreaterThan(0);
+      expect(back.outageMs).toBeLessThan(1000);
+    },
+  );
+
+  it('is told where the source was faster than the news of it', () => {
+    const clock = new VirtualClock();
+    const notices: DestinationNotice[] = [];
+    const outage = new OutageNotices('ab', clock, (notice) => notices.push(notice));
+    outage.saw({ type: 'returned' }, { phase: 'receiving' });
+    expect(notices).toMatchObject([
+      { type: 'interrupted', session: 'ab', code: 'ERR_CONNECTION_LOST' },
+      { type: 'resumed', session: 'ab', outageMs: 0 },
+    ]);
   });
 });
 
