@@ -1,5 +1,10 @@
 import 'reflect-metadata';
-import { randomBytes, webcrypto } from 'node:crypto';
+import {
+  createPrivateKey,
+  X509Certificate as NodeCertificate,
+  randomBytes,
+  webcrypto,
+} from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   AuthorityKeyIdentifierExtension,
@@ -57,8 +62,12 @@ export class Authority {
     return { authority, issued: await pemOf(certificate, keys.privateKey) };
   }
 
-  /** One that was made before. Throws what the PEM texts make the library throw. */
+  /** One that was made before. Throws what the PEM texts make the library throw, and a TypeError where the key is that of another certificate. */
   static async open({ cert, key }: Issued): Promise<Authority> {
+    // What is issued with another key nobody would accept.
+    if (!new NodeCertificate(cert).checkPrivateKey(createPrivateKey(key))) {
+      throw new TypeError('the key is that of another certificate');
+    }
     const der = PemConverter.decodeFirst(key);
     const secret = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
     return new Authority(new X509Certificate(cert), secret);

@@ -76,7 +76,8 @@ async function openAuthority(folder: string): Promise<Authority> {
   if (cert !== undefined) {
     const key = await readSecretFile(keyPath);
     return Authority.open({ cert, key }).catch((error: unknown) => {
-      throw new UsageError(`${certPath} and ${keyPath} are no authority`, { cause: error });
+      const why = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`${certPath} and ${keyPath} are no authority: ${why}`, { cause: error });
     });
   }
   const { authority, issued } = await Authority.make();

@@ -7,14 +7,18 @@ const mostBytes = 16_384;
 const othersMask = 0o077;
 const tokenText = /^[\w-]{43}$/;
 
-/** The text of a file that only its owner may read or write. A UsageError, which says nothing of what is in it. */
+/** The text of a file that only its owner may read or write, who is this user or root. A UsageError, which says nothing of what is in it. */
 export async function readSecretFile(path: string): Promise<string> {
   if (tokenText.test(path)) throw new UsageError('give the name of a file, not the token itself');
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw new UsageError(`cannot read ${path}`, { cause: error });
   });
   try {
-    const { mode, size } = await handle.stat();
+    const { mode, size, uid } = await handle.stat();
+    // Whoever owns it can change it at any time, and knows what is in it.
+    if (uid !== 0 && uid !== (process.getuid?.() ?? uid)) {
+      throw new UsageError(`${path} belongs to another user`);
+    }
     if ((mode & othersMask) !== 0) {
       throw new UsageError(`${path} is open to others: chmod 600 ${path}`);
     }

@@ -45,6 +45,10 @@ export async function readTrust(
   const { tokenFile, tlsDir, allow, insecure } = options;
   const inherited = takeVariable();
   if (allow !== undefined && tlsDir === undefined) throw new UsageError('--allow needs --tls-dir');
+  if (inherited !== undefined && (tokenFile ?? tlsDir ?? insecure) !== undefined) {
+    const instead = insecure ? '--insecure' : tlsDir === undefined ? '--token-file' : '--tls-dir';
+    output.error(`pageferry: ${tokenVariable} is set and not used: there is ${instead}`);
+  }
   if (tokenFile !== undefined) return { token: await readSecretFile(tokenFile) };
   if (tlsDir !== undefined) {
     const [ca, cert, key] = await Promise.all([

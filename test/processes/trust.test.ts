@@ -107,6 +107,43 @@ describe.concurrent('a token', () => {
   );
 
   it(
+    'of the environment is not used beside what says otherwise, which is said once',
+    inRoom(async (room) => {
+      const from = await image(room);
+      const token = newToken();
+      const file = await tokenFile(room, token);
+      const receiver = await room.receive('--once', '--token-file', file);
+      const inherits = ['env', `PAGEFERRY_TOKEN=${newToken()}`] as const;
+      const to = `127.0.0.1:${receiver.port}`;
+      const plain = await room.run(['send', from, to, '--insecure'], inherits).gone();
+      expect(plain.code).toBe(1);
+      const sent = await room.run(['send', from, to, '--token-file', file], inherits).gone();
+      expect(sent.code).toBe(0);
+      for (const [{ stderr }, instead] of [
+        [plain, '--insecure'],
+        [sent, '--token-file'],
+      ] as const) {
+        expect(
+          stderr.split(`PAGEFERRY_TOKEN is set and not used: there is ${instead}`),
+        ).toHaveLength(2);
+      }
+    }),
+    60_000,
+  );
+
+  it.runIf(process.getuid?.() === 0)(
+    'is not read from a file of another user',
+    inRoom(async (room) => {
+      const from = await image(room);
+      const file = await tokenFile(room, newToken());
+      await fs.chown(file, 12_345, 12_345);
+      const ended = await room.send(from, 4711, '--token-file', file).gone();
+      expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('another user') });
+    }),
+    60_000,
+  );
+
+  it(
     'is not read from a file that others can read, or that holds none, and is not repeated',
     inRoom(async (room) => {
       const from = await image(room);
@@ -174,6 +211,12 @@ describe.concurrent('pageferry keys', () => {
       ).toBe(0);
       expect((await room.run(['keys', keys, '--name', 'source']).gone()).code).toBe(2);
       expect((await room.run(['keys', keys, '--name', '../x']).gone()).code).toBe(2);
+      const others = room.path('others');
+      expect((await room.run(['keys', others, '--name', 'a']).gone()).code).toBe(0);
+      await fs.copyFile(`${keys}/ca.pem`, `${others}/ca.pem`);
+      const mixed = await room.run(['keys', others, '--name', 'b']).gone();
+      expect(mixed).toMatchObject({ code: 2, stderr: expect.stringContaining('another cert') });
+      expect(existsSync(`${others}/b`)).toBe(false);
       for (const secret of ['ca-key.pem', 'source/key.pem', '127.0.0.1/key.pem']) {
         expect((await fs.stat(`${keys}/${secret}`)).mode & 0o777, secret).toBe(0o600);
       }
