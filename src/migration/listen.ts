@@ -13,6 +13,7 @@ import {
 } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { type Arrival, defaultMaxConnections, defaultMaxOutageMs } from './destination.js';
+import { doorLimits } from './door-limits.js';
 import { EventStream } from './event-stream.js';
 import { defaultInvitation, Invitation } from './invitation.js';
 import { fileJournal } from './journal.js';
@@ -121,10 +122,6 @@ const longestOutageMs = 1_000_000_000;
 const GiB = 1024 * 1024 * 1024;
 const MiB = 1024 * 1024;
 const defaultMaxSessions = 16;
-/** Connections that belong to no session (yet), and those of them that may come from one address. */
-const maxStrangers = 256;
-const maxStrangersPerAddress = 128;
-
 /** Listens for migrations. ERR_IO if an address cannot be listened on. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host = '127.0.0.1', port = 0, accept, insecure = false, journal, watch } = options;
@@ -173,12 +170,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onStranger: (error, from) => events.push({ type: 'stranger', from, error }),
     onEnded: (session, orderly) => events.push({ type: 'ended', session, orderly }),
   });
-  const door = new Doorkeeper({
-    strangers: maxStrangers,
-    strangersPerAddress: maxStrangersPerAddress,
-    // Each session may have one more: who asks anew while the connection before is not known to be dead.
-    members: maxSessions * (maxConnections + 1),
-  });
+  const door = new Doorkeeper(doorLimits(maxSessions, maxConnections));
   const servers = await listenAt(places, {
     credentials,
     door,

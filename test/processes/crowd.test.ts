@@ -82,6 +82,24 @@ describe.runIf(process.platform === 'linux')('a receiver among a thousand strang
     120_000,
   );
 
+  it.each([256, 96])(
+    'has descriptors for a source although it may open %i only',
+    (most) =>
+      inRoom(async (room) => {
+        const few: Launcher = ['sh', '-c', `ulimit -n ${most}; exec "$0" "$@"`];
+        const receiver = room.run(
+          ['receive', '--listen', '127.0.0.1:0', '--out', room.out, '--once'],
+          few,
+        );
+        const port = Number((await receiver.event('listening'))['port']);
+        const crowd = room.keep(new Crowd(port, 300, [silent]));
+        await crowd.has(600);
+        await room.expectStillReceives({ process: receiver, port });
+        crowd.close();
+      })(),
+    60_000,
+  );
+
   it(
     'without descriptors left goes on when there are some again',
     inRoom(async (room) => {
