@@ -68,7 +68,8 @@ if (job.kind === 'pipe') {
       const warm = memories.get(key);
       const memory = warm ?? new Uint8Array(byteLength);
       memories.set(key, memory);
-      return memoryRegion({ id, name, bytes: () => memory, fresh: warm === undefined });
+      const held = job.kind === 'memory' && job.held === true;
+      return memoryRegion({ id, name, bytes: () => memory, fresh: warm === undefined, held });
     });
     return {
       ...bufferGuest(new Uint8Array(0), { handsOver: offer.handsOver }),

@@ -4,8 +4,13 @@ import type { Shares } from './profiler.js';
 
 /** What bench/destination-process.ts is to be. */
 export type DestinationJob =
-  /** Takes migrations of memory. `host`: beyond this machine; `token`: over TLS. */
-  | { readonly kind: 'memory'; readonly host?: string; readonly token?: string }
+  /** Takes migrations of memory. `host`: beyond this machine; `token`: over TLS; `held`: what the last one brought is compared first. */
+  | {
+      readonly kind: 'memory';
+      readonly host?: string;
+      readonly token?: string;
+      readonly held?: boolean;
+    }
   /** Takes what bench/workloads.ts makes, and stops it as soon as it runs. */
   | { readonly kind: 'guests' }
   /** Takes migrations of files, to be placed at `path`. */

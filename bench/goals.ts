@@ -246,7 +246,7 @@ export const migrationGoals: readonly Goal[] = [
   ]),
   {
     what: 'a first round over a slow or long link',
-    name: /^link\/(?!resume|.*-extra-downtime$)/,
+    name: /^link\/(?!resume|held|.*-extra-downtime$)/,
     limit: { ratio: 0.95, to: iperf3 },
     rest: 'frame headers, the window that keeps queues short, and moments in which the scheduler runs others for longer than the window lasts',
   },

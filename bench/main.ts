@@ -24,6 +24,7 @@ const names = [
   'busy',
   'link',
   'resume',
+  'held',
   'adaptive',
   'size',
   'workers',

@@ -16,12 +16,6 @@ const wordPages = 64;
 /** Two runs of dirty pages this close are read together from a file: a read costs more than a few pages. */
 const maxFileGapPages = 8;
 
-/** Consecutive pages, counted from the first of what they are part of. */
-export interface PageRun {
-  readonly first: number;
-  readonly count: number;
-}
-
 /**
  * Part of one window of a region on its way through the capture kernel. Dirty pages are copied into private scratch first: whoever writes
  * meanwhile cannot tear them, and comparison, delta, hash and shadow all see the same bytes.
@@ -180,22 +174,12 @@ export class CaptureWindow {
     if (pending !== undefined) await this.#read(source, pending);
   }
 
-  /** The loaded pages: `count` from the first of the part on. */
-  pages(count: number): Uint8Array {
+  /** The loaded pages, `count` from the first of the part on; their hashes are noted. */
+  look(source: SourceRegion, count: number): Uint8Array {
+    const hashes = source.hashes.address + this.#first * 8;
+    this.#arena.kernels.hashPages(this.#scratch, count, hashes, this.#secret);
+    source.hashes.touch(this.#first, count);
     return this.#bytes.subarray(0, count * PAGE_BYTES);
-  }
-
-  /** The destination has these of the loaded pages as they are here: they are clean, and nothing else is kept of them. */
-  adopt(source: SourceRegion, runs: Iterable<PageRun>): void {
-    for (const { first, count } of runs) {
-      const page = this.#first + first;
-      const hashes = source.hashes.address + page * 8;
-      const from = this.#scratch + first * PAGE_BYTES;
-      this.#arena.kernels.hashPages(from, count, hashes, this.#secret);
-      source.hashes.touch(page, count);
-      source.baseKnown.setRange(page, count);
-      this.dirty.clearRange(first, count);
-    }
   }
 
   /** Forgets the pages in the base cache. */

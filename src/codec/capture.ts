@@ -17,7 +17,7 @@ import {
   type DirtyRun,
   resolveCapture,
 } from './capture-options.js';
-import { CaptureWindow, type PageRun } from './capture-window.js';
+import { CaptureWindow } from './capture-window.js';
 import { FrameCompressor } from './frame-compressor.js';
 import { type CapturedFrame, FrameSlots, type OpenFrame } from './frame-slots.js';
 import { InPlaceScan } from './in-place-scan.js';
@@ -104,7 +104,7 @@ export class CaptureEngine {
 
   /**
    * What the destination's copy holds from now on. All pages become dirty. After 'zero' only pages that are not zero will be sent,
-   * after 'unknown' every page, and none as a delta; after 'held' those that `adopt` does not find there.
+   * after 'unknown' every page, and none as a delta; after 'held' those that are not adopted.
    */
   setBase(regionId: number, base: Base): void {
     const source = this.#regions.get(regionId);
@@ -121,27 +121,34 @@ export class CaptureEngine {
   }
 
   /**
-   * The destination may hold what some of these pages are, `count` from `first` on, a range or the last part of one: `same` is given a copy of them, the last one
-   * zero-padded, and says which. They are clean then, and known to be there; the others stay dirty. A region that is not here any more is passed over.
+   * Copies pages, `count` from `first` on, a range or the last part of one, and shows them, the last one zero-padded; what they hash to is what `adopt` goes by. They
+   * stay dirty. Whether it did: not where a region is not here any more, or pages are clean.
    */
-  async adopt(
+  async look(
     regionId: number,
     first: number,
     count: number,
-    same: (pages: Uint8Array) => Iterable<PageRun>,
-  ): Promise<void> {
+    see: (pages: Uint8Array) => void,
+  ): Promise<boolean> {
     const source = this.#regions.find(regionId);
-    if (source === undefined) return;
+    if (source === undefined) return false;
     const window = this.#window;
     const taken = window.take(source, first, count, first + count);
     try {
-      // Clean ones are not copied.
-      if (taken < count) return;
+      if (taken < count) return false;
       await window.load(source);
-      window.adopt(source, same(window.pages(count)));
+      see(window.look(source, count));
+      return true;
     } finally {
       window.restore(source);
     }
+  }
+
+  /** The destination holds what these pages were when they were looked at: they are clean, and known to be there. What was written since is dirty by its mark, or found by its hash. */
+  adopt(regionId: number, first: number, count: number): void {
+    const source = this.#regions.find(regionId);
+    source?.baseKnown.setRange(first, count);
+    source?.dirty.clearRange(first, count);
   }
 
   /** `followRegions` with the guest's list of them. What is new is dirty and taken to be zero at the destination. */

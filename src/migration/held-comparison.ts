@@ -1,35 +1,35 @@
-import type { PageRun } from '../codec/capture-window.js';
 import { FerryError } from '../errors.js';
 import { HELD_RANGE_PAGES, pageCountOf } from '../memory/pages.js';
 import { heldDigestBytes, maxHeldRanges } from '../protocol/limits.js';
 import type { Accept, Held, HeldRequest, Offer } from '../protocol/messages.js';
 import { heldDigest, pageDigests } from './held-digest.js';
 
-/** See `CaptureEngine.adopt`. */
-export type Adopt = (
+/** See `CaptureEngine.look`. */
+export type Look = (
   region: number,
   first: number,
   count: number,
-  same: (pages: Uint8Array) => Iterable<PageRun>,
-) => Promise<void>;
+  see: (pages: Uint8Array) => void,
+) => Promise<boolean>;
 
 interface HeldRegion {
   readonly id: number;
   readonly pages: number;
   /** The range that is told of next. */
   nextRange: number;
-  /** Ranges that differ, asked about and not answered yet, ascending. */
-  readonly asked: number[];
+  /** Ranges that differ, asked about and not answered yet, ascending, with the digests of our pages. */
+  readonly asked: { readonly range: number; readonly ours: Uint8Array }[];
 }
 
 /**
  * The source's part in finding what the destination holds already: compares the digests of ranges with what is here, asks about the pages of
  * those that differ, and has what is the same taken for sent. Each range is told of once, in order, and each answer is one that was asked for:
- * whatever a destination says, nothing is hashed more than twice.
+ * whatever a destination says, nothing is read or hashed more than once.
  */
 export class HeldComparison {
   readonly #regions: readonly HeldRegion[];
-  readonly #adopt: Adopt;
+  readonly #look: Look;
+  readonly #adopt: (region: number, first: number, count: number) => void;
   readonly #ask: (message: HeldRequest) => void;
   readonly #done: (samePages: number) => void;
   #samePages = 0;
@@ -38,11 +38,14 @@ export class HeldComparison {
   constructor(deps: {
     readonly offer: Offer;
     readonly bases: Accept['bases'];
-    readonly adopt: Adopt;
+    readonly look: Look;
+    /** See `CaptureEngine.adopt`. */
+    readonly adopt: (region: number, first: number, count: number) => void;
     readonly ask: (message: HeldRequest) => void;
     /** All is compared: so many pages are there already. */
     readonly done: (samePages: number) => void;
   }) {
+    this.#look = deps.look;
     this.#adopt = deps.adopt;
     this.#ask = deps.ask;
     this.#done = deps.done;
@@ -60,7 +63,7 @@ export class HeldComparison {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `HELD of region ${message.region}`);
     }
     if (message.level === 'range') await this.#takeRanges(region, message, live);
-    else await this.#takePages(region, message);
+    else this.#takePages(region, message);
     if (live() && this.#isDone) this.#done(this.#samePages);
   }
 
@@ -85,60 +88,59 @@ export class HeldComparison {
     const differing: number[] = [];
     for (let range = first; range < end; range++) {
       if (!live()) return;
-      const theirs = digestAt(digests, range - first);
       const page = range * HELD_RANGE_PAGES;
       const pages = Math.min(HELD_RANGE_PAGES, region.pages - page);
-      let isSame = false;
-      await this.#adopt(region.id, page, pages, (bytes) => {
-        isSame = theirs.compare(heldDigest(bytes)) === 0;
-        return isSame ? [{ first: 0, count: pages }] : [];
+      let ours: Uint8Array = new Uint8Array(0);
+      await this.#look(region.id, page, pages, (bytes) => {
+        ours = pageDigests(bytes);
       });
-      if (isSame) this.#samePages += pages;
-      else differing.push(range);
+      if (digestAt(digests, range - first).equals(heldDigest(ours))) {
+        this.#found(region, page, pages);
+      } else {
+        differing.push(range);
+        region.asked.push({ range, ours });
+      }
     }
-    if (differing.length === 0) return;
-    region.asked.push(...differing);
     for (let at = 0; at < differing.length; at += maxHeldRanges) {
       const ranges = differing.slice(at, at + maxHeldRanges);
       this.#ask({ type: 'HELD_REQUEST', region: region.id, ranges });
     }
   }
 
-  async #takePages(region: HeldRegion, { first, digests }: Held): Promise<void> {
+  #takePages(region: HeldRegion, { first, digests }: Held): void {
     let left = digests.byteLength / heldDigestBytes;
     for (let page = first; left > 0; page += HELD_RANGE_PAGES) {
       const pages = Math.min(HELD_RANGE_PAGES, region.pages - page);
-      if (region.asked[0] !== page / HELD_RANGE_PAGES || left < pages) {
+      const [asked] = region.asked;
+      if (asked === undefined || asked.range * HELD_RANGE_PAGES !== page || left < pages) {
         throw outOfOrder(region, `pages from ${page} on`);
       }
       region.asked.shift();
       left -= pages;
-      const from = page - first;
-      await this.#adopt(region.id, page, pages, (bytes) => {
-        const same = sameRuns(pageDigests(bytes), digests, from);
-        for (const { count } of same) this.#samePages += count;
-        return same;
-      });
+      this.#compare(region, page, asked.ours, digests.subarray((page - first) * heldDigestBytes));
     }
+  }
+
+  /** Runs of pages from `first` on whose digests are the same. */
+  #compare(region: HeldRegion, first: number, ours: Uint8Array, theirs: Uint8Array): void {
+    const pages = ours.byteLength / heldDigestBytes;
+    let from = 0;
+    for (let page = 0; page <= pages; page++) {
+      if (page < pages && digestAt(theirs, page).equals(digestAt(ours, page))) continue;
+      if (page > from) this.#found(region, first + from, page - from);
+      from = page + 1;
+    }
+  }
+
+  #found({ id }: HeldRegion, first: number, count: number): void {
+    this.#adopt(id, first, count);
+    this.#samePages += count;
   }
 }
 
 function digestAt(digests: Uint8Array, at: number): Buffer {
   const { buffer, byteOffset } = digests;
   return Buffer.from(buffer, byteOffset + at * heldDigestBytes, heldDigestBytes);
-}
-
-/** Pages whose digests are the same: `ours` from the first on, `theirs` from the one at `from` on. */
-function sameRuns(ours: Uint8Array, theirs: Uint8Array, from: number): PageRun[] {
-  const runs: { first: number; count: number }[] = [];
-  const pages = ours.byteLength / heldDigestBytes;
-  for (let page = 0; page < pages; page++) {
-    if (digestAt(theirs, from + page).compare(digestAt(ours, page)) !== 0) continue;
-    const last = runs.at(-1);
-    if (last !== undefined && last.first + last.count === page) last.count += 1;
-    else runs.push({ first: page, count: 1 });
-  }
-  return runs;
 }
 
 function outOfOrder({ id, pages }: HeldRegion, what: string): FerryError {

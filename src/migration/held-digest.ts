@@ -7,7 +7,7 @@ export function heldDigest(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer').subarray(0, heldDigestBytes);
 }
 
-/** The same of each page of `bytes`, one after the other. */
+/** The same of each page of `bytes`, one after the other. A range's digest is that of its pages' digests: no byte is hashed twice. */
 export function pageDigests(bytes: Uint8Array): Uint8Array {
   const pages = bytes.byteLength / PAGE_BYTES;
   const digests = new Uint8Array(pages * heldDigestBytes);

@@ -8,6 +8,8 @@ import type { Turns } from './turns.js';
 
 /** Ranges told of in one message: the source has something to compare before all is read. */
 const rangesPerMessage = 32;
+/** Ranges whose pages' digests are kept: of 512 MiB, in 2 MiB. */
+const mostKept = 512;
 /** Ranges whose pages fit one message. */
 const answersPerMessage = 8;
 
@@ -23,6 +25,12 @@ export class HeldPages {
   readonly #queue: <T>(work: () => Promise<T>) => Promise<T>;
   /** Of each region the lowest range that may be asked about: each may be once. */
   readonly #nextAsked = new Map<number, number>();
+  /** What was told of last: the source asks about it soon, if at all. */
+  readonly #lately: {
+    readonly region: number;
+    readonly range: number;
+    readonly digests: Uint8Array;
+  }[] = [];
   #isOver = false;
 
   constructor(deps: {
@@ -49,7 +57,7 @@ export class HeldPages {
         const digests = new Uint8Array(count * heldDigestBytes);
         for (let at = 0; at < count; at++) {
           if (this.#isOver) return;
-          const digest = await this.#read(id, pages, first + at, heldDigest);
+          const digest = heldDigest(await this.#read(id, pages, first + at));
           digests.set(digest, at * heldDigestBytes);
         }
         if (this.#isOver) return;
@@ -75,7 +83,9 @@ export class HeldPages {
     for (let at = 0; at < ranges.length; ) {
       const some = consecutive(ranges.slice(at, at + answersPerMessage));
       const digests: Uint8Array[] = [];
-      for (const range of some) digests.push(await this.#read(region, pages, range, pageDigests));
+      for (const range of some) {
+        digests.push(this.#kept(region, range) ?? (await this.#read(region, pages, range)));
+      }
       const first = (some[0] ?? 0) * HELD_RANGE_PAGES;
       send({ type: 'HELD', region, level: 'page', first, digests: Buffer.concat(digests) });
       at += some.length;
@@ -87,19 +97,22 @@ export class HeldPages {
     this.#isOver = true;
   }
 
-  #read(
-    region: number,
-    pages: number,
-    range: number,
-    digestOf: (bytes: Uint8Array) => Uint8Array,
-  ): Promise<Uint8Array> {
+  /** Digests of the pages of a range that was told of a moment ago. */
+  #kept(region: number, range: number): Uint8Array | undefined {
+    return this.#lately.find((told) => told.region === region && told.range === range)?.digests;
+  }
+
+  /** Digests of the pages of a range. */
+  #read(region: number, pages: number, range: number): Promise<Uint8Array> {
     const first = range * HELD_RANGE_PAGES;
     const count = Math.min(HELD_RANGE_PAGES, pages - first);
     return this.#queue(async () => {
-      const digest = digestOf(await this.#engine.readHeld(region, first, count));
+      const digests = pageDigests(await this.#engine.readHeld(region, first, count));
+      this.#lately.push({ region, range, digests });
+      if (this.#lately.length > mostKept) this.#lately.shift();
       const pause = this.#turns.breathe();
       if (pause !== undefined) await pause;
-      return digest;
+      return digests;
     });
   }
 }

@@ -3,7 +3,7 @@ import type { FrameCompressor } from '../codec/frame-compressor.js';
 import type { CapturedFrame } from '../codec/frame-slots.js';
 import type { RegionChange } from '../codec/region-changes.js';
 import type { Base, Region } from '../memory/region.js';
-import type { Adopt } from './held-comparison.js';
+import type { Look } from './held-comparison.js';
 
 /**
  * What a migration needs of what captures its pages; `CaptureEngine` does it at once and says what each call means. Calls do not overlap,
@@ -17,8 +17,9 @@ export interface PageEngine {
   readonly compressor?: FrameCompressor | undefined;
   checksum(bytes: Uint8Array): bigint;
   setBase(regionId: number, base: Base): void;
-  /** Absent where nothing is compared: then no base is 'held'. */
-  adopt?: Adopt;
+  /** See `CaptureEngine`. Absent where nothing is compared: then no base is 'held'. */
+  look?: Look;
+  adopt?(regionId: number, first: number, count: number): void;
   syncRegions(regions: readonly Region[]): RegionChange[] | Promise<RegionChange[]>;
   markAll(): void | Promise<void>;
   takeDirty(): void | Promise<void>;

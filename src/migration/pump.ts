@@ -4,7 +4,7 @@ import { type Clock, sleep } from './clock.js';
 import type { RoundOutcome } from './convergence.js';
 import { Forecast, shortestRoundMs } from './forecast.js';
 import type { GuestCosts } from './guest-costs.js';
-import type { Adopt } from './held-comparison.js';
+import type { Look } from './held-comparison.js';
 import { Lanes } from './lanes.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
@@ -129,11 +129,12 @@ export class Pump {
     this.#engine.clearRing?.();
   }
 
-  /** See `CaptureEngine.adopt`; leaves the guest its share of the thread. */
-  adopt: Adopt = async (...pages) => {
+  /** See `CaptureEngine.look`; leaves the guest its share of the thread. */
+  look: Look = async (...pages) => {
     this.#hasCompared = true;
-    await this.#engine.adopt?.(...pages);
+    const looked = (await this.#engine.look?.(...pages)) ?? false;
     await this.#slices.breathe();
+    return looked;
   };
 
   /** What a lost channel did not bring will be sent again, and nothing is taken for its base; all its pages go on the others. */

@@ -46,7 +46,8 @@ export class Reconciliation {
     this.#held = new HeldComparison({
       offer,
       bases,
-      adopt: (...pages) => pump.adopt(...pages),
+      look: (...pages) => pump.look(...pages),
+      adopt: (...pages) => engine.adopt?.(...pages),
       ask: send,
       done: (samePages) => {
         emit({ type: 'compared', samePages, totalPages: engine.totalPages });

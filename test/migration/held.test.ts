@@ -50,6 +50,7 @@ function ends(
   const comparison = new HeldComparison({
     offer,
     bases: apply.bases(),
+    look: (...pages) => capture.look(...pages),
     adopt: (...pages) => capture.adopt(...pages),
     ask: (request) => requests.push(request),
     done: (samePages) => done.push(samePages),
