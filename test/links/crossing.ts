@@ -42,9 +42,9 @@ export class CrossingServer {
     });
   }
 
-  /** On `port`; by default on a free one. */
-  listen(port = 0): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  /** On `port`, by default a free one, of an address of this machine. */
+  listen(port = 0, host = '127.0.0.1'): Promise<void> {
+    return new Promise((resolve) => this.#server.listen(port, host, resolve));
   }
 
   get port(): number {

@@ -7,8 +7,9 @@ import { LinkSchedule, type LinkShape } from './link-shape.js';
 export interface RelayOptions {
   /** A port of this machine: where everything goes. */
   readonly target: number;
-  /** Where to listen. Default: a free port. */
+  /** Where to listen. Default: a free port of 127.0.0.1. */
   readonly port?: number;
+  readonly host?: string;
   /** From whoever connects to the target, and back. All connections share the link. */
   readonly there: LinkShape;
   readonly back: LinkShape;
@@ -48,7 +49,7 @@ export class Relay {
 
   static async open(options: RelayOptions): Promise<Relay> {
     const relay = new Relay(options);
-    await relay.#server.listen(options.port);
+    await relay.#server.listen(options.port, options.host);
     return relay;
   }
 
