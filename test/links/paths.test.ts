@@ -97,7 +97,7 @@ describe('two paths to one destination', () => {
     async (_which, first, second) => {
       const { sent } = await cross([first, second]);
       const byFast = sent[first === fast ? 0 : 1] ?? 0;
-      expect(byFast / ((sent[0] ?? 0) + (sent[1] ?? 0))).toBeGreaterThan(0.85);
+      expect(byFast / ((sent[0] ?? 0) + (sent[1] ?? 0))).toBeGreaterThan(0.75);
       expect(Math.min(...sent)).toBeGreaterThan(0);
     },
     30_000,
