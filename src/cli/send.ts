@@ -101,7 +101,9 @@ async function sendOnce(
   options: SendOptions & { readonly trust: TrustOptions },
   { output, interruption }: Stage,
 ): Promise<void> {
-  const guest = await openFile(file, options);
+  let session: string | null = null;
+  const peer = formatAddress(target);
+  const guest = await openFile(file, options, () => ({ session, peer }));
   const control = new ControlSocket('source');
   try {
     const recording = openRecording(options.record, output, {
@@ -110,7 +112,7 @@ async function sendOnce(
       options: engineOptions(options),
     });
     const view = new MigrationView(output, guest.motion);
-    output.status(`connecting to ${formatAddress(target)}`);
+    output.status(`connecting to ${peer}`);
     const report = await runMigration({
       guest,
       options: {
@@ -122,7 +124,10 @@ async function sendOnce(
       },
       recording,
       control,
-      onEvent: (event) => view.show(event),
+      onEvent: (event) => {
+        if (event.type === 'offered') session = event.session;
+        view.show(event);
+      },
       onNotice: (text) => output.line(`  ${text}`),
     });
     output.event({ type: 'completed', ...report });
@@ -133,11 +138,16 @@ async function sendOnce(
   }
 }
 
-async function openFile(file: string, options: SendOptions): Promise<FileGuest> {
+async function openFile(
+  file: string,
+  options: SendOptions,
+  commandInput: () => Readonly<Record<string, unknown>>,
+): Promise<FileGuest> {
   const { live, pausePid, pauseCmd, resumeCmd } = options;
   return checkingUsage(() =>
     fileGuest(file, {
       live: live === true,
+      commandInput,
       ...(pausePid === undefined ? {} : { pausePid }),
       ...(pauseCmd === undefined ? {} : { pauseCommand: pauseCmd }),
       ...(resumeCmd === undefined ? {} : { resumeCommand: resumeCmd }),

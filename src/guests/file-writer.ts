@@ -89,24 +89,40 @@ function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
   }
 }
 
-/** Runs the user's own commands through the shell; one that fails or takes over 30 s is ERR_GUEST with what it said. */
-export function commandWriter(pauseCommand: string, resumeCommand: string): FileWriter {
+/**
+ * Runs the user's own commands through the shell; one that fails or takes over 30 s is ERR_GUEST with what it said. What `told` gives is a line of
+ * JSON on its standard input: names that others chose reach no shell.
+ */
+export function commandWriter(
+  pauseCommand: string,
+  resumeCommand: string,
+  told: (type: 'pause' | 'resume') => object,
+): FileWriter {
+  const line = (type: 'pause' | 'resume'): string => `${JSON.stringify(told(type))}\n`;
   return {
-    pause: () => run(pauseCommand),
-    resume: () => run(resumeCommand),
+    pause: () => run(pauseCommand, line('pause')),
+    resume: () => run(resumeCommand, line('resume')),
     resumeAtExit() {
-      spawnSync(resumeCommand, { shell: true, stdio: 'ignore', timeout: commandTimeoutMs });
+      spawnSync(resumeCommand, {
+        shell: true,
+        input: line('resume'),
+        stdio: ['pipe', 'ignore', 'ignore'],
+        timeout: commandTimeoutMs,
+      });
     },
   };
 }
 
-function run(command: string): Promise<void> {
+function run(command: string, input: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, {
       shell: true,
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['pipe', 'ignore', 'pipe'],
       timeout: commandTimeoutMs,
     });
+    // It need not read it.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-1000);

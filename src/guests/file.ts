@@ -28,6 +28,11 @@ export interface FileGuestOptions {
   /** Live only: commands that stop and continue what writes. Both or none, and not with `pausePid`. */
   readonly pauseCommand?: string;
   readonly resumeCommand?: string;
+  /**
+   * What those commands are told besides, asked when one is run. Each gets one line of JSON on its standard input, an object: `type`, "pause" or
+   * "resume"; `file`, the path; `region`, its name; and these. Nothing of it is in arguments or the environment.
+   */
+  readonly commandInput?: () => Readonly<Record<string, unknown>>;
 }
 
 /** A file as it is changes nowhere; whether that holds is checked at each read. */
@@ -39,7 +44,7 @@ const minLiveMaximum = 64 * 2 ** 20;
  * is no regular file.
  */
 export async function fileGuest(path: string, options: FileGuestOptions = {}): Promise<FileGuest> {
-  const writer = findWriter(options);
+  const writer = findWriter(path, options);
   let handle: FileHandle;
   try {
     // Without O_NONBLOCK opening a pipe would wait for its other end.
@@ -63,8 +68,8 @@ export async function fileGuest(path: string, options: FileGuestOptions = {}): P
   }
 }
 
-function findWriter(options: FileGuestOptions): FileWriter | undefined {
-  const { live, pausePid, pauseCommand, resumeCommand } = options;
+function findWriter(path: string, options: FileGuestOptions): FileWriter | undefined {
+  const { live, pausePid, pauseCommand, resumeCommand, commandInput = () => ({}) } = options;
   const commands = pauseCommand !== undefined || resumeCommand !== undefined;
   if (!live && (pausePid !== undefined || commands)) {
     throw new TypeError('only what writes a live file can be paused');
@@ -77,7 +82,10 @@ function findWriter(options: FileGuestOptions): FileWriter | undefined {
   if (pauseCommand === undefined || resumeCommand === undefined) {
     throw new TypeError('a command that pauses needs one that resumes, and the other way round');
   }
-  return commandWriter(pauseCommand, resumeCommand);
+  const file = resolve(path);
+  return commandWriter(pauseCommand, resumeCommand, (type) => {
+    return { ...commandInput(), type, file, region: basename(file) };
+  });
 }
 
 interface OpenedFile {

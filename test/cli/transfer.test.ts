@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../command.js';
 import { folder, receiver, run, start } from './command.js';
@@ -199,15 +199,23 @@ describe('a sender', () => {
       '--live',
       '--json',
       '--pause-cmd',
-      `echo pause >> ${log}`,
+      `cat >> ${log}`,
       '--resume-cmd',
-      `echo resume >> ${log}`,
+      `cat >> ${log}`,
       '--max-downtime',
       '5000',
     );
     expect(exit).toBe(0);
-    expect(eventsOf(stdout).at(-1)?.['downtimeMs']).toBeGreaterThan(0);
-    expect(readFileSync(log, 'utf8')).toBe('pause\nresume\n');
+    const events = eventsOf(stdout);
+    expect(events.at(-1)?.['downtimeMs']).toBeGreaterThan(0);
+    const session = events.find(({ type }) => type === 'offered')?.['session'];
+    expect(session).toMatch(/^[0-9a-f]{32}$/);
+    // What a migration knows, on standard input.
+    const told = { file, region: basename(file), session, peer: address };
+    expect(eventsOf(readFileSync(log, 'utf8'))).toEqual([
+      { ...told, type: 'pause' },
+      { ...told, type: 'resume' },
+    ]);
     await running.finished;
   });
 });

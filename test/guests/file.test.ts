@@ -303,6 +303,45 @@ describe('commands that pause and resume what writes a file', () => {
     expect(await fs.readFile(log, 'utf8')).toBe('pause\nresume\n');
   });
 
+  it.each(['$(touch pwned)', '"; touch pwned; "', '`touch pwned`\n{"type":"x"}', '-rf', "'\\''"])(
+    'are told what is to be paused on their standard input, and nowhere else: %j',
+    async (name) => {
+      const place = await fs.mkdtemp(join(folder, 'named-'));
+      const path = join(place, `${name}.img`.replaceAll('/', ' '));
+      await fs.writeFile(path, '');
+      const [told, shown] = [join(place, 'told'), join(place, 'shown')];
+      const command = `cat >> '${told}'; (env; tr '\\0' '\\n' < /proc/$$/cmdline) >> '${shown}'; true`;
+      const guest = await open(path, {
+        live: true,
+        pauseCommand: command,
+        resumeCommand: command,
+        commandInput: () => ({ type: 'not this', session: 'ab', peer: name }),
+      });
+      await guest.pause();
+      await guest.resume();
+      const lines = (await fs.readFile(told, 'utf8')).split('\n');
+      expect(lines.slice(0, 2).map((line) => JSON.parse(line))).toEqual(
+        ['pause', 'resume'].map((type) => {
+          return { type, file: path, region: `${name}.img`, session: 'ab', peer: name };
+        }),
+      );
+      expect(lines.slice(2)).toEqual(['']);
+      expect(await fs.readFile(shown, 'utf8')).not.toContain(`${name}.img`);
+      expect((await fs.readdir(place)).sort()).toEqual([`${name}.img`, 'shown', 'told'].sort());
+    },
+  );
+
+  it('need not read what they are told', async () => {
+    const guest = await open(await newFile(''), {
+      live: true,
+      pauseCommand: 'exec <&-; true',
+      resumeCommand: 'true',
+      commandInput: () => ({ long: 'x'.repeat(1_000_000) }),
+    });
+    await guest.pause();
+    await guest.resume();
+  });
+
   it('fail with what they said, and what resumes is run all the same', async () => {
     const log = join(folder, 'log-2');
     const guest = await open(await newFile(''), {
