@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Arena } from '../../src/core/arena.js';
 import { FerryError } from '../../src/errors.js';
+import { randomOf } from '../reference/random.js';
 import { Guards } from './guard.js';
 import { keepRegression, regressions } from './regressions.js';
 import { fuzz } from './run.js';
 import { failureOf } from './shrink.js';
-import { randomOf, refusal, type Target } from './target.js';
+import { refusal, type Target } from './target.js';
 
 /** A target whose inputs are up to 200 random bytes. */
 function targetOf(run: Target['run'], reset: () => void = () => {}): Target {

@@ -4,9 +4,10 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { randomOf } from '../reference/random.js';
 import { keepRegression } from './regressions.js';
 import { type Finding, growthBytes, type RunResult } from './run.js';
-import { randomOf, type Target } from './target.js';
+import type { Target } from './target.js';
 import { targetNamed, targets } from './targets.js';
 import type { Work } from './worker.js';
 

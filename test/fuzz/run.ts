@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { randomOf } from '../reference/random.js';
 import { failureOf, shrink } from './shrink.js';
-import { randomOf, type Target } from './target.js';
+import type { Target } from './target.js';
 
 /** What a run may leave behind, in the heap and in arenas together, once garbage is gone. */
 export const growthBytes: number = 16 << 20;

@@ -1,5 +1,5 @@
 import { FerryError } from '../../src/errors.js';
-import { Random } from '../reference/random.js';
+import type { Random } from '../reference/random.js';
 
 /** Something that strangers' bytes get to, and what must hold whatever they are. */
 export interface Target {
@@ -28,14 +28,4 @@ export function refusal(error: unknown): string {
 /** Throws unless `holds`. */
 export function expectThat(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
-}
-
-/** The generator of one input. Seeds that follow each other have nothing in common (the finalizer of MurmurHash3). */
-export function randomOf(seed: number): Random {
-  let hash = (seed ^ (seed >>> 16)) >>> 0;
-  hash = Math.imul(hash, 0x85eb_ca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2_ae35);
-  hash ^= hash >>> 16;
-  return new Random(hash);
 }

@@ -27,6 +27,16 @@ export class Random {
   }
 }
 
+/** The generator of one input of many. Seeds that follow each other have nothing in common (the finalizer of MurmurHash3). */
+export function randomOf(seed: number): Random {
+  let hash = (seed ^ (seed >>> 16)) >>> 0;
+  hash = Math.imul(hash, 0x85eb_ca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2_ae35);
+  hash ^= hash >>> 16;
+  return new Random(hash);
+}
+
 /** Changes one page of memory the way programs do: a few words, a stretch, everything, a fill, zeros; or not at all. */
 export function scribble(random: Random, page: Uint8Array): void {
   const { length } = page;

@@ -4,17 +4,21 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { record } from '../evidence/record.js';
+import type { Summary } from './schedule-run.js';
 
 const run = promisify(execFile);
 const minutes = 60_000;
+/** Schedules within which a planted fault is found. */
+const most = 1000;
 
 /** A fault planted in a copy of the product. Every `find` must stand in its file exactly once. */
 interface Mutation {
   readonly name: string;
   readonly file: string;
   readonly changes: readonly { readonly find: string; readonly replace: string }[];
-  /** The simulation that finds it; default: of migrations cut for good, flipped and forged. */
-  readonly found?: 'resume' | 'lost-channels';
+  /** The simulation that finds it, where schedules of accidents cannot: a frame is forged, or one channel is as slow as it must be. */
+  readonly found?: 'simulation' | 'lost-channels';
 }
 
 const mutations: readonly Mutation[] = [
@@ -40,6 +44,7 @@ const mutations: readonly Mutation[] = [
   {
     name: 'a frame’s table is checked after its first run was written',
     file: 'src/codec/apply.ts',
+    found: 'simulation',
     changes: [
       {
         find: "const code = runCount === -2 ? 'ERR_OUT_OF_RANGE' : 'ERR_FRAME_CORRUPT';",
@@ -51,13 +56,11 @@ const mutations: readonly Mutation[] = [
   {
     name: 'pages that were lost keep their base',
     file: 'src/migration/pump.ts',
-    found: 'resume',
     changes: [{ find: 'for (const table of tables) this.#engine.forget(table);', replace: '' }],
   },
   {
     name: 'one frame more than was applied counts as acknowledged',
     file: 'src/migration/lanes.ts',
-    found: 'resume',
     changes: [
       {
         find: 'this.#lane(0).unacknowledged.acknowledged(appliedSeq);',
@@ -80,7 +83,6 @@ const mutations: readonly Mutation[] = [
   {
     name: 'an older attempt goes on being heard',
     file: 'src/migration/destination-connections.ts',
-    found: 'resume',
     changes: [
       { find: 'older?.destroy();', replace: 'void older;' },
       {
@@ -104,6 +106,7 @@ async function copyProduct(): Promise<string> {
     'vitest.config.ts',
     'package.json',
     'tsconfig.json',
+    'tsconfig.fuzz.json',
   ]) {
     await cp(name, join(copy, name), { recursive: true });
   }
@@ -114,18 +117,42 @@ async function copyProduct(): Promise<string> {
   return copy;
 }
 
-/** Runs the simulation in `copy`, sampled: exit status 0 is true. */
-async function simulationPasses(
+interface Ran {
+  readonly passes: boolean;
+  readonly output: string;
+}
+
+/** Runs a simulation in `copy`, sampled; default: of migrations cut, flipped and forged. */
+function simulation(copy: string, found: Mutation['found'] = 'simulation'): Promise<Ran> {
+  const sampled = { PAGEFERRY_CUT_STRIDE: '131', PAGEFERRY_NIGHTLY: '0', PAGEFERRY_BUILT: '1' };
+  const tests = `test/simulation/${found}.test.ts`;
+  return ran(copy, sampled, ['vitest/vitest.mjs', 'run', '--bail=1', '--retry=0', tests]);
+}
+
+/** Runs so many schedules in `copy`, from seed 1 on, or as many as it takes to find a fault. */
+async function schedules(copy: string, count: number): Promise<Summary> {
+  // What a mutation leaves unused is no matter here.
+  await ran(copy, {}, ['typescript/bin/tsc', '-p', 'tsconfig.fuzz.json']);
+  const main = '../build/test/simulation/main.js';
+  const args = ['--json', '--seed=1', `--count=${count}`, '--threads=1', '--first-fault'];
+  const { output } = await ran(copy, {}, [main, ...args]);
+  return JSON.parse(output);
+}
+
+/** Runs a program of `copy`, named by where it is below node_modules: exit status 0 passes. */
+async function ran(
   copy: string,
-  found: 'simulation' | 'resume' | 'lost-channels' = 'simulation',
-): Promise<{ readonly passes: boolean; readonly output: string }> {
-  const sampled = { PAGEFERRY_CUT_STRIDE: '131', PAGEFERRY_NIGHTLY: '0' };
-  const env = { ...process.env, ...sampled, PAGEFERRY_BUILT: '1', NO_COLOR: '1' };
+  environment: Readonly<Record<string, string>>,
+  [program = '', ...args]: readonly string[],
+): Promise<Ran> {
+  const env = { ...process.env, ...environment, NO_COLOR: '1' };
   try {
-    // One migration cut, flipped and forged everywhere finds them, or one that goes on; what the other simulations add are other writers and channels.
-    const tests = `test/simulation/${found}.test.ts`;
-    const args = ['node_modules/vitest/vitest.mjs', 'run', '--bail=1', '--retry=0', tests];
-    const { stdout } = await run(process.execPath, args, { cwd: copy, env });
+    const options = { cwd: copy, env, maxBuffer: 1 << 24 };
+    const { stdout } = await run(
+      process.execPath,
+      [join('node_modules', program), ...args],
+      options,
+    );
     return { passes: true, output: stdout };
   } catch (error) {
     const output =
@@ -162,19 +189,38 @@ describe('a fault planted in the product', () => {
   it(
     'is what makes the simulation fail: without one it passes',
     async () => {
-      const { passes, output } = await simulationPasses(copy);
+      const { passes, output } = await simulation(copy);
       expect(output).toMatch(/Tests +\d+ passed/);
       expect(passes).toBe(true);
+      expect((await schedules(copy, most)).faults).toEqual([]);
     },
     5 * minutes,
   );
 
-  it.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
-    'is found: %s',
-    async (_name, mutation) => {
+  it.for(mutations.filter(({ found }) => found === undefined))(
+    `is found within ${most} schedules: $name`,
+    { timeout: 10 * minutes },
+    async (mutation, { task, annotate }) => {
       const restore = await plant(copy, mutation);
       try {
-        const { passes, output } = await simulationPasses(copy, mutation.found);
+        const { schedules: after, faults } = await schedules(copy, most);
+        const counts = { schedules: after };
+        record(task, { what: `schedules until found: ${mutation.name}`, seeds: [1], counts });
+        await annotate(`found after ${after} schedules: ${faults[0]?.what}`);
+        expect(faults).not.toEqual([]);
+      } finally {
+        await restore();
+      }
+    },
+  );
+
+  it.for(mutations.filter(({ found }) => found !== undefined))(
+    'is found by the simulation made for it: $name',
+    { timeout: 5 * minutes },
+    async (mutation) => {
+      const restore = await plant(copy, mutation);
+      try {
+        const { passes, output } = await simulation(copy, mutation.found);
         expect(passes).toBe(false);
         // It ran, and an expectation failed: the copy is not merely broken.
         expect(output).toMatch(/Tests +\d+ failed/);
@@ -182,6 +228,5 @@ describe('a fault planted in the product', () => {
         await restore();
       }
     },
-    5 * minutes,
   );
 });

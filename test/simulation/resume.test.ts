@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { frameFlag, readHeader, sealFrame } from '../../src/protocol/header.js';
 import { capability } from '../../src/protocol/version.js';
@@ -102,33 +101,6 @@ describe('a migration whose connection is lost and made again', () => {
     60 * minutes,
   );
 
-  it(
-    'goes on from schedules of many cuts, with several channels, growth, states, patches and decay',
-    async ({ task }) => {
-      const count = nightly ? 20_000 : 100;
-      const base = Number(process.env['PAGEFERRY_SEED'] ?? 1);
-      const found: string[] = [];
-      const hash = createHash('sha256');
-      for (let index = 0; index < count; index++) {
-        const seed = base + index;
-        const { scenario, cuts } = schedule(seed);
-        hash.update(JSON.stringify(cuts));
-        const outcome = await simulate(scenario);
-        const late = outcome.report === undefined && outcome.failure === 'ERR_CONNECTION_LOST';
-        const wrong = late ? outcome.violations : faults(outcome);
-        found.push(...wrong.map((what) => `seed ${seed}: ${what}`));
-      }
-      const counts = { schedules: count, violations: found.length };
-      record(task, {
-        what: `schedules of cuts ${hash.digest('hex').slice(0, 16)}`,
-        seeds: [base],
-        counts,
-      });
-      expect(found).toEqual([]);
-    },
-    120 * minutes,
-  );
-
   it('goes on where a page channel is lost to an older peer, which takes that for a cut', async () => {
     const scenario: Scenario = {
       ...dense,
@@ -227,42 +199,3 @@ describe('a migration whose connection is lost and made again', () => {
     expect(outcome.delivered).toHaveLength(2);
   });
 });
-
-/** xorshift32. */
-function numbers(seed: number): (below: number) => number {
-  let x = (seed * 2654435761) >>> 0 || 1;
-  return (below) => {
-    x ^= x << 13;
-    x >>>= 0;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    x >>>= 0;
-    return x % below;
-  };
-}
-
-/** One to eight cuts, anywhere on connections of a migration that is of any kind. */
-function schedule(seed: number): { readonly scenario: Scenario; readonly cuts: readonly number[] } {
-  const next = numbers(seed);
-  const connections = next(3) === 0 ? 2 + next(2) : 1;
-  const cuts = Array.from({ length: 1 + next(8) }, () => 500 + next(next(2) === 0 ? 2000 : 12_000));
-  const tracker = (['marks', 'hash', 'compare'] as const)[next(3)] ?? 'marks';
-  return {
-    cuts,
-    scenario: {
-      seed,
-      pages: 4 + next(connections > 1 ? 600 : 12),
-      sparse: connections > 1,
-      tracker,
-      fresh: next(2) === 0,
-      stateBytes: 40 + next(400),
-      rehearsable: next(2) === 0,
-      writeEveryMs: 2 + next(6),
-      ...(next(3) === 0 ? { growEveryMs: 4 + next(10) } : {}),
-      ...(connections === 1 && next(2) === 0 ? { moves: true } : {}),
-      ...(next(3) === 0 ? { lingersMs: 1 + next(500), bytesPerTurn: 500 + next(4000) } : {}),
-      cuts,
-      options: { connections, ...(next(3) === 0 ? { compression: 'always' } : {}) },
-    },
-  };
-}

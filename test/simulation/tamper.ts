@@ -3,15 +3,24 @@ import { encodeMessage } from '../../src/protocol/encode.js';
 import { messageType } from '../../src/protocol/messages.js';
 import type { Channel } from '../../src/transport/channel.js';
 import type { MemoryPair } from '../../src/transport/memory-pair.js';
+import type { Scenario } from './scenario.js';
 import type { SimGuest } from './sim-guest.js';
-import type { Scenario } from './world.js';
 
 /** Where the frame header keeps the message's type. */
-const typeOffset = 3;
+export const typeOffset = 3;
 
-/** Falsifies what passes over `pair`, as the scenario wants it. */
-export function tamper(pair: MemoryPair, scenario: Scenario, destination: SimGuest): void {
-  const { flip, forge, decays, decayAfterAcks = 1 } = scenario;
+/** Falsifies what passes over `pair`, the nth connection from 0, as the scenario wants it. */
+export function tamper(
+  pair: MemoryPair,
+  connection: number,
+  scenario: Scenario,
+  destination: SimGuest,
+): void {
+  const { flip, flips = [], forge, decays, decayAfterAcks = 1 } = scenario;
+  for (const { from, byte } of flips.filter((other) => other.connection === connection)) {
+    flipByte(from === 'source' ? pair.a : pair.b, byte);
+  }
+  if (connection > 0) return;
   if (decays === true) decayAfter(decayAfterAcks, pair.b, destination);
   if (flip !== undefined) flipByte(flip.from === 'source' ? pair.a : pair.b, flip.byte);
   if (forge !== undefined) forgeFirstPages(pair.a, forge);
