@@ -76,11 +76,14 @@ async function expectEnding(host: Host, ending: Ending): Promise<void> {
   else expect(code).toMatch(ending);
 }
 
-/** All go on who can: whoever waits at a gate, what is held, and a relay where there is none. */
+/** What is held on its way goes on, or there is a relay again. */
 async function goOn(voyage: Voyage, relayIsDead: boolean): Promise<void> {
   if (relayIsDead) await voyage.startRelay();
   else voyage.relay.order('release');
-  for (const host of [voyage.source, voyage.destination]) host.order({ type: 'go' });
+}
+
+function passGates({ source, destination }: Voyage): void {
+  for (const host of [source, destination]) host.order({ type: 'go' });
 }
 
 async function strike(voyage: Voyage, { blow, victim, step }: Row): Promise<void> {
@@ -94,7 +97,7 @@ async function strike(voyage: Voyage, { blow, victim, step }: Row): Promise<void
     if (step.loads && victim !== 'destination') {
       await voyage.destination.inPhase('interrupted', 'aborted');
     }
-    for (const host of [voyage.source, voyage.destination]) host.order({ type: 'go' });
+    passGates(voyage);
   } else if (blow === 'restart') {
     await struck.kill();
     if (victim === 'destination') {
@@ -102,8 +105,10 @@ async function strike(voyage: Voyage, { blow, victim, step }: Row): Promise<void
       await voyage.startDestination();
     }
     await goOn(voyage, victim === 'relay' || relayIsDead);
+    passGates(voyage);
   } else {
     struck.signal('SIGSTOP');
+    passGates(voyage);
     if (victim !== 'relay') await goOn(voyage, relayIsDead);
     if (blow === 'freeze') await sleep(silenceMs);
     else await expectEnding(...otherEnd(voyage, victim, step));

@@ -24,7 +24,7 @@ export interface Step {
   readonly underTls: boolean;
   /** It takes an outage, which may last so long on a busy machine. */
   readonly outageMs?: number;
-  /** The destination may be in the middle of loading. */
+  /** The destination may be in the middle of loading, or about to. */
   readonly loads?: true;
   /** The relay is dead by then. */
   readonly relayIsDead?: true;
@@ -114,7 +114,8 @@ export const steps: readonly Step[] = [
     options: { sourceGates: ['release'] },
     reached: (voyage) => voyage.source.at('release'),
   },
-  onItsWay('PREPARE', 'source', 'open'),
+  // Released it makes the destination load.
+  { ...onItsWay('PREPARE', 'source', 'open'), loads: true },
   {
     name: 'its state is loaded',
     standing: 'open',
