@@ -28,14 +28,14 @@ describe('migrations and what befalls them', () => {
     timeout: 180 * minutes,
     // It is the same again.
     retry: 0,
-  }, async ({ task, annotate }) => {
+  }, async ({ task }) => {
     const sample = { first: base, count: 300 };
     const { schedules, distinct, hash, faults, counts } = nightly
       ? await million()
       : summaryOf([await runBlock(sample, { memory, onEnd: () => memory.reuse() })]);
     const found = { schedules, distinctSchedules: distinct, violations: faults.length };
     record(task, { what: `schedules ${hash}`, seeds: [base], counts: found });
-    await annotate(`${distinct} distinct schedules, hash ${hash}, seed ${base}`);
+    console.log(`${distinct} distinct schedules, hash ${hash}, seed ${base}`);
     expect(faults).toEqual([]);
     expect(schedules).toBe(nightly ? 1_000_000 : sample.count);
     expect(distinct).toBe(schedules);
