@@ -150,9 +150,13 @@ export class Lanes {
     const bytes = frame.bytes.byteLength;
     const at = this.#clock.now();
     const { link } = lane;
-    if (link?.open !== true) {
+    // Captured before it was closed: as lost as what the destination was asked about, which has been told.
+    const isClosed = this.#closed.some((closed) => closed.channel === channel);
+    if (isClosed || link?.open !== true) {
+      const table = frame.copyTable();
+      if (isClosed) this.#closed.push({ channel, tables: [table] });
       // It will be sent again on the connection to come.
-      lane.unacknowledged.pages(Number.POSITIVE_INFINITY, frame.copyTable());
+      else lane.unacknowledged.pages(Number.POSITIVE_INFINITY, table);
       frame.release();
       return;
     }

@@ -149,6 +149,25 @@ describe('a page channel that is lost', () => {
     10 * minutes,
   );
 
+  it('is closed while a frame for it waits for its budget: that is as lost as those it sent', async () => {
+    for (const [bytesPerSecond, pagesLatencyMs] of [
+      [100_000, 500],
+      [400_000, 200],
+    ] as const) {
+      const paced: Scenario = {
+        ...spread,
+        pages: 200,
+        sparse: false,
+        writesAtPause: () => 0,
+        latencyMs: 1,
+        pagesLatencyMs,
+        cuts: [undefined, 3000],
+        options: { connections: 2, maxDowntimeMs: 10_000, compression: 'never', bytesPerSecond },
+      };
+      expectWhole(await simulate(paced), `${bytesPerSecond} bytes a second`);
+    }
+  });
+
   it('may be lost with every other: the control channel is left', async () => {
     const scenario: Scenario = { ...long, staysCut: true };
     expectWhole(await simulate({ ...scenario, cuts: [undefined, 300, 200] }), 'both');
