@@ -30,9 +30,9 @@ export function onChannelClosed(
 ): SourceStep | undefined {
   switch (state.phase) {
     case 'preparing':
-      return lastAppliedSeq < (state.finalSeqs[channelNumber(channel)] ?? 0)
-        ? also(state, { do: 'resend' })
-        : stay(state);
+      if (lastAppliedSeq >= (state.finalSeqs[channelNumber(channel)] ?? 0)) return stay(state);
+      // What others lose before the next PREPARE is sent again with it.
+      return also({ ...state, finalSeqs: [] }, { do: 'resend' });
     case 'comparing':
     case 'pre-copy':
     case 'pausing':

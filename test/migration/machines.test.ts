@@ -333,12 +333,15 @@ describe('the source machine', () => {
     }
     expect(() => stepSource({ phase: 'greeting' }, closed(0), plan)).toThrow(FerryError);
     // PREPARE counted on more than there will be: it is said again, and no repair is counted.
+    const voided: SourceState = { ...preparing, finalSeqs: [] };
     expect(stepSource(preparing, closed(8), plan)).toEqual({
-      state: preparing,
+      state: voided,
       effects: [{ do: 'resend' }],
     });
+    // Another that is lost before PREPARE is said again makes no second one.
+    expect(stepSource(voided, closed(8), plan)).toEqual({ state: voided, effects: [] });
     const resent = { type: 'resent', finalSeqs: [5, 0], digest: otherDigest } as const;
-    const again = stepSource(preparing, resent, plan);
+    const again = stepSource(voided, resent, plan);
     expect(again.state).toEqual({ ...preparing, finalSeqs: [5, 0], digest: otherDigest });
     expect(again.effects).toMatchObject([
       { do: 'send', message: { type: 'PREPARE', finalSeqs: [5, 0], digest: otherDigest } },
