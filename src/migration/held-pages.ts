@@ -84,8 +84,10 @@ export class HeldPages {
       const some = consecutive(ranges.slice(at, at + answersPerMessage));
       const digests: Uint8Array[] = [];
       for (const range of some) {
+        if (this.#isOver) return;
         digests.push(this.#kept(region, range) ?? (await this.#read(region, pages, range)));
       }
+      if (this.#isOver) return;
       const first = (some[0] ?? 0) * HELD_RANGE_PAGES;
       send({ type: 'HELD', region, level: 'page', first, digests: Buffer.concat(digests) });
       at += some.length;

@@ -228,4 +228,14 @@ describe('a destination whose source', () => {
     await pages.tell((message) => told.push(message));
     expect(told).toEqual([]);
   });
+
+  it('is gone while it answers says nothing more: on the next connection nobody asked', async () => {
+    const { pages } = ends([bytes], [bytes]);
+    const told: Held[] = [];
+    await pages.answer(ask(0, 2), (message) => {
+      told.push(message);
+      pages.stop();
+    });
+    expect(told).toHaveLength(1);
+  });
 });
