@@ -88,6 +88,8 @@ export class PageChannels {
     const channel = this.#channels.get(number);
     if (channel === undefined || link === undefined) return;
     const isGreeting = channel.state === 'greeting';
+    // One that could not be connected at first may come when the destination receives no more.
+    const isFirst = channel.id === number && channel.reopening.tries === 0;
     if (message.type === 'ACK' && channel.state === 'open') {
       channel.reopening.worked();
       transfer()?.acknowledged(number, message.seq, message.rereadPages);
@@ -95,7 +97,7 @@ export class PageChannels {
       channel.cancelTimer();
       channel.state = 'open';
       transfer()?.open(number, link);
-    } else if (message.type === 'REJECT' && isGreeting && channel.id === number) {
+    } else if (message.type === 'REJECT' && isGreeting && isFirst) {
       onRefused(message);
     } else if (message.type === 'REJECT' && isGreeting) {
       this.#lose(channel);

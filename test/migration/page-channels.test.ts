@@ -113,6 +113,16 @@ describe('page channels of a source', () => {
     expect(refused).toContain('ERR_OUT_OF_RANGE');
   });
 
+  it('are done without where they are refused because they come late', async () => {
+    let left = 2;
+    const reject: Message = { type: 'REJECT', code: 'ERR_UNEXPECTED_MESSAGE', text: 'verifying' };
+    const capabilities = capability.channels | capability.reroutes;
+    const late = await open(capabilities, [reject], (nth) => {
+      if (nth > 0 && left-- > 0) throw new Error('no way');
+    });
+    expect(late).toMatchObject({ lost: [], refused: [], given: [1, 2] });
+  });
+
   it('are given up by themselves where both ends can, and opened again until they were tried for too long', async () => {
     const capabilities = capability.channels | capability.reroutes;
     const silent = await open(capabilities, []);
