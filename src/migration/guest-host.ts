@@ -165,9 +165,9 @@ export class GuestHost {
   discard(): Promise<void> {
     this.receiver.close();
     return this.receiver.afterAll(async () => {
-      await this.#letGo();
-      await this.guest.discard?.();
-      this.#giveBackMemory();
+      await this.#letGo()
+        .finally(() => this.guest.discard?.())
+        .finally(() => this.#giveBackMemory());
     });
   }
 

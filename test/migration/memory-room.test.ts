@@ -140,6 +140,29 @@ describe('a destination with little memory', () => {
     await admit(guestOf(bytes), memory);
   });
 
+  it('has it again, and nothing is left, whatever fails when one is over', async () => {
+    const fails = (): Promise<never> => Promise.reject(new Error('no'));
+    let discarded = 0;
+    const discard = (): Promise<never> => {
+      discarded += 1;
+      return fails();
+    };
+    const memory = new MemoryRoom(() => needed);
+    const stubborn: Guest = {
+      ...guestOf(bytes),
+      acquire: async () => {},
+      release: fails,
+      discard,
+    };
+    const first = await admit(stubborn, memory);
+    const state = { type: 'STATE', totalBytes: 0, offset: 0, bytes: new Uint8Array() } as const;
+    first.receiver.takeState(state, 1);
+    await first.load();
+    await expect(first.discard()).rejects.toThrow('no');
+    expect(discarded).toBe(1);
+    await admit(guestOf(bytes), memory);
+  });
+
   it('takes anything where nobody knows', async () => {
     await admit(guestOf(bytes), new MemoryRoom(() => undefined));
   });
