@@ -112,7 +112,9 @@ export class ApplyEngine {
     this.#pool = new AreaPool(arena);
     this.#bases = regions.map((region) => {
       if (region.fresh === true) return 'zero';
-      return options.held === true && region.held === true ? 'held' : 'unknown';
+      return options.held === true && region.held === true && region.byteLength > 0
+        ? 'held'
+        : 'unknown';
     });
     for (const region of regions) this.#add(region);
     this.#listRegions();
@@ -156,6 +158,11 @@ export class ApplyEngine {
     const target = this.#targets.find(({ id }) => id === regionId);
     if (target === undefined) throw new RangeError(`no region ${regionId}`);
     return target;
+  }
+
+  /** Whether there is such a region. */
+  has(regionId: number): boolean {
+    return this.#targets.some(({ id }) => id === regionId);
   }
 
   /** What each region given to the constructor, in that order, held then: zeros, if it said it is fresh; see `Region.held`. */

@@ -50,7 +50,11 @@ interface BaseImage {
 async function openBase(path: string, byteLength: number): Promise<BaseImage | undefined> {
   try {
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) {
+    const isFile = await handle.stat().then(
+      (stats) => stats.isFile(),
+      () => false,
+    );
+    if (!isFile) {
       await handle.close();
       throw new FerryError('ERR_IO', `cannot read the base ${path}: it is not a file`);
     }

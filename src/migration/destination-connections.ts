@@ -65,9 +65,14 @@ export class DestinationConnections {
     return this.takesPages && (this.#capabilities & capability.reroutes) !== 0;
   }
 
+  /** Whether a connection of this attempt takes the place of the one there is. */
+  isNewer(attempt: number): boolean {
+    return attempt > this.#attempt;
+  }
+
   /** Takes over a connection that said HELLO; it is answered with `answer`. Throws if its attempt is not newer than the last. */
   take(link: Link, hello: Hello): void {
-    if (hello.attempt <= this.#attempt) {
+    if (!this.isNewer(hello.attempt)) {
       throw new FerryError(
         'ERR_UNEXPECTED_MESSAGE',
         `attempt ${hello.attempt} after attempt ${this.#attempt}`,

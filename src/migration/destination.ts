@@ -76,6 +76,7 @@ export class DestinationDriver {
   #state: DestinationState = { phase: 'awaiting-offer' };
   #offer: Offer | undefined;
   #wasAdmitted = false;
+  #admission: Promise<void> = Promise.resolve();
   #effects: HostEffects | undefined;
   #cancelTimer: () => void = () => {};
   #resolveEnded: () => void = () => {};
@@ -110,6 +111,21 @@ export class DestinationDriver {
   get isNothing(): boolean {
     const state = this.#state;
     return !this.#wasAdmitted && state.phase === 'aborted' && isLinkFault(state.error);
+  }
+
+  /** Resolves when it ended, and an admission under way has let go of what it held. */
+  get gone(): Promise<void> {
+    return this.ended.then(() => this.#admission);
+  }
+
+  /** The source is back, with a newer connection, before it was answered: what was under way for the older one ends. Whether it was so. */
+  lostBeforeAdmission({ attempt }: Hello): boolean {
+    const { phase } = this.#state;
+    if (phase !== 'awaiting-offer' && phase !== 'admitting') return false;
+    if (!this.#connections.isNewer(attempt)) return false;
+    const error = new FerryError('ERR_CONNECTION_LOST', 'the source connected anew');
+    this.#dispatch({ type: 'closed', error });
+    return true;
   }
 
   get connected(): boolean {
@@ -268,7 +284,7 @@ export class DestinationDriver {
         this.#connections.send(effect.message);
         return;
       case 'admit':
-        this.#admit(effect.offer).catch((error: unknown) => {
+        this.#admission = this.#admit(effect.offer).catch((error: unknown) => {
           this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
         });
         return;

@@ -28,6 +28,7 @@ interface HeldRegion {
  */
 export class HeldComparison {
   readonly #regions: readonly HeldRegion[];
+  readonly #gone: ReadonlySet<number>;
   readonly #look: Look;
   readonly #adopt: (region: number, first: number, count: number) => void;
   readonly #ask: (message: HeldRequest) => void;
@@ -38,6 +39,8 @@ export class HeldComparison {
   constructor(deps: {
     readonly offer: Offer;
     readonly bases: Accept['bases'];
+    /** Ids of offered regions that are not here any more: what is told of them is passed over. */
+    readonly gone: ReadonlySet<number>;
     readonly look: Look;
     /** See `CaptureEngine.adopt`. */
     readonly adopt: (region: number, first: number, count: number) => void;
@@ -45,19 +48,26 @@ export class HeldComparison {
     /** All is compared: so many pages are there already. */
     readonly done: (samePages: number) => void;
   }) {
+    this.#gone = deps.gone;
     this.#look = deps.look;
     this.#adopt = deps.adopt;
     this.#ask = deps.ask;
     this.#done = deps.done;
     this.#regions = deps.offer.regions
-      .filter((_, at) => deps.bases[at] === 'held')
+      .filter(({ id }, at) => deps.bases[at] === 'held' && !deps.gone.has(id))
       .map(({ id, byteLength }) => {
         return { id, pages: pageCountOf(byteLength), nextRange: 0, asked: [] };
       });
   }
 
+  /** Says that it is done where there is nothing to be told. */
+  begin(): void {
+    if (this.#isDone) this.#done(0);
+  }
+
   /** Takes one message; ends early where it is not `live` any more. Rejects with ERR_UNEXPECTED_MESSAGE for what is not the next thing to be told. */
   async take(message: Held, live: () => boolean): Promise<void> {
+    if (this.#gone.has(message.region)) return;
     const region = this.#regions.find(({ id }) => id === message.region);
     if (region === undefined) {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `HELD of region ${message.region}`);
@@ -91,10 +101,10 @@ export class HeldComparison {
       const page = range * HELD_RANGE_PAGES;
       const pages = Math.min(HELD_RANGE_PAGES, region.pages - page);
       let ours: Uint8Array = new Uint8Array(0);
-      await this.#look(region.id, page, pages, (bytes) => {
+      const looked = await this.#look(region.id, page, pages, (bytes) => {
         ours = pageDigests(bytes);
       });
-      if (digestAt(digests, range - first).equals(heldDigest(ours))) {
+      if (looked && digestAt(digests, range - first).equals(heldDigest(ours))) {
         this.#found(region, page, pages);
       } else {
         differing.push(range);

@@ -109,6 +109,8 @@ export class HeldPages {
     const first = range * HELD_RANGE_PAGES;
     const count = Math.min(HELD_RANGE_PAGES, pages - first);
     return this.#queue(async () => {
+      // It vanished meanwhile, as its source knows: what is said of it is passed over there.
+      if (!this.#engine.has(region)) return new Uint8Array(0);
       const digests = pageDigests(await this.#engine.readHeld(region, first, count));
       this.#lately.push({ region, range, digests });
       if (this.#lately.length > mostKept) this.#lately.shift();

@@ -1,4 +1,5 @@
 import { asFerryError, FerryError } from '../errors.js';
+import type { Region } from '../memory/region.js';
 import type { Hashes, HashesRequest, Held, HeldRequest } from '../protocol/messages.js';
 import { Comparisons } from './comparisons.js';
 import type { MigrationEvent } from './events.js';
@@ -39,13 +40,14 @@ export class Reconciliation {
   }
 
   /** The destination took an offer: where it calls regions held, it tells of them next. */
-  begin({ offer, bases }: Accepted): void {
-    const { pump, engine, send, feed, emit } = this.#deps;
+  begin({ offer, offered, bases }: Accepted, regions: readonly Region[]): void {
+    const { pump, engine, work, send, feed, emit } = this.#deps;
     this.#held = undefined;
     if (!bases.includes('held')) return;
-    this.#held = new HeldComparison({
+    const held = new HeldComparison({
       offer,
       bases,
+      gone: new Set(offered.filter((region) => !regions.includes(region)).map(({ id }) => id)),
       look: (...pages) => pump.look(...pages),
       adopt: (...pages) => engine.adopt?.(...pages),
       ask: send,
@@ -54,6 +56,8 @@ export class Reconciliation {
         feed({ type: 'compared' });
       },
     });
+    this.#held = held;
+    work.run(async () => held.begin());
   }
 
   /** A switchover, or another connection, begins: what was left unanswered is forgotten. */

@@ -129,7 +129,7 @@ export class Sessions {
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
     if (known?.isNothing === true) {
-      return known.ended.then(() => this.#onHello(link, message, visit));
+      return known.gone.then(() => this.#onHello(link, message, visit));
     }
     if (message.role === 'pages') return this.#attachPages(known, link, message, visit);
     if (known !== undefined) return this.#attach(known, link, message, visit);
@@ -145,7 +145,7 @@ export class Sessions {
     }
     const known = this.#sessions.get(id);
     if (known !== undefined) return this.#attach(known, link, hello, visit);
-    this.#open(id, link, hello, visit);
+    if (link.open) this.#open(id, link, hello, visit);
   }
 
   #open(id: string, link: Link, hello: Hello, visit: Visit | undefined): void {
@@ -183,9 +183,11 @@ export class Sessions {
       if (driver.phase !== 'awaiting-offer') return;
       driver.cancel(new FerryError('ERR_PEER_TIMEOUT', `no OFFER within ${offerTimeoutMs} ms`));
     });
+    driver.gone.then(() => {
+      if (driver.isNothing) this.#sessions.delete(id);
+    });
     driver.ended.then(() => {
       cancel();
-      if (driver.isNothing) this.#sessions.delete(id);
       if (driver.phase !== 'running') giveBack();
     });
   }
@@ -203,6 +205,9 @@ export class Sessions {
       // The session goes on with the connection it has.
       this.#refuse(link, asFerryError(error, 'ERR_AUTH'));
       return;
+    }
+    if (hello.role === 'main' && driver.lostBeforeAdmission(hello)) {
+      return driver.gone.then(() => this.#onHello(link, hello, undefined));
     }
     return driver.attach(link, hello);
   }

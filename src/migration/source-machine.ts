@@ -128,8 +128,6 @@ function onMessage(state: SourceState, message: Message, plan: SourcePlan): Sour
       // Of a page channel: without it the attempt has no end.
       if (message.type === 'REJECT') return fail(refused(message.code, message.text));
       if (message.type === 'HASHES') return also(state, { do: 'compare-hashes', message });
-      // Told again behind a cut, and not wanted any more.
-      if (message.type === 'HELD') return stay(state);
       break;
     case 'pausing':
     case 'stop-and-copy':

@@ -157,6 +157,7 @@ export class SourceDriver {
       return;
     }
     if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;
+    if (message.type === 'HELD' && this.#knowsHeld) return;
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
     if (message.type === 'CHANNEL_CLOSED' && !this.#onChannelClosed(message)) return;
     // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
@@ -182,6 +183,11 @@ export class SourceDriver {
     return true;
   }
 
+  /** What was held before was compared, or is no matter any more: a destination that was sent nothing yet tells of it again behind each cut. */
+  get #knowsHeld(): boolean {
+    return this.#state.phase === 'pre-copy' && this.#accepted?.bases.includes('held') === true;
+  }
+
   #dispatch(event: SourceEvent): void {
     const before = this.#state;
     let step: ReturnType<typeof stepSource>;
@@ -200,6 +206,7 @@ export class SourceDriver {
     if (step.state.phase === 'in-doubt' && before.phase !== 'in-doubt') {
       this.#deps.emit(doubtNotice(this.session, this.#plan.offer));
     }
+    if (event.type === 'compared') this.#outage.progressed();
     if (this.#isOver && before.phase !== step.state.phase) this.#over();
   }
 

@@ -141,7 +141,7 @@ export class Transfer {
       engine.setBase(region.id, at < 0 ? 'zero' : (bases[at] ?? 'unknown'));
     }
     for (const change of changesSinceOffer(offer, offered, regions)) this.#pump.announce(change);
-    this.reconciliation.begin(accepted);
+    this.reconciliation.begin(accepted, regions);
   }
 
   /** As `begin`, of a destination that knows nothing of what was sent, on `link`. Once what was under way has ended `ready` is told, with all its pages. */
@@ -151,7 +151,11 @@ export class Transfer {
       this.#pump.beginAgain(link);
       this.#states.forget();
       this.reconciliation.forget();
-      await this.#deps.engine.syncRegions(this.#deps.guest.regions);
+      const changes = await this.#deps.engine.syncRegions(this.#deps.guest.regions);
+      // What is there and was never offered is told below; what is gone, only here.
+      for (const { id, name, byteLength } of changes) {
+        if (byteLength < 0) this.#pump.announce({ type: 'REGION', id, name, byteLength });
+      }
       this.begin(accepted);
       ready(this.totalPages);
     });

@@ -5,7 +5,7 @@ import { CaptureEngine } from '../../src/codec/capture.js';
 import { memoryRegion } from '../../src/guests/memory-region.js';
 import { MarksTracker } from '../../src/memory/marks.js';
 import { systemClock } from '../../src/migration/clock.js';
-import { HeldComparison } from '../../src/migration/held-comparison.js';
+import { HeldComparison, type Look } from '../../src/migration/held-comparison.js';
 import { heldDigest, pageDigests } from '../../src/migration/held-digest.js';
 import { HeldPages } from '../../src/migration/held-pages.js';
 import { Turns } from '../../src/migration/turns.js';
@@ -47,11 +47,15 @@ function ends(
   const offer = offerOf(source);
   const requests: HeldRequest[] = [];
   const done: number[] = [];
+  const look: Look = (...pages) => capture.look(...pages);
+  const adopt = (region: number, first: number, count: number): void =>
+    capture.adopt(region, first, count);
   const comparison = new HeldComparison({
     offer,
     bases: apply.bases(),
-    look: (...pages) => capture.look(...pages),
-    adopt: (...pages) => capture.adopt(...pages),
+    gone: new Set<number>(),
+    look,
+    adopt,
     ask: (request) => requests.push(request),
     done: (samePages) => done.push(samePages),
   });
@@ -61,7 +65,7 @@ function ends(
     turns: Turns.of(systemClock),
     queue: (work) => work(),
   });
-  return { capture, apply, comparison, pages, requests, done };
+  return { capture, apply, comparison, pages, requests, done, offer, look, adopt };
 }
 
 const always = (): boolean => true;
@@ -193,6 +197,34 @@ describe('a source whose destination', () => {
       code: 'ERR_UNEXPECTED_MESSAGE',
     });
     expect(done).toEqual([]);
+  });
+
+  it('calls what has no pages held is not waited for', async () => {
+    const { comparison, apply, done } = ends([new Uint8Array()], [new Uint8Array()]);
+    expect(apply.bases()).toEqual(['unknown']);
+    comparison.begin();
+    expect(done).toEqual([0]);
+  });
+
+  it('tells of a region that is gone here is passed over', async () => {
+    const { offer, look, adopt } = ends([bytes], [bytes]);
+    const done: number[] = [];
+    const comparison = new HeldComparison({
+      ...{ offer, look, adopt, bases: ['held'], gone: new Set([0]) },
+      ask: () => {},
+      done: (samePages) => done.push(samePages),
+    });
+    comparison.begin();
+    await comparison.take(range(5, 1), always);
+    expect(done[0]).toBe(0);
+  });
+
+  it('says of pages that could not be looked at what nothing hashes to is not believed', async () => {
+    const { comparison, capture, requests } = ends([bytes], [bytes]);
+    capture.adopt(0, 0, 1);
+    const nothing = heldDigest(new Uint8Array());
+    await comparison.take({ ...range(0, 1), digests: nothing }, always);
+    expect(requests).toHaveLength(1);
   });
 
   it('is lost in the middle goes no further', async () => {

@@ -6,6 +6,7 @@ import { sleep } from '../../src/migration/clock.js';
 import type { DestinationNotice } from '../../src/migration/destination.js';
 import { OutageNotices } from '../../src/migration/destination-notices.js';
 import { Inquiry } from '../../src/migration/inquiry.js';
+import { Link } from '../../src/migration/link.js';
 import { resolveOptions } from '../../src/migration/options.js';
 import { Outage } from '../../src/migration/outage.js';
 import { Sessions } from '../../src/migration/sessions.js';
@@ -13,10 +14,24 @@ import { SourceDriver } from '../../src/migration/source.js';
 import { SourceConnections } from '../../src/migration/source-connections.js';
 import { SourceDeadlines } from '../../src/migration/source-deadlines.js';
 import { Unacknowledged } from '../../src/migration/unacknowledged.js';
-import { messageType } from '../../src/protocol/messages.js';
+import { type Hello, messageType, type Offer } from '../../src/protocol/messages.js';
 import type { Channel } from '../../src/transport/channel.js';
 import { memoryPair } from '../../src/transport/memory-pair.js';
 import { VirtualClock } from '../simulation/virtual-clock.js';
+
+const hello: Hello = {
+  type: 'HELLO',
+  ...{ minVersion: 1, maxVersion: 1, role: 'main', channel: 0, capabilities: 0, attempt: 1 },
+  session: new Uint8Array(16),
+  proof: new Uint8Array(32),
+};
+const offer: Offer = {
+  type: 'OFFER',
+  ...{ pageSize: 4096, secret: new Uint8Array(192), handsOver: true },
+  ...{ maxStateBytes: 0, maxDowntimeMs: 0 },
+  identity: { kind: 'buffer', version: '', features: [] },
+  regions: [{ id: 0, name: 'memory', byteLength: 4096, maxByteLength: 4096 }],
+};
 
 interface Lost {
   /** The first connection is cut when the destination says READY, or the source COMMIT, which is lost with it, or while the state is loaded. */
@@ -139,6 +154,74 @@ describe('a destination whose source is back', () => {
       code: 'ERR_OUTCOME_UNKNOWN',
     });
   });
+});
+
+describe('a destination whose source comes back before its offer was answered', () => {
+  it.each([1, 2])(
+    'ends what it had begun %i times, waits until that let go, and takes the offer anew',
+    async (times) => {
+      const clock = new VirtualClock();
+      const schedule = (task: () => void) => void clock.after(1, task);
+      const accepting: (() => void)[] = [];
+      let held = 0;
+      const sessions = new Sessions({
+        accept: async () => {
+          held += 1;
+          expect(held).toBe(1);
+          await new Promise<void>((resolve) => accepting.push(resolve));
+          const letGo = async (): Promise<void> => {
+            held -= 1;
+          };
+          return { ...bufferGuest(new Uint8Array(4096)), discard: letGo };
+        },
+        limits: { maxImageBytes: 1 << 20, maxStateBytes: 1 << 10 },
+        clock,
+        maxSessions: 1,
+        emit: () => {},
+        onArrival: () => {},
+        onFailure: () => {},
+      });
+      const told: string[][] = [];
+      const connect = (attempt: number): void => {
+        const { a, b } = memoryPair({ schedule });
+        const heard: string[] = [];
+        told.push(heard);
+        const link: Link = new Link(a, clock, attempt, {
+          onMessage: (message) => {
+            heard.push(message.type);
+            if (message.type === 'HELLO_ACK') link.send(offer);
+          },
+          onClosed: () => {},
+        });
+        sessions.greet(b);
+        link.send({ ...hello, attempt });
+      };
+      for (let attempt = 1; attempt <= times + 1; attempt++) {
+        connect(attempt);
+        await clock.run(
+          clock.now() + 100,
+          () => false,
+          () => {},
+        );
+        // The one before lets go only now.
+        if (attempt > 1) accepting[attempt - 2]?.();
+        await clock.run(
+          clock.now() + 100,
+          () => false,
+          () => {},
+        );
+      }
+      accepting.at(-1)?.();
+      await clock.run(
+        clock.now() + 100,
+        () => false,
+        () => {},
+      );
+      expect(told.slice(0, -1)).toEqual(Array(times).fill(['HELLO_ACK']));
+      expect(told.at(-1)).toEqual(['HELLO_ACK', 'ACCEPT']);
+      expect(held).toBe(1);
+    },
+  );
 });
 
 describe('a destination whose source is gone before READY', () => {

@@ -97,7 +97,12 @@ describe('a migration whose link is cut', () => {
       expect(violations).toEqual([]);
       expect(runs).toBeGreaterThan(1000 / stride);
       // Before COMMIT the source goes on; after it the question is asked and answered.
-      expect([...ends].sort()).toEqual(['completed/running', 'failed/aborted', 'failed/none']);
+      expect(['completed/running', 'failed/aborted', 'failed/none']).toEqual(
+        expect.arrayContaining([...ends]),
+      );
+      expect(ends.has('completed/running') && ends.has('failed/none')).toBe(true);
+      // Only ACCEPT lost: few bytes.
+      if (stride <= 20) expect(ends.has('failed/aborted')).toBe(true);
     },
     10 * minutes,
   );
