@@ -9,8 +9,8 @@ import type { Summary } from './schedule-run.js';
 
 const run = promisify(execFile);
 const minutes = 60_000;
-/** Schedules within which a planted fault is found. */
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
+/** Schedules within which a planted fault is found. */
 const most = 1000;
 
 /** A fault planted in a copy of the product. Every `find` must stand in its file exactly once. */
