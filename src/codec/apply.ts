@@ -116,7 +116,11 @@ export class ApplyEngine {
         ? 'held'
         : 'unknown';
     });
-    for (const region of regions) this.#add(region);
+    for (const region of regions) {
+      const target = this.#add(region);
+      // A page that never comes, as its frame was damaged, has to be seen for what it is.
+      if (!target.wasFresh) target.unread.add(0, target.pageCount);
+    }
     this.#listRegions();
   }
 
@@ -208,6 +212,7 @@ export class ApplyEngine {
     if (reading !== undefined) await reading;
     this.#arena.kernels.hashPages(address, count, hashes.address + first * 8, this.#key.secret);
     hashes.touch(first, count);
+    target.unread.remove(first, count);
     return this.#rereadScratch.view(0, count);
   }
 
