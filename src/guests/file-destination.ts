@@ -77,30 +77,23 @@ export async function fileDestination(
 ): Promise<FileDestination> {
   const partial = await createPartial(path, options.reuseMs);
   let base: BaseImage | undefined;
+  let room: DiskRoom | undefined;
   try {
     if (!partial.isLeft && options.base !== undefined) {
       base = await openBase(options.base, options.byteLength);
     }
-  } catch (error) {
-    await removePartial(partial);
-    await letGo(partial);
-    throw error;
-  }
-  let guest = new FileDestination(partial, options, base);
-  try {
     if (options.sparse !== true) {
       const { dev, blocks } = await partial.handle.stat();
       // Of one that an ended process left some is there already.
       const missing = Math.max(0, options.byteLength - blocks * blockBytes);
-      const room = await DiskRoom.take(partial.partialPath, dev, missing);
-      guest = new FileDestination(partial, options, base, room);
+      room = await DiskRoom.take(partial.partialPath, dev, missing);
     }
     await partial.handle.truncate(options.byteLength);
   } catch (error) {
-    await guest.discard();
+    await new FileDestination(partial, options, base, room).discard();
     throw fileError(error, `cannot make ${path} ${options.byteLength} bytes long`);
   }
-  return guest;
+  return new FileDestination(partial, options, base, room);
 }
 
 function hasBit(bits: Uint8Array, index: number): boolean {

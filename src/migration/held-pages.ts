@@ -66,7 +66,7 @@ export class HeldPages {
     }
   }
 
-  /** Tells of the pages of ranges. Rejects with ERR_OUT_OF_RANGE for what was not told of, and ERR_UNEXPECTED_MESSAGE where it was asked for before. */
+  /** Tells of the pages of ranges. Rejects with ERR_OUT_OF_RANGE for what was not held, and ERR_UNEXPECTED_MESSAGE where it was asked for before. */
   async answer({ region, ranges }: HeldRequest, send: (message: Held) => void): Promise<void> {
     const pages = this.#regions.find(({ id }) => id === region)?.pages ?? 0;
     const last = ranges.at(-1) ?? 0;

@@ -158,6 +158,11 @@ export class SourceDriver {
     }
     if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;
     if (message.type === 'HELD' && this.#knowsHeld) return;
+    if (message.type === 'ACCEPT' && message.bases.includes('held') && !this.#comparesHeld) {
+      const what = 'ACCEPT calls a region held, which was not agreed on';
+      this.#dispatch({ type: 'broken', error: new FerryError('ERR_UNEXPECTED_MESSAGE', what) });
+      return;
+    }
     if (message.type === 'HELLO_ACK') this.#capabilities &= message.capabilities;
     if (message.type === 'CHANNEL_CLOSED' && !this.#onChannelClosed(message)) return;
     // Late by the clock although no timer has fired yet: READY crosses the ABORT that goes out now.
@@ -181,6 +186,10 @@ export class SourceDriver {
       return false;
     }
     return true;
+  }
+
+  get #comparesHeld(): boolean {
+    return (this.#capabilities & capability.held) !== 0;
   }
 
   /** What was held before was compared, or is no matter any more: a destination that was sent nothing yet tells of it again behind each cut. */

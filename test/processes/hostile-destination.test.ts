@@ -64,6 +64,14 @@ const rows: readonly Row[] = [
     },
   },
   {
+    what: 'a region called held, which was not agreed on',
+    code: 'ERR_UNEXPECTED_MESSAGE',
+    script: async (peer) => {
+      await peer.meet();
+      peer.say({ type: 'ACCEPT', bases: ['held'] });
+    },
+  },
+  {
     what: 'hashes whose count lies',
     code: 'ERR_FRAME_CORRUPT',
     script: async (peer) => {
