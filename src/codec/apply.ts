@@ -118,8 +118,8 @@ export class ApplyEngine {
     });
     for (const region of regions) {
       const target = this.#add(region);
-      // A page that never comes, as its frame was damaged, has to be seen for what it is.
-      if (!target.wasFresh) target.unread.add(0, target.pageCount);
+      // No page hashes to 0: one that never comes, as its frame was damaged, is not taken for zeros.
+      if (!target.wasFresh) target.hashes.set(0, 0n, target.pageCount);
     }
     this.#listRegions();
   }
@@ -212,7 +212,6 @@ export class ApplyEngine {
     if (reading !== undefined) await reading;
     this.#arena.kernels.hashPages(address, count, hashes.address + first * 8, this.#key.secret);
     hashes.touch(first, count);
-    target.unread.remove(first, count);
     return this.#rereadScratch.view(0, count);
   }
 
