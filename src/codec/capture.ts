@@ -44,6 +44,8 @@ export class CaptureEngine {
   readonly #slots: FrameSlots;
   readonly #window: CaptureWindow;
   readonly #inPlace: InPlaceScan | undefined;
+  /** Most pages that are dirty now did not change. */
+  #scans: boolean;
   readonly #audit: Audit;
   readonly #regions: SourceRegions;
   readonly #patches: PatchIndex | undefined;
@@ -80,8 +82,9 @@ export class CaptureEngine {
     this.#window = new CaptureWindow(arena, key, cache, this.#patches?.state ?? 0);
     this.#audit = new Audit(arena, key);
     this.#regions = new SourceRegions(arena, key, plan.shadowPagesLeft);
-    this.#inPlace =
-      tracker.exact || tracker.evidence === 'shadow' ? undefined : new InPlaceScan(options.secret);
+    const comparesOnly = !tracker.exact && tracker.evidence === 'shadow';
+    this.#inPlace = comparesOnly ? undefined : new InPlaceScan(options.secret);
+    this.#scans = !tracker.exact;
     this.#claims = channels > 1 ? new PageClaims() : undefined;
     this.#cursors = Array.from(
       { length: channels },
@@ -161,10 +164,25 @@ export class CaptureEngine {
     for (const source of this.#regions.list) source.dirty.setRange(0, source.pageCount);
   }
 
-  /** Takes over what the tracker noted since the last call. */
-  takeDirty(): void {
-    for (const source of this.#regions.list) this.#tracker.take(source.region, source.dirty);
+  /** Takes over what the tracker noted since the last call; `unseen`: and all pages that may have been written without its knowledge. */
+  takeDirty(unseen = false): void {
+    for (const source of this.#regions.list) {
+      this.#tracker.take(source.region, source.dirty);
+      if (unseen && this.#isUnseen(source)) source.dirty.setRange(0, source.pageCount);
+    }
+    if (this.#tracker.exact) this.#scans = unseen;
     this.#audit.settled(false);
+  }
+
+  #isUnseen(source: SourceRegion): boolean {
+    return this.#tracker.unseen?.(source.region) === true;
+  }
+
+  /** Those of which the tracker promises to know all. */
+  get #audited(): readonly SourceRegion[] {
+    const { list } = this.#regions;
+    if (!this.#tracker.exact) return [];
+    return this.#tracker.unseen === undefined ? list : list.filter((it) => !this.#isUnseen(it));
   }
 
   /** Pages to be looked at: all of them after `takeDirty` of a tracker that is not exact. */
@@ -228,7 +246,8 @@ export class CaptureEngine {
   #capturePart(source: SourceRegion, frame: OpenFrame): number | Promise<number> {
     const window = this.#window;
     try {
-      if (this.#inPlace?.dropUnchanged(source, window.first, window.count, window.dirty)) return 0;
+      const { first, count, dirty } = window;
+      if (this.#scans && this.#inPlace?.dropUnchanged(source, first, count, dirty)) return 0;
       const loading = window.load(source);
       if (loading !== undefined) return this.#captureRead(source, frame, loading);
       window.capture(source, frame.state);
@@ -336,18 +355,17 @@ export class CaptureEngine {
    * changed and the next `takeDirty` did not name it (in a region that other threads write: see `settleAudit`).
    */
   async audit(maxPages: number): Promise<void> {
-    if (this.#tracker.exact) await this.#audit.look(this.#regions.list, maxPages);
+    if (this.#tracker.exact) await this.#audit.look(this.#audited, maxPages);
   }
 
   /** Pages no audit has looked at yet; 0 where the tracker is not exact. */
   get auditPagesLeft(): number {
-    if (!this.#tracker.exact) return 0;
-    return this.#regions.list.reduce((sum, { unaudited }) => sum + unaudited.size, 0);
+    return this.#audited.reduce((sum, { unaudited }) => sum + unaudited.size, 0);
   }
 
   /** With the guest paused, after `takeDirty`: audits what is left. ERR_MISSED_WRITE for any unmarked page that changed. */
   async settleAudit(): Promise<void> {
-    if (this.#tracker.exact) await this.#audit.settle(this.#regions.list);
+    if (this.#tracker.exact) await this.#audit.settle(this.#audited);
   }
 
   /** Hash over each region as captured, ascending by id. */

@@ -55,6 +55,13 @@ export interface Guest {
   acquire?(): Promise<void>;
   /** Slows the guest: 0 is full speed, 0.9 leaves a tenth. */
   throttle?(fraction: number): void;
+  /**
+   * Destination only, before anything arrives: the regions that the source offers. Makes those that are not here yet; what may hold an older copy
+   * says `held`. Absent: the guest has them all already.
+   */
+  adopt?(
+    offered: readonly Pick<Region, 'id' | 'name' | 'byteLength' | 'maxByteLength'>[],
+  ): Promise<void>;
   /** Destination only: a region appeared, all zero (`byteLength` >= 0), or vanished (-1) at the source. Absent: only growth is carried. */
   reshape?(id: number, name: string, byteLength: number): Promise<void>;
   /** Called once at the end of a migration that did not leave the guest running here: drop what was built up. */

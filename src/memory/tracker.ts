@@ -12,6 +12,11 @@ export interface DirtyTracker {
    * WebAssembly.Memory), or by comparing with the shadow as far as there is one.
    */
   readonly evidence?: 'hash' | 'shadow';
+  /**
+   * Of an exact tracker: true for a region that others may write than it watches (the JavaScript around a WebAssembly program). What they wrote is no
+   * ERR_MISSED_WRITE: all pages of the region are compared in the second round, and once more while the guest is paused. Absent: for no region.
+   */
+  unseen?(region: Region): boolean;
   /** From now on writes are noted. All pages count as unknown: the first pass takes the whole region anyway. */
   start(): void;
   /** Ors the pages of `region` noted since the last call into `into`, and forgets them. */

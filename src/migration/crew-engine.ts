@@ -47,7 +47,11 @@ export class CrewEngine implements PageEngine {
     const { workers, start, meter, ...setup } = options;
     this.#tracker = tracker;
     this.#meter = meter;
-    this.#regions = new CrewRegions(regions, workers);
+    this.#regions = new CrewRegions(
+      regions,
+      workers,
+      (region) => tracker.unseen?.(region) ?? false,
+    );
     this.#roots = new RootHasher(setup.secret);
     const { exact, evidence } = tracker;
     this.#members = Array.from({ length: workers }, (_, member) => {
@@ -106,7 +110,7 @@ export class CrewEngine implements PageEngine {
     await this.#mark(() => ({ do: 'mark-all' }));
   }
 
-  async takeDirty(): Promise<void> {
+  async takeDirty(unseen = false): Promise<void> {
     // A page taken back must be so before it is captured again.
     await this.#settle();
     const marks = this.#members.map(() => new Map<number, Uint32Array>());
@@ -118,7 +122,9 @@ export class CrewEngine implements PageEngine {
       }
       this.#marks.clearAll();
     }
-    await this.#mark((member) => ({ do: 'take-dirty', marks: marks[member] ?? new Map() }));
+    await this.#mark((member) => {
+      return { do: 'take-dirty', marks: marks[member] ?? new Map(), unseen };
+    });
   }
 
   async #mark(orderOf: (member: number) => Exclude<CrewOrder, QuietOrder>): Promise<void> {

@@ -36,6 +36,10 @@ class ToldTracker implements DirtyTracker {
     if (words !== undefined) into.takeWords(words);
   }
 
+  unseen(piece: Region): boolean {
+    return piece instanceof CrewPiece && piece.layout.unseen;
+  }
+
   stop(): void {}
 }
 
@@ -116,7 +120,7 @@ class CrewMember {
         return this.#dirty();
       case 'take-dirty':
         this.#tracker.marks = order.marks;
-        engine.takeDirty();
+        engine.takeDirty(order.unseen);
         return this.#dirty();
       case 'audit':
         await engine.audit(order.maxPages);

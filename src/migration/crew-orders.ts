@@ -26,6 +26,8 @@ export interface PieceLayout {
   readonly byteLength: number;
   readonly maxByteLength: number;
   readonly concurrent: boolean;
+  /** See `DirtyTracker.unseen`. */
+  readonly unseen: boolean;
   readonly place: SharedPlace;
 }
 
@@ -71,8 +73,12 @@ export type CrewOrder =
   /** All pieces there are now. */
   | { readonly do: 'sync'; readonly pieces: readonly PieceLayout[] }
   | { readonly do: 'mark-all' }
-  /** By piece, the words of a bitmap of the pages that may have changed. */
-  | { readonly do: 'take-dirty'; readonly marks: ReadonlyMap<number, Uint32Array> }
+  /** By piece, the words of a bitmap of the pages that may have changed; `unseen`: and all of pieces that others may write. */
+  | {
+      readonly do: 'take-dirty';
+      readonly marks: ReadonlyMap<number, Uint32Array>;
+      readonly unseen: boolean;
+    }
   | { readonly do: 'audit'; readonly maxPages: number }
   | { readonly do: 'settle-audit' }
   | { readonly do: 'leaves' }

@@ -30,15 +30,21 @@ export interface CrewRegion extends KnownRegion {
 /** The guest's regions, cut into pieces of at most 1 GiB that its members capture: as many for each as can be. */
 export class CrewRegions {
   readonly #members: number;
+  readonly #isUnseen: (region: Region) => boolean;
   readonly #pieceBytes: number;
   #list: readonly CrewRegion[] = [];
   #pieces = 0;
   #arrivals = 0;
 
-  /** ERR_UNSUPPORTED where another thread cannot see a region. */
-  constructor(regions: readonly Region[], members: number) {
+  /** `isUnseen`: see `DirtyTracker.unseen`. ERR_UNSUPPORTED where another thread cannot see a region. */
+  constructor(
+    regions: readonly Region[],
+    members: number,
+    isUnseen: (region: Region) => boolean = () => false,
+  ) {
     const bytes = regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#members = members;
+    this.#isUnseen = isUnseen;
     this.#pieceBytes = members === 1 ? Number.POSITIVE_INFINITY : bytes / members;
     this.follow(regions);
   }
@@ -112,6 +118,7 @@ export class CrewRegions {
           byteLength: within(byteLength),
           maxByteLength: within(maxByteLength),
           concurrent,
+          unseen: this.#isUnseen(region),
           place: { ...place, byteOffset: place.byteOffset + from },
         };
       });

@@ -21,6 +21,9 @@ export interface RoundFacts {
   /** Time to compute the hash trees here. */
   readonly treeMs: number;
   readonly totalPages: number;
+  /** Whether the round looked at pages that nobody had named; and how many of them the last copy will look at. */
+  readonly scanned: boolean;
+  readonly scanPages: number;
   /** Pages the destination has still to read again. */
   readonly rereadPages: number;
   /** What is dirty now; only where the tracker is exact. */
@@ -66,6 +69,7 @@ export class Forecast {
   #sentShare = 1;
   #treeMs = 0.1;
   #totalPages = 0;
+  #scanPages = 0;
   #rereadPages = 0;
   #dirty: Expected = { pages: 0, bytes: 0 };
   #rounds = 0;
@@ -106,11 +110,13 @@ export class Forecast {
   learn(facts: RoundFacts): number | undefined {
     const { round, captureMs, sentPages, durationMs, sweepMs } = facts;
     this.#totalPages = facts.totalPages;
+    this.#scanPages = facts.scanPages;
     this.#treeMs = facts.treeMs;
     this.#rereadPages = facts.rereadPages;
     if (facts.dirty !== undefined) {
       const toward = (old: number, measured: number): number => old + smoothing * (measured - old);
-      if (sentPages > 0)
+      if (facts.scanned) this.#splitCapture(facts);
+      else if (sentPages > 0)
         this.#encodeMsPerPage = toward(this.#encodeMsPerPage, captureMs / sentPages);
       if (round > 1 && this.#duePages !== undefined && this.#duePages > 0) {
         this.#sentShare = toward(this.#sentShare, Math.min(1, sentPages / this.#duePages));
@@ -217,11 +223,11 @@ export class Forecast {
   }
 
   #copyInputs(dirty: Expected, frame: { readonly bytes: number; readonly pages: number }) {
-    const { meter, exact } = this.#deps;
+    const { meter } = this.#deps;
     return {
       pages: dirty.pages,
       wireBytes: dirty.bytes * this.#sentShare + meter.inFlightBytes,
-      scanPages: exact ? 0 : this.#totalPages,
+      scanPages: this.#deps.exact ? 0 : this.#scanPages,
       scanPagesPerMs: this.#scanPagesPerMs,
       encodeMsPerPage: this.#encodeMsPerPage,
       applyMsPerPage: meter.appliedMsPerPage,
@@ -234,7 +240,7 @@ export class Forecast {
   #pauseWith(dirty: Expected): PausePrediction {
     const { meter, costs, lastFrame, roundTrips } = this.#deps;
     const rereadPages = Math.min(this.#totalPages, this.#rereadPages + dirty.pages);
-    const copy = this.#copyInputs(dirty, lastFrame);
+    const copy = { ...this.#copyInputs(dirty, lastFrame), scanPages: this.#scanPages };
     return predictPause({
       pauseMs: costs.pauseMs.quantile(0.95) ?? 0,
       copy: { ...copy, wireBytes: copy.wireBytes + costs.stateBytes },

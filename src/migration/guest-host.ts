@@ -63,6 +63,7 @@ export class GuestHost {
     const guest = await accept();
     let memory: RoomPromise | undefined;
     try {
+      await guest.adopt?.(offer.regions);
       memory = deps.memory?.take(neededMemory(deps, guest, offer));
       await fitGuest(guest, offer);
       return new GuestHost(deps, guest, new Receiver({ ...deps, guest, offer }), memory);

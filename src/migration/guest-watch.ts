@@ -162,14 +162,14 @@ class GuestWatch {
     return this.#pass((examinedPages) => all * Math.min(1, examinedPages / totalPages));
   }
 
-  /** Looks at everything that may have changed. `shareOf`: how much of all is done behind so many pages of this pass. */
-  async #pass(shareOf: (examinedPages: number) => number): Promise<Pass> {
+  /** Looks at everything that may have changed; `unseen`: without the tracker's knowledge too. `shareOf`: how much of all is done behind so many pages of this pass. */
+  async #pass(shareOf: (examinedPages: number) => number, unseen = false): Promise<Pass> {
     const { clock, onStep } = this.#options;
     const startedAt = clock.now();
     const givenBefore = this.#slices.givenMs;
     const regions = this.#regions();
     this.#engine.syncRegions(regions);
-    this.#engine.takeDirty();
+    this.#engine.takeDirty(unseen);
     let captureMs = 0;
     let examinedPages = 0;
     let pages = 0;
@@ -235,7 +235,9 @@ class GuestWatch {
       const gapMs = shortestGapMs * 2 ** (look % gapDoublings);
       await sleep(clock, Math.min(gapMs, Math.max(0, watchMs - (clock.now() - from))));
       const share = Math.min(1, (clock.now() - from) / watchMs);
-      const pass = await this.#pass(() => firstPassShare + share * (1 - firstPassShare));
+      const shareOf = () => firstPassShare + share * (1 - firstPassShare);
+      // Once, as in the second round.
+      const pass = await this.#pass(shareOf, look === 0);
       scanPagesPerMs = Math.max(scanPagesPerMs, speedOf(pass));
       const { pages, bytes } = pass;
       writes.push(this.#scaled({ ms: pass.startedAt - before.startedAt, pages, bytes }));

@@ -16,6 +16,8 @@ export interface OutlookInputs {
   readonly limits: ConvergenceLimits;
   /** The guest's tracker knows what is dirty. */
   readonly exact: boolean;
+  /** Pages that the last copy looks at without knowing that they changed. */
+  readonly scanPages: number;
   readonly handsOver: boolean;
 }
 
@@ -94,10 +96,11 @@ class Play {
 
   /** Sends what is due. Returns the pause to expect behind it. */
   #round(round: number): number {
-    const { watched, link, limits, exact } = this.#inputs;
+    const { watched, link, limits, exact, scanPages } = this.#inputs;
     const due = this.#due;
     // The first pass was made once, as it will be; of those behind it only what they will look at is known.
-    const lookMs = round === 1 ? 0 : this.#scanMs;
+    const scans = !exact || (scanPages > 0 && round === 2);
+    const lookMs = scans && round > 1 ? this.#scanMs : 0;
     const encodeMs = round === 1 ? watched.firstMs : due.pages * watched.encodeMsPerPage;
     const workMs = this.#copyMs(due, lookMs, encodeMs) + link.rttMs;
     const givenMs = round === 1 ? 0 : watched.givenPerMs * (encodeMs + lookMs);
@@ -117,6 +120,8 @@ class Play {
       sweepMs: workMs,
       treeMs: watched.treeMs,
       totalPages: watched.totalPages,
+      scanned: scans,
+      scanPages,
       rereadPages: 0,
       dirty: exact ? this.#written(roundMs) : undefined,
     });
@@ -173,9 +178,8 @@ class Play {
 
   /** Looking at every page where that is the only way to know; 0 where it is not. */
   get #scanMs(): number {
-    const { watched, exact } = this.#inputs;
-    const { totalPages, scanPagesPerMs } = watched;
-    return exact || scanPagesPerMs === 0 ? 0 : totalPages / scanPagesPerMs;
+    const { watched, scanPages } = this.#inputs;
+    return watched.scanPagesPerMs === 0 ? 0 : scanPages / watched.scanPagesPerMs;
   }
 
   #copyMs({ pages, bytes }: Expected, lookMs: number, encodeMs: number): number {

@@ -22,7 +22,8 @@ export interface PageEngine {
   adopt?(regionId: number, first: number, count: number): void;
   syncRegions(regions: readonly Region[]): RegionChange[] | Promise<RegionChange[]>;
   markAll(): void | Promise<void>;
-  takeDirty(): void | Promise<void>;
+  /** See `CaptureEngine.takeDirty`. */
+  takeDirty(unseen?: boolean): void | Promise<void>;
   dirtyRuns(): Iterable<DirtyRun>;
   /** `paused`: nobody else wants the thread. */
   capture(order: CaptureBudget & { readonly paused: boolean }): Promise<Capture>;

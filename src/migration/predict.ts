@@ -4,6 +4,7 @@ import type { Guest } from '../guests/guest.js';
 import { systemClock } from './clock.js';
 import { type Watched, watchGuest } from './guest-watch.js';
 import { KnownLink } from './known-link.js';
+import { lastScanPagesOf } from './last-scan.js';
 import { measureLoopback } from './loopback.js';
 import { type MigrateOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { outlookOf } from './outlook.js';
@@ -111,7 +112,9 @@ async function predictGuest(guest: Guest, job: Job): Promise<Prospect> {
   onStep(1);
   const limits = makeLimits(guest, options);
   const { exact } = guest.tracker;
-  const inputs = { watched, link, limits, exact, handsOver: guest.handsOver ?? true };
+  const scanPages = lastScanPagesOf(guest);
+  const handsOver = guest.handsOver ?? true;
+  const inputs = { watched, link, limits, exact, scanPages, handsOver };
   const canPause = { ...limits, motion: 'pausable' } as const;
   return {
     ...outlookOf(inputs),

@@ -6,6 +6,7 @@ import { Forecast, shortestRoundMs } from './forecast.js';
 import type { GuestCosts } from './guest-costs.js';
 import type { Look } from './held-comparison.js';
 import { Lanes } from './lanes.js';
+import { lastScanPagesOf, scansInRound } from './last-scan.js';
 import type { Link } from './link.js';
 import type { Meter } from './meter.js';
 import { type ResolvedOptions, sumsPages } from './options.js';
@@ -88,10 +89,10 @@ export class Pump {
     });
     this.#options = deps.options;
     this.#prepare(deps.link);
-    const { exact } = deps.guest.tracker;
-    const portions = portionsOf(exact, deps.guest.handsOver ?? true);
-    this.#stepPages = portions.live;
-    this.#lastStepPages = portions.last;
+    const { exact, unseen } = deps.guest.tracker;
+    const handsOver = deps.guest.handsOver ?? true;
+    this.#stepPages = portionsOf(exact, handsOver).live;
+    this.#lastStepPages = portionsOf(exact && unseen === undefined, handsOver).last;
     this.forecast = new Forecast({
       ...deps,
       sizes: this.#sizes,
@@ -167,8 +168,10 @@ export class Pump {
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
     if (!(await this.#followRegions(live))) return undefined;
     const isFirst = this.#round === 1 && !this.#hasCompared;
-    await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty());
-    const predictedWorkMs = this.forecast.begin(this.#dirty()) ?? null;
+    const scans = scansInRound(this.#round, this.#guest);
+    await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty(scans));
+    const due = scans ? undefined : this.#dirty();
+    const predictedWorkMs = this.forecast.begin(due) ?? null;
     do {
       if (!(await this.#sweep(live, onStep, watch))) return undefined;
       watch.swept();
@@ -220,7 +223,7 @@ export class Pump {
   async lastCopy(live: () => boolean): Promise<boolean> {
     const before = this.tally.pages;
     if (!(await this.#followRegions(live))) return false;
-    await this.#engine.takeDirty();
+    await this.#engine.takeDirty(true);
     if (!(await this.copyDirty(live))) return false;
     await this.#engine.settleAudit();
     this.#lastPages = this.tally.pages - before;
@@ -334,6 +337,8 @@ export class Pump {
     if (this.#guest.tracker.exact) await this.#engine.takeDirty();
     this.forecast.learn({
       ...times,
+      scanned: scansInRound(this.#round, this.#guest),
+      scanPages: lastScanPagesOf(this.#guest),
       round: this.#round,
       sentPages: sent.pages,
       treeMs,

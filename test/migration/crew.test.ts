@@ -262,6 +262,26 @@ describe('a crew', () => {
     });
   });
 
+  it('finds what others wrote than its tracker watches, when it is asked to', async () => {
+    const region = sharedRegion(3, 2000, new Random(1));
+    const marks = new MarksTracker([region]);
+    const engine = crew([region], {
+      exact: true,
+      start: () => marks.start(),
+      take: (of, into) => marks.take(of, into),
+      unseen: ({ id }) => id === 3,
+      stop: () => {},
+    });
+    await engine.markAll();
+    await sendAll(engine);
+    region.bytes[1800 * pageBytes] = 1 ^ (region.bytes[1800 * pageBytes] ?? 0);
+    await engine.takeDirty();
+    expect(await sendAll(engine)).toEqual([]);
+    await engine.takeDirty(true);
+    expect(await sendAll(engine)).toEqual(['3:1800 delta']);
+    await engine.settleAudit();
+  });
+
   it('is asked for no frame while nothing is dirty', async () => {
     const region = sharedRegion(3, 2000, new Random(1));
     const marks = new MarksTracker([region]);

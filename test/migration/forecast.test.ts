@@ -47,9 +47,12 @@ const facts: RoundFacts = {
   treeMs: 0.1,
   totalPages: 10_000,
   rereadPages: 0,
+  scanned: false,
+  scanPages: 0,
   dirty: raw(4000),
 };
-const { dirty: _, ...scanned } = facts;
+const { dirty: _, ...exact } = facts;
+const scanned = { ...exact, scanned: true, scanPages: facts.totalPages };
 
 describe('the forecast of a pause', () => {
   it('counts the dirty pages of an exact tracker at what they cost lately', async () => {

@@ -36,6 +36,7 @@ function inputs(pagesPerMs: number, changed: Partial<OutlookInputs> = {}): Outlo
     link: { bytesPerSecond: 10e6, rttMs: 1 },
     limits,
     exact: true,
+    scanPages: changed.exact === false ? 10_000 : 0,
     handsOver: true,
     ...changed,
   };
