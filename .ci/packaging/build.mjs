@@ -26,11 +26,21 @@ const programs = [
   'threads/crew-worker',
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
-const layers = ['core', 'memory', 'codec', 'protocol', 'transport', 'guests', 'migration'];
+const layers = [
+  'core',
+  'memory',
+  'codec',
+  'protocol',
+  'transport',
+  'instrument',
+  'guests',
+  'migration',
+];
 /** What is shipped as it was written, but for types and comments: together with a map of its short form it would be larger, and it is what people debug. */
-const asWritten = new Set(['migration']);
-/** What has a source map. The command has none: it tells what went wrong in a line. Nor has what only ever works on numbers of its own. */
-const mapped = new Set(layers.filter((layer) => layer !== 'codec' && !asWritten.has(layer)));
+const asWritten = new Set(['guests', 'migration']);
+/** What has a source map. The command has none: it tells what went wrong in a line. Nor has what only ever works on bytes and numbers. */
+const unmapped = new Set(['codec', 'instrument']);
+const mapped = new Set(layers.filter((layer) => !unmapped.has(layer) && !asWritten.has(layer)));
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };

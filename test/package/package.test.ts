@@ -67,7 +67,7 @@ describe('the package', () => {
     expect(started.filter((path) => !existsSync(path))).toEqual([]);
   });
 
-  it('has the migration layer as it was written, but for types and comments', () => {
+  it('has the layers of guests and migration as they were written, but for types and comments', () => {
     const code = readFileSync('dist/layers/migration.js', 'utf8');
     expect(code).toContain('\n\t\tif (negotiateVersion(message.minVersion, message.maxVersion)');
     expect(code).toContain('// src/migration/sessions.ts');
@@ -79,8 +79,8 @@ describe('the package', () => {
     const code = `function f() {\n\t\treturn \`a\n\tb \${[\n\t1\n\t]}\n\tc\`;\n}`;
     const flat = `function f() {\nreturn \`a\n\tb \${[\n1\n]}\n\tc\`;\n}`;
     expect(flatten(code, indentsOf('f.js', code))).toBe(flat);
-    const layers = files.filter((name) => /^layers\/(?!migration).*\.js$/.test(name));
-    expect(layers.length).toBeGreaterThan(5);
+    const layers = files.filter((name) => /^layers\/(?!guests|migration).*\.js$/.test(name));
+    expect(layers.length).toBeGreaterThan(4);
     for (const name of layers) {
       expect(readFileSync(join('dist', name), 'utf8')).not.toMatch(/^\t+(?:return|const|let)\b/m);
     }
@@ -93,7 +93,7 @@ describe('the package', () => {
 });
 
 describe('its declarations', () => {
-  it('compile by themselves, those of codec and protocol without the globals of Node or browsers', () => {
+  it('compile by themselves, those of codec, protocol and instrument without the globals of Node or browsers', () => {
     const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022'];
     const check = (entries: string[], types: string[]): void => {
       const paths = entries.map((entry) => `dist/${entry}.d.ts`);
@@ -101,7 +101,10 @@ describe('its declarations', () => {
         stdio: 'pipe',
       });
     };
-    check(['codec/index', 'protocol/index'], ['--lib', 'es2022', '--types', '']);
+    check(
+      ['codec/index', 'protocol/index', 'instrument/index'],
+      ['--lib', 'es2022', '--types', ''],
+    );
     check(['index', 'transport/index'], ['--lib', 'es2023,esnext.disposable', '--types', 'node']);
   });
 
@@ -114,10 +117,12 @@ describe('its declarations', () => {
 });
 
 describe('its source maps', () => {
-  it('are there for every layer but codec and migration', () => {
-    const layers = files.filter((name) => /^layers\/(?!codec|migration).*\.js$/.test(name));
+  it('are there for every layer but codec, instrument, guests and migration', () => {
+    const layers = files.filter((name) =>
+      /^layers\/(?!codec|instrument|guests|migration).*\.js$/.test(name),
+    );
     expect(maps.sort()).toEqual(layers.map((name) => `${name}.map`).sort());
-    expect(maps.length).toBeGreaterThan(4);
+    expect(maps.length).toBeGreaterThan(3);
     for (const name of layers) {
       const link = `//# sourceMappingURL=${name.replace('layers/', '')}.map\n`;
       expect(readFileSync(join('dist', name), 'utf8').endsWith(link)).toBe(true);

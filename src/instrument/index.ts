@@ -1,0 +1,13 @@
+/** `pageferry/instrument`: a write log for WebAssembly programs. Runs in browsers too. */
+export { type Instrumented, type InstrumentOptions, instrument } from './instrument.js';
+export {
+  type GlobalTypeName,
+  type LayoutDrop,
+  type LayoutGlobal,
+  type LayoutTable,
+  readLayout,
+  type TableTypeName,
+  type WriteLogLayout,
+} from './layout.js';
+export type { MapPlace } from './place.js';
+export type { InstrumentReport, Untransferable } from './report.js';

@@ -1,0 +1,121 @@
+import { origins } from './operand-stack.js';
+
+const firstRoom = 64;
+/** So many groups back a store may join one: more were never seen to pay. */
+const reach = 8;
+const pageBytes = 4096;
+
+/** A group's local that is none: its address is a constant, and its detail a page. */
+export const constantAddress: number = origins.constant;
+
+/**
+ * Stores that share a mark: the same unchanged local as their base, in code where nothing between them can suspend the program or be jumped
+ * to, and all within `headBytes`; or a constant address on the same page. The first of them carries the mark, at the lowest address of all.
+ */
+export class MarkGroups {
+  readonly headBytes: number;
+  readonly #merges: boolean;
+  #local = new Int32Array(firstRoom);
+  /** Which value of the local. */
+  #detail = new Int32Array(firstRoom);
+  #low = new Float64Array(firstRoom);
+  #high = new Float64Array(firstRoom);
+  #count = 0;
+  /** Those that stores may still join. */
+  #open: number[] = [];
+  /** How many were closed for good. */
+  #closed = 0;
+
+  /** `headBytes`: how far into the next page a mark may reach. Without `merges` every store has a mark of its own. */
+  constructor(headBytes: number, merges: boolean) {
+    this.headBytes = headBytes;
+    this.#merges = merges;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#open.length = 0;
+    this.#closed = 0;
+  }
+
+  /** A note of what is open, for `closeSince`. */
+  get opened(): number {
+    return this.#closed + this.#open.length;
+  }
+
+  /** Closes what was opened since the note was taken. */
+  closeSince(note: number): void {
+    const left = Math.max(0, note - this.#closed);
+    if (this.#open.length > left) this.#open.length = left;
+  }
+
+  /** Closes all there are. */
+  close(): void {
+    this.#closed += this.#open.length;
+    this.#open.length = 0;
+  }
+
+  /** Whether an open group's mark covers `bytes` bytes at `offset` from value `detail` of `local` too, now. */
+  joins(local: number, detail: number, offset: number, bytes: number): boolean {
+    const open = this.#open;
+    const last = Math.max(0, open.length - reach);
+    const most = local === constantAddress ? pageBytes + this.headBytes : this.headBytes;
+    for (let index = open.length - 1; index >= last; index--) {
+      const group = open[index] ?? 0;
+      if (this.#local[group] !== local || this.#detail[group] !== detail) continue;
+      const low = Math.min(this.#low[group] ?? 0, offset);
+      const high = Math.max(this.#high[group] ?? 0, offset + bytes);
+      if (high - low > most) continue;
+      this.#low[group] = low;
+      this.#high[group] = high;
+      return true;
+    }
+    return false;
+  }
+
+  /** A group for a store that joins none; gives its number. `isTemporary`: its local is soon another. */
+  open(local: number, detail: number, offset: number, bytes: number, isTemporary: boolean): number {
+    const group = this.#count++;
+    if (group === this.#local.length) this.#grow();
+    this.#local[group] = local;
+    this.#detail[group] = detail;
+    this.#low[group] = offset;
+    this.#high[group] = offset + bytes;
+    if (this.#merges && !isTemporary) this.#open.push(group);
+    return group;
+  }
+
+  /** The local its mark goes out from, or `constantAddress`. */
+  localOf(group: number): number {
+    return this.#local[group] ?? 0;
+  }
+
+  /** The page of a constant address. */
+  pageOf(group: number): number {
+    return this.#detail[group] ?? 0;
+  }
+
+  /** What to add to the local. 0 where the mark of the local's own page covers all. */
+  offsetOf(group: number): number {
+    const isCovered = (this.#high[group] ?? 0) <= this.headBytes;
+    return isCovered ? 0 : (this.#low[group] ?? 0);
+  }
+
+  #grow(): void {
+    const room = 2 * this.#local.length;
+    const ints = (old: Int32Array): Int32Array<ArrayBuffer> => {
+      const copy = new Int32Array(room);
+      copy.set(old);
+      return copy;
+    };
+    const doubles = (old: Float64Array): Float64Array<ArrayBuffer> => {
+      const copy = new Float64Array(room);
+      copy.set(old);
+      return copy;
+    };
+    this.#local = ints(this.#local);
+    this.#detail = ints(this.#detail);
+    this.#low = doubles(this.#low);
+    this.#high = doubles(this.#high);
+  }
+}

@@ -1,0 +1,92 @@
+import { readLayout, type WriteLogLayout } from '../../src/instrument/index.js';
+
+const pageBytes = 4096;
+
+/** An instance of an instrumented module, and what of its memory was written since the last look: by its map, and by comparing all of it. */
+export class Watched {
+  readonly instance: WebAssembly.Instance;
+  readonly layout: WriteLogLayout;
+  #shadow: Buffer;
+  /** Pages that changed and that no mark covers; how often a page did, was marked, and was covered by the mark of the page before only. */
+  missed = 0;
+  changed = 0;
+  marked = 0;
+  byHead = 0;
+
+  constructor(wasm: Uint8Array<ArrayBuffer>, instance: WebAssembly.Instance) {
+    const layout = readLayout(wasm);
+    if (layout === undefined) throw new Error('not instrumented');
+    this.layout = layout;
+    this.instance = instance;
+    this.map.fill(0);
+    this.#shadow = Buffer.from(this.memory);
+  }
+
+  static make(wasm: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports = {}): Watched {
+    return new Watched(wasm, new WebAssembly.Instance(new WebAssembly.Module(wasm), imports));
+  }
+
+  exported(name: string): WebAssembly.ExportValue {
+    const value = this.instance.exports[name];
+    if (value === undefined) throw new Error(`no export ${name}`);
+    return value;
+  }
+
+  call(name: string, ...values: readonly (number | bigint)[]): unknown {
+    const call = this.exported(name);
+    if (typeof call !== 'function') throw new Error(`${name} is no function`);
+    return call(...values);
+  }
+
+  #buffer(name: string): ArrayBufferLike {
+    const memory = this.exported(name);
+    if (!(memory instanceof WebAssembly.Memory)) throw new Error(`${name} is no memory`);
+    return memory.buffer;
+  }
+
+  /** The program's bytes, as many as it thinks it has. */
+  get memory(): Uint8Array {
+    const { map, memory } = this.layout;
+    const bytes = new Uint8Array(this.#buffer(memory.export ?? ''));
+    if (map.place === 'second-memory') return bytes;
+    const size = this.exported(map.size);
+    if (!(size instanceof WebAssembly.Global)) throw new Error('no size');
+    return bytes.subarray(0, size.value * 65_536);
+  }
+
+  get map(): Uint8Array {
+    const { map, memory } = this.layout;
+    if (map.place === 'second-memory') return new Uint8Array(this.#buffer(map.export));
+    return new Uint8Array(this.#buffer(memory.export ?? ''), map.byteOffset);
+  }
+
+  /** Marked pages, in order. */
+  get markedPages(): number[] {
+    return [...this.map.entries()].flatMap(([page, mark]) => (mark === 0 ? [] : [page]));
+  }
+
+  /** Compares everything with what it was, and forgets the marks. */
+  look(): void {
+    const { memory, map } = this;
+    const now = Buffer.from(memory.buffer as ArrayBuffer, memory.byteOffset, memory.byteLength);
+    if (now.length > this.#shadow.length) {
+      // What was grown was zeros.
+      this.#shadow = Buffer.concat([this.#shadow], now.length);
+    }
+    const headOf = (page: number): number => page * pageBytes + this.layout.headBytes;
+    for (let page = 0; page * pageBytes < now.length; page++) {
+      const isMarked = map[page] !== 0;
+      if (isMarked) this.marked++;
+      const [from, to] = [page * pageBytes, (page + 1) * pageBytes];
+      if (now.compare(this.#shadow, from, to, from, to) === 0) continue;
+      this.changed++;
+      if (isMarked) continue;
+      const isCovered = page > 0 && map[page - 1] !== 0;
+      const rest = headOf(page);
+      if (isCovered && now.compare(this.#shadow, rest, to, rest, to) === 0) this.byHead++;
+      else this.missed++;
+    }
+    now.copy(this.#shadow);
+    map.fill(0, 0, now.length / pageBytes);
+  }
+}
