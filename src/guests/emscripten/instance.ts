@@ -1,0 +1,71 @@
+import type { ProgramImports, ProgramMemory } from './growth.js';
+
+/** Like a WebAssembly.Instance. */
+export interface ProgramInstance {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+/** A program that was instantiated, with what it imports. */
+export interface InstantiatedProgram {
+  readonly instance: ProgramInstance;
+  readonly imports: ProgramImports;
+  /** Its one memory, exported or imported. */
+  readonly memory: ProgramMemory;
+}
+
+export interface ProgramSource {
+  /** For emscripten's option `instantiateWasm`: the program runs as `bytes` say, whatever its glue would have loaded. */
+  readonly instantiateWasm: (
+    imports: ProgramImports,
+    // The glue's own types for it differ from build to build.
+    // biome-ignore lint/suspicious/noExplicitAny: it takes a WebAssembly.Instance, which is not ours to name
+    done: (instance: any, module: any) => void,
+  ) => object;
+  /** Resolves once the glue has asked for it; rejects if the program cannot be instantiated. */
+  readonly program: Promise<InstantiatedProgram>;
+}
+
+/**
+ * Gets at the instance of an emscripten program, and runs `bytes` as it: those of its .wasm file, or the same instrumented. Give `instantiateWasm` to the module's factory
+ * and wait for `program` beside it.
+ */
+export function programSource(bytes: Uint8Array): ProgramSource {
+  const { promise: program, resolve, reject } = withResolvers<InstantiatedProgram>();
+  // Whoever waits for the factory alone is not to hear of it twice.
+  program.catch(() => {});
+  return {
+    program,
+    instantiateWasm(imports, done) {
+      WebAssembly.instantiate(Uint8Array.from(bytes), imports as WebAssembly.Imports)
+        .then(({ instance, module }) => {
+          resolve({ instance, imports, memory: memoryOf(instance, imports) });
+          done(instance, module);
+        })
+        .catch(reject);
+      return {};
+    },
+  };
+}
+
+function memoryOf(instance: ProgramInstance, imports: ProgramImports): ProgramMemory {
+  const imported = Object.values(imports).flatMap((fields) => Object.values(Object(fields)));
+  const found = [...Object.values(instance.exports), ...imported].find(
+    (each): each is WebAssembly.Memory => each instanceof WebAssembly.Memory,
+  );
+  if (found === undefined) throw new TypeError('the program has no memory');
+  return found;
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: unknown) => void;
+} {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

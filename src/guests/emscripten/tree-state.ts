@@ -1,0 +1,156 @@
+import { type JsonRecord, readCount, readList, readNumber, readText } from '../json-state.js';
+import { maxNodes } from './memfs.js';
+import { deviceMode, directoryMode, fileMode, linkMode, typeBits } from './module.js';
+
+/** What every node has; times are milliseconds. */
+interface NodeBase {
+  /** Where its directory is among the nodes, before it; -1 for the root, and for open files without a name. */
+  readonly parent: number;
+  readonly name: string;
+  readonly mode: number;
+  /** Its inode number, which programs keep. */
+  readonly id: number;
+  readonly times: readonly [atime: number, mtime: number, ctime: number];
+}
+
+export interface DirectoryState extends NodeBase {
+  readonly type: 'directory';
+  readonly isMountpoint: boolean;
+}
+
+export interface FileState extends NodeBase {
+  readonly type: 'file';
+  readonly usedBytes: number;
+  /** Where its contents are: in a region; at both ends, with this SHA-256; nowhere, as it is empty. */
+  readonly from: { readonly region: number } | { readonly sha256: string } | undefined;
+}
+
+export interface LinkState extends NodeBase {
+  readonly type: 'link';
+  readonly target: string;
+}
+
+export interface DeviceState extends NodeBase {
+  readonly type: 'device';
+  readonly rdev: number;
+}
+
+export type NodeState = DirectoryState | FileState | LinkState | DeviceState;
+
+export interface TreeState {
+  /** The root first; a directory before what is in it, in the order in which it is read. */
+  readonly nodes: readonly NodeState[];
+  readonly nextInode: number;
+  readonly cwd: string;
+}
+
+const mostName = 4096;
+/** Bits of a mode: its type and twelve of permissions. */
+const mostMode = 0xffff;
+const mostInode = 2 ** 31;
+
+/** As JSON: a list a node, of what all have and what its type has. */
+export function writeTree({ nodes, nextInode, cwd }: TreeState): object {
+  return { nodes: nodes.map(writeNode), nextInode, cwd };
+}
+
+function writeNode(node: NodeState): readonly (number | string)[] {
+  const { parent, name, mode, id, times } = node;
+  const base = [parent, name, mode, id, ...times];
+  switch (node.type) {
+    case 'directory':
+      return [...base, node.isMountpoint ? 1 : 0];
+    case 'file':
+      return [...base, node.usedBytes, ...writeFrom(node.from)];
+    case 'link':
+      return [...base, node.target];
+    case 'device':
+      return [...base, node.rdev];
+    default:
+      return node satisfies never;
+  }
+}
+
+function writeFrom(from: FileState['from']): readonly (number | string)[] {
+  if (from === undefined) return [];
+  return 'region' in from ? [from.region] : [from.sha256];
+}
+
+/** Throws TypeError for anything that is no tree: names that are taken twice, parents that are none. */
+export function readTree(record: JsonRecord): TreeState {
+  const nodes = readList('nodes', record['nodes'], maxNodes, (item, index) =>
+    readNode(item, index),
+  );
+  const nextInode = readCount('nextInode', record['nextInode'], mostInode);
+  const taken = new Set<string>();
+  const ids = new Set<number>();
+  for (const [index, { parent, name, id }] of nodes.entries()) {
+    const directory = nodes[parent];
+    if (index === 0 ? nodes[0]?.type !== 'directory' : !fits(nodes[index], directory, index)) {
+      throw new TypeError(`node ${index} has no directory`);
+    }
+    const place = `${parent}/${name}`;
+    if (parent >= 0 && taken.has(place))
+      throw new TypeError(`node ${index} has a name that is taken`);
+    if (ids.has(id) || id >= nextInode) throw new TypeError(`node ${index} has the number ${id}`);
+    taken.add(place);
+    ids.add(id);
+  }
+  return { nodes, nextInode, cwd: readText('cwd', record['cwd'], mostName) };
+}
+
+function fits(
+  node: NodeState | undefined,
+  directory: NodeState | undefined,
+  index: number,
+): boolean {
+  if (node === undefined || node.parent >= index) return false;
+  if (node.parent === -1) return node.type === 'file';
+  const { name } = node;
+  const isName = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+  return isName && directory?.type === 'directory' && !directory.isMountpoint;
+}
+
+function readNode(item: unknown, index: number): NodeState {
+  const what = `node ${index}`;
+  const [parent, name, mode, id, atime, mtime, ctime, ...rest] = readList(
+    what,
+    item,
+    9,
+    (value) => value,
+  );
+  const base: NodeBase = {
+    parent: readCount(`${what}'s directory`, Number(parent) + 1, maxNodes) - 1,
+    name: readText(`${what}'s name`, name, mostName),
+    mode: readCount(`${what}'s mode`, mode, mostMode),
+    id: readCount(`${what}'s number`, id, mostInode),
+    times: [
+      readNumber(`${what}'s atime`, atime),
+      readNumber(`${what}'s mtime`, mtime),
+      readNumber(`${what}'s ctime`, ctime),
+    ],
+  };
+  switch (base.mode & typeBits) {
+    case directoryMode:
+      return { ...base, type: 'directory', isMountpoint: readCount(what, rest[0], 1) === 1 };
+    case fileMode: {
+      const usedBytes = readCount(`${what}'s length`, rest[0]);
+      return { ...base, type: 'file', usedBytes, from: readFrom(what, usedBytes, rest[1]) };
+    }
+    case linkMode:
+      return { ...base, type: 'link', target: readText(`${what}'s target`, rest[0], mostName) };
+    case deviceMode:
+      return { ...base, type: 'device', rdev: readCount(`${what}'s device`, rest[0], 2 ** 32) };
+    default:
+      throw new TypeError(`${what} is neither file, directory, link nor device`);
+  }
+}
+
+function readFrom(what: string, usedBytes: number, from: unknown): FileState['from'] {
+  if (from === undefined) {
+    if (usedBytes > 0) throw new TypeError(`${what} has ${usedBytes} bytes of nothing`);
+    return undefined;
+  }
+  if (typeof from === 'string') return { sha256: readText(`${what}'s hash`, from, 64) };
+  return { region: readCount(`${what}'s region`, from, 0xffffffff) };
+}
