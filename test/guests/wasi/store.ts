@@ -1,0 +1,67 @@
+import { pathToFileURL } from 'node:url';
+import * as shim from '@bjorn3/browser_wasi_shim';
+import { type WasiGlue, wasiGlue } from '../../../src/guests/wasi/index.js';
+
+/** What examples/wasi/store.ts exports. */
+export interface StoreExports {
+  readonly memory: WebAssembly.Memory;
+  step(): void;
+  getSteps(): number;
+  getDigest(): number;
+  /** Records that are not as they were written. */
+  damaged(): number;
+}
+
+/** The shim with the store's files to be, as a host makes it at either end. */
+export interface StoreHost {
+  readonly wasi: shim.WASI;
+  readonly root: shim.PreopenDirectory;
+  readonly glue: WasiGlue;
+}
+
+export function hostStore(keys = 512): StoreHost {
+  const root = new shim.PreopenDirectory('/', new Map());
+  const print = new shim.ConsoleStdout(() => {});
+  const descriptors = [new shim.OpenFile(new shim.File([])), print, print, root];
+  const args = ['store', 'log', 'journal', String(keys)];
+  const wasi = new shim.WASI(args, [], descriptors, { debug: false });
+  return { wasi, root, glue: wasiGlue({ wasi, shim, host: { output: print } }) };
+}
+
+let compiled: Promise<Uint8Array<ArrayBuffer>> | undefined;
+
+/** The store's bytes, compiled once a process. */
+export function compileStore(): Promise<Uint8Array<ArrayBuffer>> {
+  compiled ??= import(pathToFileURL('examples/wasi/compile.mjs').href).then((compiler) =>
+    compiler.compileStore(),
+  );
+  return compiled;
+}
+
+/** A file of the store's. */
+export function fileOf(host: Pick<StoreHost, 'root'>, name: string): Uint8Array {
+  const file = host.root.dir.contents.get(name);
+  if (file instanceof shim.File) return file.data;
+  throw new Error(`the store has no ${name}`);
+}
+
+/** Imports that draw and tell the time as the journal has it. */
+export function replayed(
+  journal: Uint8Array,
+  memory: () => WebAssembly.Memory,
+): Record<'random_get' | 'clock_time_get', (...args: never[]) => number> {
+  const from = new DataView(journal.buffer, journal.byteOffset);
+  let entry = 0;
+  const put = (at: number, value: bigint): number => {
+    new DataView(memory().buffer).setBigUint64(at, value, true);
+    return 0;
+  };
+  return {
+    clock_time_get: (_clock: number, _precision: bigint, at: number) =>
+      put(at, from.getBigUint64(entry, true)),
+    random_get: (at: number) => {
+      entry += 16;
+      return put(at, from.getBigUint64(entry - 8, true));
+    },
+  };
+}
