@@ -5,6 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 const run = promisify(execFile);
 const readme = readFileSync('README.md', 'utf8');
+const examples = readdirSync('examples').filter(
+  (name) => name.endsWith('.mjs') && name !== 'run-all.mjs',
+);
 
 async function helpOf(...command: readonly string[]): Promise<string> {
   const { stdout } = await run(process.execPath, ['dist/cli/main.js', ...command, '--help']);
@@ -53,7 +56,7 @@ describe('README.md', () => {
   });
 
   it('links to every example', () => {
-    for (const name of readdirSync('examples').filter((each) => each !== 'run-all.mjs')) {
+    for (const name of examples) {
       expect(readme).toContain(`](examples/${name})`);
     }
   });

@@ -8,8 +8,8 @@ export const firstGlueRegion = 16;
 export type OfferedGlueRegion = Pick<Region, 'id' | 'name' | 'byteLength' | 'maxByteLength'>;
 
 /**
- * What a WebAssembly program keeps in JavaScript: files, descriptors, positions. Its methods are called between two calls of the program.
- * Both ends have the same kind of glue in the same order.
+ * What a WebAssembly program keeps in JavaScript: files, descriptors, positions. Its methods are called between two calls of the program. Both ends
+ * have the same kind of glue.
  */
 export interface GlueState {
   /**

@@ -1,0 +1,1 @@
+export function compileGarden(): Promise<Uint8Array>;

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { FerryError } from '../../errors.js';
+import { readLayout, type WriteLogLayout } from '../../instrument/layout.js';
+import type { Region } from '../../memory/region.js';
+import type { GrowableMemory } from '../growable.js';
+import { memoryRegion } from '../memory-region.js';
+import { FunctionNames } from './function-names.js';
+import type { GlueState } from './glue.js';
+import { ProgramRegisters } from './registers.js';
+import { type ProgramEnds, Surface } from './surface.js';
+import { WriteLog } from './write-log.js';
+
+const wasmPageBytes = 65536;
+
+export interface ProgramParts {
+  /** The bytes that were compiled. */
+  readonly module: Uint8Array;
+  readonly ends: ProgramEnds;
+  /** The memory, where it cannot be found by itself. */
+  readonly memory?: GrowableMemory | undefined;
+  readonly glue: GlueState | undefined;
+  /** How large memory may get while it is migrated, in bytes. Default: what the module says. */
+  readonly maxByteLength?: number | undefined;
+  readonly held: boolean;
+}
+
+/** A running WebAssembly program as what of it travels. */
+export class WasmProgram {
+  readonly layout: WriteLogLayout;
+  /** SHA-256 of the module, in hex. */
+  readonly hash: string;
+  readonly memory: GrowableMemory;
+  readonly region: Region;
+  readonly registers: ProgramRegisters;
+  /** Absent where the code does not say what it writes. */
+  readonly log: WriteLog;
+  readonly #surface: Surface;
+  readonly #glue: GlueState | undefined;
+
+  /** ERR_UNSUPPORTED for a module without a layout; ERR_GUEST where the instance does not fit it. */
+  constructor(parts: ProgramParts) {
+    const layout = readLayout(parts.module);
+    if (layout === undefined) {
+      throw new FerryError(
+        'ERR_UNSUPPORTED',
+        'the module keeps state that nobody outside can see: run it through instrument() of pageferry/instrument first',
+      );
+    }
+    const surface = new Surface(layout, parts.ends);
+    const hosts = () => parts.glue?.hostFunctions?.() ?? new Map<string, unknown>();
+    const own = layout.functions && {
+      table: surface.table({ export: layout.functions.export, import: null }, 'its functions'),
+      count: layout.functions.count,
+    };
+    this.layout = layout;
+    this.hash = createHash('sha256').update(parts.module).digest('hex');
+    this.memory = surface.memory(parts.memory);
+    this.registers = new ProgramRegisters(surface, new FunctionNames(own ?? undefined, hosts));
+    this.#surface = surface;
+    this.#glue = parts.glue;
+    const mapBytes = layout.memory.maxPages * (wasmPageBytes / 4096);
+    this.log = this.#logOf(mapBytes);
+    const most = layout.memory.maxPages * wasmPageBytes;
+    this.region = memoryRegion({
+      name: 'memory',
+      bytes: () => new Uint8Array(this.memory.buffer, 0, this.byteLength),
+      maxByteLength: Math.min(parts.maxByteLength ?? most, most),
+      grow: (byteLength) => this.#growTo(byteLength),
+      concurrent: layout.memory.shared,
+      held: parts.held,
+      linearMemory: this.memory,
+    });
+  }
+
+  #logOf(mapBytes: number): WriteLog {
+    const { map } = this.layout;
+    if (map.place === 'behind-maximum') {
+      return new WriteLog(() => new Uint8Array(this.memory.buffer, map.byteOffset, mapBytes));
+    }
+    const memory = this.#surface.memoryCalled(map.export);
+    return new WriteLog(() => new Uint8Array(memory.buffer, 0, mapBytes));
+  }
+
+  /** What the program takes for the length of its memory. */
+  get byteLength(): number {
+    const { map } = this.layout;
+    if (map.place !== 'behind-maximum') return this.memory.buffer.byteLength;
+    return Number(this.#surface.globalCalled(map.size).value) * wasmPageBytes;
+  }
+
+  #growTo(byteLength: number): void {
+    const { map } = this.layout;
+    const missing = byteLength - this.byteLength;
+    if (missing % wasmPageBytes !== 0) {
+      throw new FerryError('ERR_GUEST', `a WebAssembly memory cannot be ${byteLength} bytes long`);
+    }
+    if (map.place === 'behind-maximum') {
+      this.#surface.globalCalled(map.size).value = byteLength / wasmPageBytes;
+    } else if (this.#glue?.grow !== undefined) this.#glue.grow(byteLength);
+    else this.memory.grow(missing / wasmPageBytes);
+  }
+}

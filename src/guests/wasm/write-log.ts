@@ -1,0 +1,44 @@
+import type { DirtyBitmap } from '../../memory/bitmap.js';
+import { pageCountOf } from '../../memory/pages.js';
+import type { Region } from '../../memory/region.js';
+
+/**
+ * The map that instrumented code writes: one byte a page of 4096 bytes, not zero once the page was stored to. A mark also stands for what a store
+ * across the end of its page, or one that was marked together with it, wrote at the beginning of the next (`headBytes` of the layout): that page
+ * is named too, and capture finds whether it changed. Comparing the beginning with what it was when the marks were taken last would not do: the page
+ * may have been captured in between, with something else in it.
+ */
+export class WriteLog {
+  readonly #map: () => Uint8Array;
+
+  /** `map`: one byte for each page there can be; read anew each time. */
+  constructor(map: () => Uint8Array) {
+    this.#map = map;
+  }
+
+  clear(): void {
+    this.#map().fill(0);
+  }
+
+  /** Notes that the host wrote `byteLength` bytes from `byteOffset` on. */
+  mark(byteOffset: number, byteLength: number): void {
+    if (byteLength === 0) return;
+    this.#map().fill(1, Math.floor(byteOffset / 4096), pageCountOf(byteOffset + byteLength));
+  }
+
+  /** Moves the marks of `region`, the memory from its beginning, into a bitmap. */
+  moveTo({ byteLength }: Region, into: DirtyBitmap): void {
+    const pages = Math.min(pageCountOf(byteLength), into.bits);
+    const map = this.#map();
+    const words = new BigUint64Array(map.buffer, map.byteOffset, Math.floor(map.byteLength / 8));
+    for (let word = 0; word * 8 < pages; word++) {
+      if (words[word] === 0n) continue;
+      for (let page = word * 8; page < word * 8 + 8; page++) {
+        if (map[page] === 0) continue;
+        // Cleared before the page is read: who writes meanwhile marks it again.
+        map[page] = 0;
+        if (page < pages) into.setRange(page, Math.min(2, pages - page));
+      }
+    }
+  }
+}
