@@ -24,6 +24,8 @@ export interface ScanOptions {
   /** Whether stores may share marks: only where no other thread sees the memory. */
   readonly merges: boolean;
   /** Whether memory.size and memory.grow go by a size of our own. */
+  /** Stores are marked. */
+  readonly marks: boolean;
   readonly virtualSize: boolean;
 }
 
@@ -31,6 +33,7 @@ export interface ScanOptions {
 export class FunctionScanner {
   readonly #module: WasmModule;
   readonly #findings: Findings;
+  readonly #marks: boolean;
   readonly #virtualSize: boolean;
   readonly #instruction: InstructionReader;
   readonly #stack = new OperandStack();
@@ -50,6 +53,7 @@ export class FunctionScanner {
   constructor(module: WasmModule, findings: Findings, options: ScanOptions) {
     this.#module = module;
     this.#findings = findings;
+    this.#marks = options.marks;
     this.#virtualSize = options.virtualSize;
     this.#instruction = new InstructionReader(module);
     this.#flow = new ControlFlow(module, this.#stack);
@@ -232,6 +236,7 @@ export class FunctionScanner {
   }
 
   #markRange(opcode: number, start: number, end: number): void {
+    if (!this.#marks) return;
     const made = this.#stack.madeAt(bulkOperands - 1);
     const free = made === -1 ? -1 : this.temporaries.free(made);
     const first = Math.max(0, free);
@@ -249,6 +254,7 @@ export class FunctionScanner {
 
   /** Marks `bytes` bytes at `offset` from the address that is `depth` below the top. */
   #mark(opcode: number, depth: number, offset: number, bytes: number): void {
+    if (!this.#marks) return;
     const stack = this.#stack;
     const origin = stack.originAt(depth);
     const detail = stack.detailAt(depth);

@@ -46,7 +46,7 @@ class Planner {
   constructor(module: WasmModule, options: HiddenOptions) {
     this.#module = module;
     this.#options = options;
-    this.#functions.push({ does: 'markRange' });
+    if (options.plan.place !== 'none') this.#functions.push({ does: 'markRange' });
     if (options.plan.place === 'behind-maximum') this.#functions.push({ does: 'grow' });
   }
 
@@ -98,6 +98,7 @@ class Planner {
 
   #map(): WriteLogLayout['map'] {
     const { place, byteOffset } = this.#options.plan;
+    if (place === 'none') return { place };
     if (place === 'second-memory') {
       return { place, export: this.#export('map', kinds.memory, 1) };
     }

@@ -28,7 +28,7 @@ export interface Instrumented {
 
 const defaultPrefix = '__pageferry_';
 const longestPrefix = 64;
-const places: readonly unknown[] = ['second-memory', 'behind-maximum'];
+const places: readonly unknown[] = ['second-memory', 'behind-maximum', 'none'];
 const starts: readonly unknown[] = ['keep', 'strip'];
 /** As far as a mark may reach into the next page: at least what one store may write there. */
 const headBytes = 128;
@@ -68,6 +68,7 @@ function rewrite(
     headBytes,
     // Another thread may look at the map between any two instructions: there each mark follows its own store.
     merges: module.memories[0]?.shared !== true,
+    marks: plan.place !== 'none',
     virtualSize,
   });
   const code = rewriteCode(module, scanner, new CodeEmitter(scanner, indices));

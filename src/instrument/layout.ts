@@ -25,10 +25,12 @@ export interface WriteLogLayout {
   /**
    * One byte a 4 KiB page, non-zero = written. second-memory: in the memory exported as `export`. behind-maximum: from byte `byteOffset` of
    * the program's memory; the program's own size in pages of 65536 bytes is the exported mutable i32 global `size`.
+   * none: nothing is marked.
    */
   readonly map:
     | { readonly place: 'second-memory'; readonly export: string }
-    | { readonly place: 'behind-maximum'; readonly byteOffset: number; readonly size: string };
+    | { readonly place: 'behind-maximum'; readonly byteOffset: number; readonly size: string }
+    | { readonly place: 'none' };
   /** A mark on page p also covers up to this many first bytes of page p + 1. */
   readonly headBytes: number;
   /** Every mutable global, defined or imported. */
@@ -132,6 +134,7 @@ const isLayoutRecord = record({
   map: or(
     record({ place: isOneOf('second-memory'), export: isText }),
     record({ place: isOneOf('behind-maximum'), byteOffset: isCount, size: isText }),
+    record({ place: isOneOf('none') }),
   ),
   headBytes: isCount,
   globals: listOf(

@@ -3,9 +3,9 @@ import { unsupported } from './refusals.js';
 
 /**
  * Where the map is that has a byte for each page of 4 KiB: in a memory of its own, which takes an engine with multi-memory, or in the
- * program's memory, behind its maximum.
+ * program's memory, behind its maximum. 'none': there is none; only state gets names, and writes are found by scanning.
  */
-export type MapPlace = 'second-memory' | 'behind-maximum';
+export type MapPlace = 'second-memory' | 'behind-maximum' | 'none';
 
 const pageBytes = 4096;
 const pagesPerWasmPage: number = wasmPageBytes / pageBytes;
@@ -36,6 +36,9 @@ export function planMap(module: WasmModule, place: MapPlace): MapPlan {
   const [memory] = module.memories;
   if (memory === undefined) throw unsupported('it has no memory, so that nothing can be logged');
   const { min, max = mostWasmPages } = memory;
+  if (place === 'none') {
+    return { place, minPages: min, maxPages: max, mapPages: 0, byteOffset: 0 };
+  }
   if (place === 'second-memory') {
     const mapPages = mapPagesFor(max);
     return { place, minPages: min, maxPages: max, mapPages, byteOffset: 0 };
@@ -44,7 +47,9 @@ export function planMap(module: WasmModule, place: MapPlace): MapPlan {
   const wanted = memory.max ?? Math.max(min, pagesWithoutMaximum);
   const maxPages = Math.min(wanted, mostWasmPages - mapPagesFor(mostWasmPages));
   if (maxPages < min)
-    throw unsupported('its memory leaves no room for the map; use a scanning tracker (hash)');
+    throw unsupported(
+      "its memory leaves no room for the map; find writes by scanning (place: 'none')",
+    );
   const byteOffset = maxPages * wasmPageBytes;
   return { place, minPages: min, maxPages, mapPages: mapPagesFor(maxPages), byteOffset };
 }
@@ -54,11 +59,12 @@ export function planMap(module: WasmModule, place: MapPlace): MapPlan {
  * memory.grow of its own, it has all there is from the beginning.
  */
 export function pagesAtStart(plan: MapPlan, growsMemory: boolean): number {
-  return plan.place === 'second-memory' || growsMemory ? plan.minPages : plan.maxPages;
+  return plan.place !== 'behind-maximum' || growsMemory ? plan.minPages : plan.maxPages;
 }
 
 function refuseBehindMaximum({ import: from, shared }: Memory): void {
-  const advice = 'run it where there is multi-memory (Node 22), or use a scanning tracker (hash)';
+  const advice =
+    'run it where there is multi-memory (Node 22), or use a scanning tracker (place: none)';
   if (from !== null)
     throw unsupported(`its memory is imported, and the map has no place; ${advice}`);
   if (shared) throw unsupported(`its memory is shared, and the map has no place; ${advice}`);

@@ -69,7 +69,7 @@ export function reportOn(
     bulkOperations: findings.bulkOperations,
     marks: findings.marks,
     hidden: {
-      memory: added([memory.export, map.place === 'second-memory' ? map.export : map.size]),
+      memory: added([memory.export, ...mapNames(map)]),
       globals: added(globals.flatMap(({ export: name, get = [], set }) => [name, ...get, set])),
       tables: added(tables.map(({ export: name }) => name)),
       functions: added([functions?.export]),
@@ -79,6 +79,11 @@ export function reportOn(
     start,
     willNotTravel: untransferable(layout),
   };
+}
+
+function mapNames(map: WriteLogLayout['map']): readonly string[] {
+  if (map.place === 'none') return [];
+  return [map.place === 'second-memory' ? map.export : map.size];
 }
 
 function untransferable({ memory, globals, tables }: WriteLogLayout): Untransferable[] {

@@ -48,7 +48,7 @@ export class Watched {
   get memory(): Uint8Array {
     const { map, memory } = this.layout;
     const bytes = new Uint8Array(this.#buffer(memory.export ?? ''));
-    if (map.place === 'second-memory') return bytes;
+    if (map.place !== 'behind-maximum') return bytes;
     const size = this.exported(map.size);
     if (!(size instanceof WebAssembly.Global)) throw new Error('no size');
     return bytes.subarray(0, size.value * 65_536);
@@ -57,6 +57,7 @@ export class Watched {
   get map(): Uint8Array {
     const { map, memory } = this.layout;
     if (map.place === 'second-memory') return new Uint8Array(this.#buffer(map.export));
+    if (map.place === 'none') throw new Error('it has no map');
     return new Uint8Array(this.#buffer(memory.export ?? ''), map.byteOffset);
   }
 

@@ -33,7 +33,8 @@ export class WasmProgram {
   readonly region: Region;
   readonly registers: ProgramRegisters;
   /** Absent where the code does not say what it writes. */
-  readonly log: WriteLog;
+  /** Absent where the code does not say what it writes. */
+  readonly log: WriteLog | undefined;
   readonly #surface: Surface;
   readonly #glue: GlueState | undefined;
 
@@ -72,8 +73,9 @@ export class WasmProgram {
     });
   }
 
-  #logOf(mapBytes: number): WriteLog {
+  #logOf(mapBytes: number): WriteLog | undefined {
     const { map } = this.layout;
+    if (map.place === 'none') return undefined;
     if (map.place === 'behind-maximum') {
       return new WriteLog(() => new Uint8Array(this.memory.buffer, map.byteOffset, mapBytes));
     }

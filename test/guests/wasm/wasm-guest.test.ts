@@ -25,8 +25,8 @@ async function worked({ exports }: Garden, steps: number): Promise<void> {
 }
 
 const places = hasMultiMemory()
-  ? (['second-memory', 'behind-maximum'] as const)
-  : (['behind-maximum'] as const);
+  ? (['second-memory', 'behind-maximum', 'none'] as const)
+  : (['behind-maximum', 'none'] as const);
 
 guestConformance('a WebAssembly program', {
   grows: true,
