@@ -30,6 +30,7 @@ const names = [
   'workers',
   'predict',
   'order',
+  'hooks',
 ];
 
 const { values: options, positionals } = parseArgs({
