@@ -11,7 +11,6 @@ export class Findings {
   atomics = 0;
   bulkOperations = 0;
   marks = 0;
-  growsMemory = false;
   /** Functions that code references, besides those the module's declarations do. */
   readonly referenced: Set<number> = new Set();
   readonly drops: DroppedSegment[] = [];

@@ -23,9 +23,9 @@ export interface ScanOptions {
   readonly headBytes: number;
   /** Whether stores may share marks: only where no other thread sees the memory. */
   readonly merges: boolean;
-  /** Whether memory.size and memory.grow go by a size of our own. */
-  /** Stores are marked. */
+  /** Whether stores are marked at all. */
   readonly marks: boolean;
+  /** Whether memory.size and memory.grow go by a size of our own. */
   readonly virtualSize: boolean;
 }
 
@@ -166,7 +166,6 @@ export class FunctionScanner {
         stack.push(end);
         return;
       case 0x40: // memory.grow
-        this.#findings.growsMemory = true;
         this.#replace(editKinds.grow);
         stack.drop(1);
         stack.push(end);

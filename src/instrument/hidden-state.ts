@@ -1,7 +1,7 @@
 import type { Findings } from './findings.js';
 import type { LayoutDrop, LayoutGlobal, LayoutTable, WriteLogLayout } from './layout.js';
 import { type Export, kinds, type WasmModule } from './module.js';
-import { type MapPlan, pagesAtStart } from './place.js';
+import type { MapPlan } from './place.js';
 import { unsupported } from './refusals.js';
 import { valueTypeName, valueTypes } from './value-types.js';
 
@@ -61,7 +61,7 @@ class Planner {
       memory: {
         export: this.#named(kinds.memory, 0, 'memory'),
         import: memory.import,
-        minPages: pagesAtStart(plan, findings.growsMemory),
+        minPages: plan.startPages,
         maxPages: plan.maxPages,
         shared: memory.shared,
       },

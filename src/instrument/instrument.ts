@@ -4,7 +4,8 @@ import { Findings } from './findings.js';
 import { FunctionScanner } from './function-scanner.js';
 import { planHiddenState } from './hidden-state.js';
 import { layoutSection } from './layout.js';
-import type { WasmModule } from './module.js';
+import { growsMemory } from './memory-growth.js';
+import { mostWasmPages, type WasmModule } from './module.js';
 import { emitModule } from './module-emitter.js';
 import { parseModule } from './parse-module.js';
 import { hasMultiMemory, type MapPlace, type MapPlan, planMap } from './place.js';
@@ -18,6 +19,11 @@ export interface InstrumentOptions {
   readonly prefix?: string;
   /** Whether the module's start function still runs when it is instantiated; 'keep'. A restored program must not start anew: 'strip'. */
   readonly start?: 'keep' | 'strip';
+  /**
+   * Behind the maximum: how many pages of 65536 bytes the program may have, within its own limits. Default: its maximum, or 2 GiB where it
+   * names none; at most 512 MiB where it does not grow by itself, since it then has all of that from the beginning.
+   */
+  readonly maxPages?: number;
 }
 
 /** An instrumented module, and what was done to it. */
@@ -42,7 +48,7 @@ const headBytes = 128;
  */
 export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): Instrumented {
   if (!(bytes instanceof Uint8Array)) throw new TypeError('a module is bytes, in a Uint8Array');
-  const { prefix = defaultPrefix, start = 'keep' } = options;
+  const { prefix = defaultPrefix, start = 'keep', maxPages } = options;
   const place = options.place ?? (hasMultiMemory() ? 'second-memory' : 'behind-maximum');
   if (typeof prefix !== 'string') throw new TypeError('prefix is a string');
   if (prefix.length < 1 || prefix.length > longestPrefix || /\p{Surrogate}/u.test(prefix)) {
@@ -50,9 +56,18 @@ export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): 
   }
   if (!places.includes(place)) throw new RangeError(`place is one of ${places.join(', ')}`);
   if (!starts.includes(start)) throw new RangeError(`start is one of ${starts.join(', ')}`);
+  if (maxPages !== undefined && !isPageCount(maxPages)) {
+    throw new RangeError(`maxPages is a whole number of 1 to ${mostWasmPages}`);
+  }
   const module = parseModule(bytes);
   refuseNames(module, prefix);
-  return rewrite(module, planMap(module, place), prefix, start === 'keep');
+  const isBehind = place === 'behind-maximum';
+  const wishes = { place, maxPages, growsMemory: isBehind && growsMemory(module) };
+  return rewrite(module, planMap(module, wishes), prefix, start === 'keep');
+}
+
+function isPageCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= mostWasmPages;
 }
 
 function rewrite(

@@ -5,7 +5,7 @@ import type { Findings } from './findings.js';
 import type { HiddenState } from './hidden-state.js';
 import { layoutSection } from './layout.js';
 import { type Section, sectionIds, sectionOrder, type WasmModule } from './module.js';
-import { type MapPlan, pagesAtStart } from './place.js';
+import type { MapPlan } from './place.js';
 import { headerBytes } from './sections.js';
 import { valueTypes } from './value-types.js';
 
@@ -152,7 +152,7 @@ function addedEntries(id: number, emission: Emission): { count: number; content:
       break;
     case sectionIds.global:
       if (plan.place === 'behind-maximum') {
-        add(() => i32Global(content, pagesAtStart(plan, findings.growsMemory)));
+        add(() => i32Global(content, plan.startPages));
       }
       for (const _ of findings.drops) add(() => i32Global(content, 0));
       break;

@@ -244,8 +244,22 @@ describe('a map behind the maximum', () => {
     expect(watched.layout.memory).toMatchObject({ minPages: 3, maxPages: 3 });
   });
 
-  it('is at 2 GiB where the memory names no maximum', () => {
-    const { wasm } = instrument(assemble({ memory: limits(1), functions: [grows] }), { place });
-    expect(readLayout(wasm)?.memory).toMatchObject({ minPages: 1, maxPages: 32_768 });
+  it.each([
+    { memory: limits(1), functions: [grows], to: [1, 32_768] },
+    { memory: limits(1), functions: [], to: [8192, 8192] },
+    { memory: limits(1, 40_000), functions: [], to: [8192, 8192] },
+    { memory: limits(9000), functions: [], to: [9000, 9000] },
+    { memory: limits(1, 40_000), functions: [grows], to: [1, 40_000] },
+    { memory: limits(1, 65_536), functions: [grows], to: [1, 65_520] },
+    { memory: limits(2), functions: [grows], maxPages: 5, to: [2, 5] },
+    { memory: limits(2, 4), functions: [grows], maxPages: 5, to: [2, 4] },
+    { memory: limits(2), functions: [grows], maxPages: 1, to: [2, 2] },
+    { memory: limits(2), functions: [], maxPages: 10_000, to: [10_000, 10_000] },
+  ])('leaves $memory from and to $to pages', ({ memory, functions, maxPages, to }) => {
+    const options = { place, ...(maxPages === undefined ? {} : { maxPages }) } as const;
+    const { wasm } = instrument(assemble({ memory, functions }), options);
+    const layout = readLayout(wasm)?.memory;
+    expect([layout?.minPages, layout?.maxPages]).toEqual(to);
+    expect(WebAssembly.validate(wasm)).toBe(true);
   });
 });

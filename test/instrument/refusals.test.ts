@@ -170,6 +170,7 @@ describe('what is no module', () => {
     expect(() => instrument(wasm, { place: 'nowhere' })).toThrow(RangeError);
     // @ts-expect-error: no such thing to do
     expect(() => instrument(wasm, { place, start: 'twice' })).toThrow(RangeError);
+    expect(() => instrument(wasm, { place, maxPages: 1.5 })).toThrow(RangeError);
     expect(() => instrument(wasm, { place, prefix: '' })).toThrow(RangeError);
     expect(() => instrument(wasm, { place, prefix: '\ud800' })).toThrow(RangeError);
     expect(() => instrument(wasm, { place, prefix: 'x'.repeat(65) })).toThrow(RangeError);

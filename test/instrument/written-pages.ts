@@ -1,6 +1,8 @@
 import { readLayout, type WriteLogLayout } from '../../src/instrument/index.js';
 
 const pageBytes = 4096;
+/** So much is compared at once where nothing changed. */
+const pieceBytes = 1 << 20;
 
 /** An instance of an instrumented module, and what of its memory was written since the last look: by its map, and by comparing all of it. */
 export class Watched {
@@ -66,28 +68,46 @@ export class Watched {
     return [...this.map.entries()].flatMap(([page, mark]) => (mark === 0 ? [] : [page]));
   }
 
+  /** What changed since the last look and is not by the program: it is no longer looked for. */
+  forgive(): void {
+    this.#compare(() => {});
+  }
+
   /** Compares everything with what it was, and forgets the marks. */
   look(): void {
-    const { memory, map } = this;
+    const { map } = this;
+    const now = this.#compare((page, now) => {
+      this.changed++;
+      if (map[page] !== 0) return;
+      const isCovered = page > 0 && map[page - 1] !== 0;
+      const [rest, to] = [page * pageBytes + this.layout.headBytes, (page + 1) * pageBytes];
+      if (isCovered && now.compare(this.#shadow, rest, to, rest, to) === 0) this.byHead++;
+      else this.missed++;
+    });
+    this.marked += map
+      .subarray(0, now.length / pageBytes)
+      .reduce((sum, mark) => sum + (mark === 0 ? 0 : 1), 0);
+    map.fill(0, 0, now.length / pageBytes);
+  }
+
+  /** Tells of each page that changed, and takes it as it is. */
+  #compare(changed: (page: number, now: Buffer) => void): Buffer {
+    const { memory } = this;
     const now = Buffer.from(memory.buffer as ArrayBuffer, memory.byteOffset, memory.byteLength);
     if (now.length > this.#shadow.length) {
       // What was grown was zeros.
       this.#shadow = Buffer.concat([this.#shadow], now.length);
     }
-    const headOf = (page: number): number => page * pageBytes + this.layout.headBytes;
-    for (let page = 0; page * pageBytes < now.length; page++) {
-      const isMarked = map[page] !== 0;
-      if (isMarked) this.marked++;
-      const [from, to] = [page * pageBytes, (page + 1) * pageBytes];
-      if (now.compare(this.#shadow, from, to, from, to) === 0) continue;
-      this.changed++;
-      if (isMarked) continue;
-      const isCovered = page > 0 && map[page - 1] !== 0;
-      const rest = headOf(page);
-      if (isCovered && now.compare(this.#shadow, rest, to, rest, to) === 0) this.byHead++;
-      else this.missed++;
+    for (let piece = 0; piece < now.length; piece += pieceBytes) {
+      const end = Math.min(piece + pieceBytes, now.length);
+      if (now.compare(this.#shadow, piece, end, piece, end) === 0) continue;
+      for (let from = piece; from < end; from += pageBytes) {
+        const to = from + pageBytes;
+        if (now.compare(this.#shadow, from, to, from, to) === 0) continue;
+        changed(from / pageBytes, now);
+        now.copy(this.#shadow, from, from, to);
+      }
     }
-    now.copy(this.#shadow);
-    map.fill(0, 0, now.length / pageBytes);
+    return now;
   }
 }
