@@ -110,7 +110,8 @@ async function sqlite(
   newValues: (random: Random) => readonly (string | number)[],
 ): Promise<MemoryPair> {
   const random = new Random(3);
-  const { db, memory } = await bootSqlite(32 * mebibyte);
+  const { db, program } = await bootSqlite(32 * mebibyte);
+  const { memory } = program;
   // The rows of `main` would be in a file system of JavaScript's; these are in WebAssembly memory.
   db.run("ATTACH ':memory:' AS live");
   db.run('CREATE TABLE live.item (id INTEGER PRIMARY KEY, amount INTEGER, code TEXT, note TEXT)');

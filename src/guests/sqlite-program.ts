@@ -74,26 +74,28 @@ const itemsAtOnce = 16;
 
 /** SQLite under continuous transactions: the whole of what the sqlite guest moves. */
 export class SqliteProgram {
-  readonly memory: WebAssembly.Memory;
+  readonly instance: SqlInstance;
   readonly maxByteLength: number;
-  readonly #instance: SqlInstance;
   readonly #statements: Statements;
   /** Addresses in memory that the glue's objects keep: names with values. */
-  readonly #handles: Readonly<Record<string, number>>;
+  readonly handles: Readonly<Record<string, number>>;
   registers: SqliteRegisters = { seed: 0, seq: 0, digest: 0, first: 1, last: 0, growing: false };
   /** Whether anything but this program's own transactions ran since `checkOutside` found nothing. They write to `live` alone. */
   #ranForeign = true;
 
   constructor(instance: SqlInstance, maxByteLength: number) {
-    this.#instance = instance;
-    this.memory = instance.memory;
+    this.instance = instance;
     this.maxByteLength = maxByteLength;
     for (const sql of bootSql) instance.db.run(sql);
     const prepare = (sql: string): SqlStatement => instance.db.prepare(sql);
     const names = Object.keys(preparedSql) as (keyof typeof preparedSql)[];
     const entries = names.map((name) => [name, prepare(preparedSql[name])] as const);
     this.#statements = Object.fromEntries(entries) as Statements;
-    this.#handles = Object.assign({}, ...entries.map(([name, it]) => handlesOf(name, it)));
+    this.handles = Object.assign(
+      {},
+      instance.handles,
+      ...entries.map(([name, it]) => handlesOf(name, it)),
+    );
     // Opens the empty file of `main`, so that it is open at both ends.
     this.checkOutside();
     // Met here for the first time, not by `checkMemory` while the guest stands still: the engine compiles what it first runs.
@@ -105,15 +107,20 @@ export class SqliteProgram {
     return new SqliteProgram(await bootSqlite(bootSize(sizeMiB)), sizeMiB * 2 ** 20);
   }
 
+  /** Of its memory, as it is now. */
+  get byteLength(): number {
+    return this.instance.program.memory.buffer.byteLength;
+  }
+
   /** Fills the tables until memory grows for the first time. */
   preload(seed: number): void {
-    const byteLength = this.memory.buffer.byteLength;
+    const byteLength = this.byteLength;
     const digest = firstDigest(seed);
     this.#atomically(() => {
       for (let id = 1; id <= accountCount; id++) this.#run('addAccount', [id]);
     });
     let last = 0;
-    while (this.memory.buffer.byteLength === byteLength) {
+    while (this.byteLength === byteLength) {
       this.#atomically(() => this.#addItems(seed, last, last + itemsAtOnce));
       last += itemsAtOnce;
     }
@@ -125,8 +132,7 @@ export class SqliteProgram {
   transact(): void {
     const { seed, first, last, digest } = this.registers;
     const seq = this.registers.seq + 1;
-    const growing =
-      this.registers.growing && grownSize(this.memory.buffer.byteLength) <= this.maxByteLength;
+    const growing = this.registers.growing && grownSize(this.byteLength) <= this.maxByteLength;
     const kind = growing ? kindOf(itemsAtOnce, 0) : this.#steadyKind(seq);
     const account = accountOf(seed, seq);
     const newFirst = first + deletesOf(kind);
@@ -179,7 +185,7 @@ export class SqliteProgram {
   /** Runs any statement, between two transactions. */
   run(sql: string): void {
     this.#ranForeign = true;
-    this.#instance.db.run(sql);
+    this.instance.db.run(sql);
   }
 
   /** All rows of a statement without parameters. */
@@ -190,11 +196,6 @@ export class SqliteProgram {
     } finally {
       statement.reset();
     }
-  }
-
-  /** Grows memory as SQLite's glue does. */
-  grow(byteLength: number): void {
-    this.#instance.resize(byteLength);
   }
 
   /** ERR_UNSUPPORTED, by name, if something is kept where it cannot be carried. Runs statements where that is not known yet: not while paused. */
@@ -223,10 +224,5 @@ export class SqliteProgram {
         `memory is at transaction ${seq}, the state at ${this.registers.seq}`,
       );
     }
-  }
-
-  /** Everything outside memory by name; two programs with equal values can stand in for each other. */
-  outside(): Record<string, number> {
-    return { ...this.#handles, ...this.#instance.outside() };
   }
 }

@@ -13,24 +13,24 @@ export const maxSqliteStateBytes = 16384;
 
 export interface SqliteState {
   readonly registers: SqliteRegisters;
-  /** What lives outside memory, by name. */
-  readonly outside: Readonly<Record<string, number>>;
+  /** Addresses that the glue keeps, by name. */
+  readonly handles: Readonly<Record<string, number>>;
 }
 
-/** JSON, UTF-8: {registers, outside}. */
+/** JSON, UTF-8: {registers, handles}. */
 export function encodeSqliteState(
   registers: SqliteRegisters,
-  outside: Readonly<Record<string, number>>,
+  handles: Readonly<Record<string, number>>,
 ): Uint8Array {
-  return writeJsonState({ registers, outside });
+  return writeJsonState({ registers, handles });
 }
 
 /** ERR_GUEST on anything but what `encodeSqliteState` writes. */
 export function decodeSqliteState(bytes: Uint8Array): SqliteState {
-  return readJsonState(bytes, 'the state of SQLite', ({ registers, outside }) => {
+  return readJsonState(bytes, 'the state of SQLite', ({ registers, handles }) => {
     return {
       registers: readRegisters(asRecord('registers', registers)),
-      outside: readNumbers(asRecord('outside', outside)),
+      handles: readNumbers(asRecord('handles', handles)),
     };
   });
 }

@@ -1,14 +1,16 @@
 import { FerryError } from '../errors.js';
 import type { Region } from '../memory/region.js';
-import { HashTracker } from '../memory/scan-trackers.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { OnCommit } from './commit.js';
+import { growThrough } from './emscripten/growth.js';
+import { hostFunctionsOf } from './emscripten/host-functions.js';
 import type { Guest, GuestIdentity } from './guest.js';
-import { memoryRegion } from './memory-region.js';
 import { Pump } from './pump.js';
 import { SqliteProgram } from './sqlite-program.js';
-import { decodeSqliteState, encodeSqliteState, maxSqliteStateBytes } from './sqlite-state.js';
+import { decodeSqliteState, encodeSqliteState } from './sqlite-state.js';
 import { loadSqlJs } from './sqljs.js';
+import type { GlueState } from './wasm/glue.js';
+import { type WasmGuest, wasmGuest } from './wasm/wasm-guest.js';
 
 export interface SqliteRunOptions {
   /** The memory it has grown to at last, 64 to 512 MiB. It starts at about half. Equal at both ends. */
@@ -28,13 +30,12 @@ export interface SqliteOptions extends SqliteRunOptions {
 export async function createSqlite(options: SqliteOptions): Promise<SqliteGuest> {
   const program = await SqliteProgram.boot(options.sizeMiB);
   program.preload(options.seed);
-  return new SqliteGuest(program, (await loadSqlJs()).version, options);
+  return SqliteGuest.of(program, options);
 }
 
 /** SQLite booted like the other, with empty tables, for the other's memory to take its place. */
 export async function receiveSqlite(options: SqliteRunOptions): Promise<SqliteGuest> {
-  const program = await SqliteProgram.boot(options.sizeMiB);
-  return new SqliteGuest(program, (await loadSqlJs()).version, options);
+  return SqliteGuest.of(await SqliteProgram.boot(options.sizeMiB), options);
 }
 
 /**
@@ -43,31 +44,32 @@ export async function receiveSqlite(options: SqliteRunOptions): Promise<SqliteGu
  */
 export class SqliteGuest implements Guest {
   readonly kind = 'sqlite';
-  readonly maxStateBytes: number = maxSqliteStateBytes;
   readonly rehearsable = true;
-  readonly regions: readonly Region[];
   readonly tracker: DirtyTracker;
   readonly program: SqliteProgram;
+  readonly #instance: WasmGuest;
   readonly #pump: Pump;
-  readonly #version: string;
   readonly #onCommit: OnCommit | undefined;
 
-  constructor(program: SqliteProgram, sqlJsVersion: string, options: SqliteRunOptions) {
-    this.program = program;
-    this.#version = `1 ${options.sizeMiB} ${sqlJsVersion}`;
-    this.#onCommit = options.onCommit;
-    this.tracker = new GrowingHashTracker(program);
-    this.regions = [
-      memoryRegion({
-        name: 'memory',
-        bytes: () => new Uint8Array(program.memory.buffer),
-        maxByteLength: program.maxByteLength,
-        grow: (byteLength) => program.grow(byteLength),
-        linearMemory: program.memory,
-      }),
-    ];
+  static async of(program: SqliteProgram, options: SqliteRunOptions): Promise<SqliteGuest> {
+    const { wasm, program: parts } = program.instance;
+    const instance = await wasmGuest({
+      ...parts,
+      module: wasm,
+      glue: new SqliteGlue(program),
+      version: `1 ${options.sizeMiB} ${loadSqlJs().version}`,
+      maxByteLength: program.maxByteLength,
+    });
     // Met here for the first time, not while a guest stands still, where compiling it would cost a millisecond.
-    this.#load(encodeSqliteState(program.registers, program.outside()));
+    await instance.loadState(await instance.saveState());
+    return new SqliteGuest(program, instance, options);
+  }
+
+  private constructor(program: SqliteProgram, instance: WasmGuest, options: SqliteRunOptions) {
+    this.program = program;
+    this.#instance = instance;
+    this.#onCommit = options.onCommit;
+    this.tracker = growingTracker(instance.tracker, program);
     this.#pump = new Pump(() => this.transact(), {
       stepsPerTurn: 1,
       ...(options.transactionsPerSecond === undefined
@@ -76,8 +78,12 @@ export class SqliteGuest implements Guest {
     });
   }
 
+  get regions(): readonly Region[] {
+    return this.#instance.regions;
+  }
+
   describe(): GuestIdentity {
-    return { kind: this.kind, version: this.#version, features: [] };
+    return { ...this.#instance.describe(), kind: this.kind };
   }
 
   /** One transaction. The pump calls it; tests may, while it is paused. */
@@ -95,35 +101,22 @@ export class SqliteGuest implements Guest {
     }
     // Statements change memory: this is the last moment for them.
     this.program.checkOutside();
+    await this.#instance.pause();
   }
 
   async resume(): Promise<void> {
     if (this.#pump.running) return;
     this.program.checkMemory();
+    await this.#instance.resume();
     this.#pump.start();
   }
 
-  async saveState(): Promise<Uint8Array> {
-    return encodeSqliteState(this.program.registers, this.program.outside());
+  saveState(): Promise<Uint8Array> {
+    return this.#instance.saveState();
   }
 
-  /** What is outside memory must be here as it was there: ERR_GUEST names the first that is not. */
-  async loadState(state: Uint8Array): Promise<void> {
-    this.#load(state);
-  }
-
-  #load(state: Uint8Array): void {
-    const { registers, outside } = decodeSqliteState(state);
-    const here = this.program.outside();
-    for (const name of new Set([...Object.keys(here), ...Object.keys(outside)])) {
-      if (here[name] !== outside[name]) {
-        throw new FerryError(
-          'ERR_GUEST',
-          `this SQLite cannot take the other's place: ${name} is ${here[name]}, not ${outside[name]}`,
-        );
-      }
-    }
-    this.program.registers = registers;
+  loadState(state: Uint8Array): Promise<void> {
+    return this.#instance.loadState(state);
   }
 
   throttle(fraction: number): void {
@@ -131,17 +124,57 @@ export class SqliteGuest implements Guest {
   }
 }
 
-/** Begins the growth that the guest is to show when a migration begins. */
-class GrowingHashTracker extends HashTracker {
+/** What SQLite's glue keeps: addresses, which have to be here as they were there, and what the program knows besides. */
+class SqliteGlue implements GlueState {
   readonly #program: SqliteProgram;
 
   constructor(program: SqliteProgram) {
-    super();
     this.#program = program;
   }
 
-  override start(): void {
-    super.start();
-    this.#program.registers = { ...this.#program.registers, growing: true };
+  regions(): readonly Region[] {
+    return [];
   }
+
+  save(): Uint8Array {
+    return encodeSqliteState(this.#program.registers, this.#program.handles);
+  }
+
+  /** ERR_GUEST names the first address that is another one here. */
+  load(state: Uint8Array): void {
+    const { registers, handles } = decodeSqliteState(state);
+    const here = this.#program.handles;
+    for (const name of new Set([...Object.keys(here), ...Object.keys(handles)])) {
+      if (here[name] !== handles[name]) {
+        throw new FerryError(
+          'ERR_GUEST',
+          `this SQLite cannot take the other's place: ${name} is ${here[name]}, not ${handles[name]}`,
+        );
+      }
+    }
+    this.#program.registers = registers;
+  }
+
+  grow(byteLength: number): void {
+    const { imports, memory } = this.#program.instance.program;
+    growThrough(imports, memory, byteLength);
+  }
+
+  hostFunctions(): ReadonlyMap<string, unknown> {
+    return hostFunctionsOf(this.#program.instance.program.instance);
+  }
+}
+
+/** Begins the growth that the guest is to show when a migration begins. */
+function growingTracker(tracker: DirtyTracker, program: SqliteProgram): DirtyTracker {
+  return {
+    exact: tracker.exact,
+    unseen: (region) => tracker.unseen?.(region) ?? false,
+    start() {
+      tracker.start();
+      program.registers = { ...program.registers, growing: true };
+    },
+    take: (region, into) => tracker.take(region, into),
+    stop: () => tracker.stop(),
+  };
 }

@@ -9,7 +9,7 @@ export {
   type TableTypeName,
   type WriteLogLayout,
 } from './layout.js';
-export type { MapPlace } from './place.js';
+export { hasMultiMemory, type MapPlace } from './place.js';
 export type { InstrumentReport, Untransferable } from './report.js';
 export { trackWrites, type WriteTracking } from './track-writes.js';
 export type { OnWrite, WriteTarget } from './watched-buffers.js';

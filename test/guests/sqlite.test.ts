@@ -10,6 +10,7 @@ import {
   payloadOf,
 } from '../../src/guests/sqlite-plan.js';
 import { decodeSqliteState, encodeSqliteState } from '../../src/guests/sqlite-state.js';
+import { joinParts, splitParts } from '../../src/guests/state-parts.js';
 import { copyRegions, type GuestSubject, guestConformance } from '../conformance/guest.js';
 
 const seed = 5;
@@ -20,13 +21,14 @@ function subjectOf(guest: SqliteGuest, commits: () => number): GuestSubject {
 }
 
 function memoryOf(guest: SqliteGuest): Uint8Array {
-  return new Uint8Array(guest.program.memory.buffer);
+  return new Uint8Array(guest.program.instance.program.memory.buffer);
 }
 
 function transactTimes(guest: SqliteGuest, times: number): void {
   for (let done = 0; done < times; done++) guest.transact();
 }
 
+const none = new Uint8Array();
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 guestConformance('SQLite', {
@@ -51,6 +53,7 @@ guestConformance('SQLite', {
     text('null'),
     Uint8Array.of(0xff),
     text('{"registers":{}}'),
+    joinParts([text('{}'), text('{}')]),
   ],
 });
 
@@ -145,10 +148,11 @@ describe('SQLite as it runs', () => {
 
   it('refuses a state whose outside is not as here, by name', async () => {
     const guest = await createSqlite({ sizeMiB, seed });
-    const { registers, outside } = decodeSqliteState(await guest.saveState());
-    const [name = ''] = Object.keys(outside);
-    const other = encodeSqliteState(registers, { ...outside, [name]: 1 });
-    await expect(guest.loadState(other)).rejects.toMatchObject({
+    const [ofProgram = none, ofGlue = none] = splitParts(await guest.saveState(), 2);
+    const { registers, handles } = decodeSqliteState(ofGlue);
+    const [name = ''] = Object.keys(handles);
+    const other = encodeSqliteState(registers, { ...handles, [name]: 1 });
+    await expect(guest.loadState(joinParts([ofProgram, other]))).rejects.toMatchObject({
       code: 'ERR_GUEST',
       message: expect.stringContaining(name),
     });

@@ -6,7 +6,7 @@ import type { GrowableMemory } from '../growable.js';
 export interface ProgramEnds {
   readonly exports: Readonly<Record<string, unknown>>;
   /** Only needed where a memory, a table or a mutable global is imported. */
-  readonly imports?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  readonly imports?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface MutableGlobal {
@@ -41,7 +41,8 @@ export class Surface {
     if (place.export !== null) return exports[place.export];
     if (place.import === null) throw missing(`${what} is neither exported nor imported`);
     const [module, name] = place.import;
-    const found = imports?.[module]?.[name];
+    const fields: Readonly<Record<string, unknown>> = Object(imports?.[module]);
+    const found = fields[name];
     if (found === undefined) {
       throw missing(`${what} is the import ${module}.${name}: give \`imports\``);
     }
