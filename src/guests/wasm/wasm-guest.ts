@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { FerryError } from '../../errors.js';
+import { trackWrites } from '../../instrument/track-writes.js';
 import type { Region } from '../../memory/region.js';
 import type { GrowableMemory } from '../growable.js';
 import type { Guest, GuestIdentity } from '../guest.js';
@@ -139,12 +140,15 @@ class ProgramGuest implements WasmGuest {
     this.maxStateBytes = options.maxStateBytes ?? defaultMaxStateBytes;
     this.exports = this.#gated(exports);
     if (options.throttle !== undefined) this.throttle = options.throttle;
-    const { log } = program;
+    const { log, memory } = program;
     this.tracker = new ProgramTracker(
       log && {
         log,
         unseen: options.hostWrites !== 'known',
-        watchHost: () => () => {},
+        watchHost: () => {
+          const watch = trackWrites(memory, (offset, length) => log.mark(offset, length));
+          return () => watch.stop();
+        },
       },
       options.glue,
     );

@@ -129,6 +129,11 @@ describe('a program', () => {
 
   it.each([
     {
+      how: 'by methods, where host writes are known',
+      hostWrites: 'known' as const,
+      write: (bytes: Uint8Array, value: number) => bytes.fill(value, 4090, 4190),
+    },
+    {
       how: 'in any way, where they are compared',
       hostWrites: 'compare' as const,
       write(bytes: Uint8Array, value: number) {
