@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addDemo } from './demo.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
+import { addInstrument } from './instrument.js';
 import { addKeys } from './keys.js';
 import { addPredict } from './predict.js';
 import { addReceive } from './receive.js';
@@ -26,6 +27,7 @@ function main(): Promise<void> {
   addSend(program);
   addPredict(program);
   addKeys(program);
+  addInstrument(program);
   addInspect(program);
   addReplay(program);
   addResolve(program);

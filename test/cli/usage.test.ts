@@ -3,14 +3,23 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folder, run } from './command.js';
 
-const commands = ['demo', 'receive', 'send', 'predict', 'inspect', 'replay', 'resolve'];
+const commands = [
+  'demo',
+  'receive',
+  'send',
+  'predict',
+  'instrument',
+  'inspect',
+  'replay',
+  'resolve',
+];
 
 describe('help', () => {
   it('names every command, and none that does not work yet', async () => {
     const { exit, stdout } = await run('--help');
     expect(exit).toBe(0);
     for (const name of commands) expect(stdout).toContain(`  ${name} `);
-    for (const name of ['snapshot', 'protect', 'instrument']) {
+    for (const name of ['snapshot', 'protect', 'standby']) {
       expect(stdout).not.toContain(name);
     }
   });
@@ -53,6 +62,8 @@ const wrong: readonly (readonly [what: string, args: readonly string[]])[] = [
   ['SQLite below its smallest size', ['demo', '--guest', 'sqlite', '--size', '1']],
   ['no time to watch', ['predict', 'a.img', '--seconds', '0']],
   ['more time to watch than a day', ['predict', 'a.img', '--seconds', '86401']],
+  ['no place for a module', ['instrument', 'a.wasm']],
+  ['an unknown place for a map', ['instrument', 'a.wasm', '-o', 'b.wasm', '--place', 'here']],
   ['a session that is none', ['resolve', 'abc', 'resume']],
   ['an unknown verdict', ['resolve', '0'.repeat(32), 'perhaps']],
 ];
