@@ -45,6 +45,8 @@ export class Receiver {
   readonly #maxImageBytes: number;
   readonly #budget: SessionBudget;
   #last: Promise<void> = Promise.resolve();
+  /** Ids that are no longer those of the regions that were offered. */
+  readonly #replaced = new Set<number>();
   #held: HeldPages | undefined;
   #rereading = false;
   #closed = false;
@@ -126,7 +128,9 @@ export class Receiver {
       }
       this.#budget.spend(Math.max(0, byteLength - (region?.byteLength ?? 0)));
       if (region !== undefined && byteLength >= 0) {
-        const offered = this.#offer.regions.find((candidate) => candidate.id === id);
+        const offered = this.#replaced.has(id)
+          ? undefined
+          : this.#offer.regions.find((candidate) => candidate.id === id);
         const most = Math.min(region.maxByteLength, offered?.maxByteLength ?? region.maxByteLength);
         if (byteLength > most) {
           throw new FerryError(
@@ -151,6 +155,7 @@ export class Receiver {
         );
       } else {
         await this.#guest.reshape(id, name, byteLength);
+        this.#replaced.add(id);
         const appeared = this.#guest.regions.find((candidate) => candidate.id === id);
         if (byteLength < 0) this.engine.removeRegion(id);
         else if (appeared !== undefined) this.engine.changeRegion(appeared);

@@ -24,11 +24,23 @@ class Files implements Guest {
     return this.#regions;
   }
 
-  create(id: number, name: string, content: Uint8Array): void {
+  create(id: number, name: string, content: Uint8Array, maxByteLength = 2 ** 20): void {
     this.contents.set(name, content);
-    const region = memoryRegion({ id, name, bytes: () => content });
+    const region = memoryRegion({
+      id,
+      name,
+      bytes: () => this.contents.get(name) ?? content,
+      maxByteLength,
+      grow: (byteLength) => this.grow(name, byteLength),
+    });
     this.tracker.add(region);
     this.#regions.push(region);
+  }
+
+  grow(name: string, byteLength: number): void {
+    const grown = new Uint8Array(byteLength);
+    grown.set(this.contents.get(name) ?? grown);
+    this.contents.set(name, grown);
   }
 
   remove(id: number): void {
@@ -95,5 +107,32 @@ describe('the id of a region that vanished', () => {
     for (const [file, content] of source.contents) {
       expect(Buffer.compare(content, target.contents.get(file) ?? new Uint8Array())).toBe(0);
     }
+  });
+
+  it('may be that of one that grows beyond what the first could', async () => {
+    const source = new Files();
+    const target = new Files();
+    const pageBytes = 4096;
+    source.create(7, 'log', random.bytes(4 * pageBytes), 5 * pageBytes);
+    const listener = await listen({
+      accept: ({ regions }) => {
+        for (const { id, name, byteLength, maxByteLength } of regions) {
+          target.create(id, name, new Uint8Array(byteLength), maxByteLength);
+        }
+        source.remove(7);
+        source.create(7, 'log', random.bytes(4 * pageBytes));
+        return target;
+      },
+    });
+    open.push(listener);
+    const { host, port } = listener;
+    const migration = migrate(source, { host, port, maxDowntimeMs: 5000 });
+    for await (const event of migration) {
+      if (event.type === 'round' && event.round === 1) source.grow('log', 9 * pageBytes);
+    }
+    await migration.done;
+    const content = source.contents.get('log') ?? new Uint8Array();
+    expect(target.contents.get('log')).toEqual(content);
+    expect(content.byteLength).toBe(9 * pageBytes);
   });
 });
