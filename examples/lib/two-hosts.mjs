@@ -9,7 +9,8 @@ import { listen, migrate } from 'pageferry';
 /**
  * Call it at the top of an example, with its `import.meta.url`. `boot()` makes the program, each time in the same way, and gives
  * `{ guest, step, steps, digest }`: `step()` does one piece of work by calling the program, `steps()` says how many pieces the program has done
- * since it was booted, wherever it was, and `digest()` sums up all that it holds. `--trips N` (2), `--json`.
+ * since it was booted, wherever it was, and `digest()` sums up all that it holds. A program that draws numbers or asks for the time also has `journal()`, a text with all that it met, and
+ * `follow(journal)`: from now on, meet the same. `--trips N` (2), `--json`.
  */
 export async function betweenTwoHosts(url, boot) {
   if (process.env.EXAMPLE_HOST !== undefined) return host(boot);
@@ -36,7 +37,7 @@ export async function betweenTwoHosts(url, boot) {
       );
     }
     const moved = await hosts[Number(values.trips) % 2].ask('end');
-    const stayed = await twin.ask('work', moved.steps);
+    const stayed = await twin.ask('follow', moved);
     const equal = moved.digest === stayed.digest && moved.steps === stayed.steps;
     say(
       { type: 'ended', equal, steps: moved.steps, digest: moved.digest, twin: stayed.digest },
@@ -97,7 +98,12 @@ async function host(boot) {
       if (done % 8 === 7) await turn();
     }
   };
-  const result = () => guest.run(() => ({ steps: program.steps(), digest: program.digest() }));
+  const result = () =>
+    guest.run(() => ({
+      steps: program.steps(),
+      digest: program.digest(),
+      journal: program.journal?.(),
+    }));
   const name = process.env.EXAMPLE_HOST;
   if (name === 'second') await guest.pause();
   const working = name === 'twin' ? undefined : work(Number.POSITIVE_INFINITY);
@@ -118,7 +124,8 @@ async function host(boot) {
       await working;
       return result();
     },
-    async work(steps) {
+    async follow({ steps, journal }) {
+      program.follow?.(journal);
       await work(steps);
       return result();
     },

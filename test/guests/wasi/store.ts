@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import * as shim from '@bjorn3/browser_wasi_shim';
-import { type WasiGlue, wasiGlue } from '../../../src/guests/wasi/index.js';
+import { type MonotonicNow, type WasiGlue, wasiGlue } from '../../../src/guests/wasi/index.js';
 
 /** What examples/wasi/store.ts exports. */
 export interface StoreExports {
@@ -19,13 +19,14 @@ export interface StoreHost {
   readonly glue: WasiGlue;
 }
 
-export function hostStore(keys = 512): StoreHost {
+export function hostStore(keys = 512, now?: MonotonicNow): StoreHost {
   const root = new shim.PreopenDirectory('/', new Map());
   const print = new shim.ConsoleStdout(() => {});
   const descriptors = [new shim.OpenFile(new shim.File([])), print, print, root];
   const args = ['store', 'log', 'journal', String(keys)];
   const wasi = new shim.WASI(args, [], descriptors, { debug: false });
-  return { wasi, root, glue: wasiGlue({ wasi, shim, host: { output: print } }) };
+  const clock = now === undefined ? {} : { now };
+  return { wasi, root, glue: wasiGlue({ wasi, shim, host: { output: print }, ...clock }) };
 }
 
 let compiled: Promise<Uint8Array<ArrayBuffer>> | undefined;
