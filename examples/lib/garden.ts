@@ -45,7 +45,7 @@ export function step(): void {
     const pages = <i32>((end + 65535) >> 16) - memory.size();
     if (pages > 0) memory.grow(pages);
   }
-  for (let piece = 0; piece < 16; piece++) {
+  for (let piece = 0; piece < 4; piece++) {
     const at = base + (<usize>next() % ((end - base - 4096) >> 3)) * 8;
     const value = ((<u64>next()) << 32) | next();
     works[next() % 4](at, value);

@@ -1,7 +1,7 @@
 // Moves a program between two processes while it works: there, back again, and so on; then compares it with a twin that never moved.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { listen, migrate } from 'pageferry';
@@ -92,12 +92,17 @@ async function host(boot) {
   const { guest } = program;
   let isEnding = false;
   const work = async (until) => {
-    for (let done = 0; !isEnding && program.steps() < until; done++) {
+    for (let done = 0; !isEnding && done >= 0; done++) {
       // Where the program is not, this waits until it comes.
-      await guest.run(program.step);
-      if (done % 8 === 7) await turn();
+      await guest.run(() => {
+        if (program.steps() < until) program.step();
+        else done = Number.NEGATIVE_INFINITY;
+      });
+      // Some thousand pieces of work a second, so that what it writes can be followed.
+      if (done % 4 === 3) await sleep(1);
     }
   };
+  const steps = () => guest.run(() => program.steps());
   const result = () =>
     guest.run(() => ({
       steps: program.steps(),
@@ -115,18 +120,18 @@ async function host(boot) {
     },
     migrate: (port) => migrate(guest, { host: '127.0.0.1', port, maxDowntimeMs: 100 }).done,
     /** Once it has done some more than so many. */
-    async worked(steps) {
-      while (program.steps() < steps + 20) await sleep(5);
-      return program.steps();
+    async worked(goal) {
+      while ((await steps()) < goal + 20) await sleep(5);
+      return steps();
     },
     async end() {
       isEnding = true;
       await working;
       return result();
     },
-    async follow({ steps, journal }) {
+    async follow({ steps: goal, journal }) {
       program.follow?.(journal);
-      await work(steps);
+      await work(goal);
       return result();
     },
   };
