@@ -22,6 +22,8 @@ export interface ProgramParts {
   /** How large memory may get while it is migrated, in bytes. Default: what the module says. */
   readonly maxByteLength?: number | undefined;
   readonly held: boolean;
+  /** The maps of its other threads, where those can be reached. */
+  readonly maps?: (() => readonly { readonly buffer: ArrayBufferLike }[]) | undefined;
 }
 
 /** A running WebAssembly program as what of it travels. */
@@ -32,8 +34,7 @@ export class WasmProgram {
   readonly memory: GrowableMemory;
   readonly region: Region;
   readonly registers: ProgramRegisters;
-  /** Absent where the code does not say what it writes. */
-  /** Absent where the code does not say what it writes. */
+  /** Absent where nobody can say what all of its code writes. */
   readonly log: WriteLog | undefined;
   readonly #surface: Surface;
   readonly #glue: GlueState | undefined;
@@ -60,7 +61,7 @@ export class WasmProgram {
     this.#surface = surface;
     this.#glue = parts.glue;
     const mapBytes = layout.memory.maxPages * (wasmPageBytes / 4096);
-    this.log = this.#logOf(mapBytes);
+    this.log = this.#logOf(mapBytes, parts.maps);
     const most = layout.memory.maxPages * wasmPageBytes;
     this.region = memoryRegion({
       name: 'memory',
@@ -73,14 +74,18 @@ export class WasmProgram {
     });
   }
 
-  #logOf(mapBytes: number): WriteLog | undefined {
-    const { map } = this.layout;
+  #logOf(mapBytes: number, others: ProgramParts['maps']): WriteLog | undefined {
+    const { map, memory } = this.layout;
     if (map.place === 'none') return undefined;
     if (map.place === 'behind-maximum') {
-      return new WriteLog(() => new Uint8Array(this.memory.buffer, map.byteOffset, mapBytes));
+      return new WriteLog(() => [new Uint8Array(this.memory.buffer, map.byteOffset, mapBytes)]);
     }
-    const memory = this.#surface.memoryCalled(map.export);
-    return new WriteLog(() => new Uint8Array(memory.buffer, 0, mapBytes));
+    // Each thread's instance has a map of its own.
+    if (memory.shared && others === undefined) return undefined;
+    const own = this.#surface.memoryCalled(map.export);
+    return new WriteLog(() =>
+      [own, ...(others?.() ?? [])].map(({ buffer }) => new Uint8Array(buffer, 0, mapBytes)),
+    );
   }
 
   /** What the program takes for the length of its memory. */

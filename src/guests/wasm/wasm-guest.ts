@@ -15,9 +15,15 @@ import type { ProgramEnds } from './surface.js';
 
 /** A barrier that the threads of a guest offer. */
 export interface ThreadBarrier {
-  /** Resolves when every other thread stands still, outside of WebAssembly, and will until `leave`. */
+  /** Resolves when every other thread stands still, outside of WebAssembly, and will until `leave`. ERR_GUEST after `maxCallMs`. */
   enter(): Promise<void>;
+  /** Also called where `enter` did not get that far. */
   leave(): void | Promise<void>;
+  /**
+   * The maps in which the other threads' instances note what they write, each the memory that it exports as `map.export` of its layout, sent here; asked for
+   * often. Absent: the writes of all threads are found by hashing.
+   */
+  maps?(): readonly { readonly buffer: ArrayBufferLike }[];
 }
 
 export interface WasmGuestOptions {
@@ -84,7 +90,7 @@ const defaultMaxStateBytes = 2 ** 20;
  * instance and module do not fit.
  */
 export async function wasmGuest(options: WasmGuestOptions): Promise<WasmGuest> {
-  const { module, imports, glue, memory, maxByteLength, held = true } = options;
+  const { module, imports, glue, memory, maxByteLength, barrier, held = true } = options;
   const exports = options.instance?.exports ?? (await instantiate(module, imports));
   const program = new WasmProgram({
     module,
@@ -93,8 +99,9 @@ export async function wasmGuest(options: WasmGuestOptions): Promise<WasmGuest> {
     memory,
     maxByteLength,
     held,
+    maps: barrier?.maps && (() => barrier.maps?.() ?? []),
   });
-  if (program.layout.memory.shared && options.barrier === undefined) {
+  if (program.layout.memory.shared && barrier === undefined) {
     throw new FerryError(
       'ERR_UNSUPPORTED',
       'other threads may write this memory: give a `barrier` that makes them stand still',
@@ -203,9 +210,11 @@ class ProgramGuest implements WasmGuest {
     // Set before: where stopping fails halfway, resume still lets it go on.
     this.#standing = 'paused';
     await this.#options.pause?.();
-    await this.#gate.close(this.#options.maxCallMs ?? defaultMaxCallMs);
-    await this.#options.barrier?.enter();
+    const withinMs = this.#options.maxCallMs ?? defaultMaxCallMs;
+    await this.#gate.close(withinMs);
+    if (this.#options.barrier === undefined) return;
     this.#isHeld = true;
+    await inTime(this.#options.barrier.enter(), withinMs);
   }
 
   async resume(): Promise<void> {
@@ -273,5 +282,19 @@ function ofProgram<T>(save: () => T): T {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new FerryError('ERR_UNSUPPORTED', `this program cannot travel: ${why}`, { cause });
+  }
+}
+
+async function inTime(standing: Promise<void>, withinMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new FerryError('ERR_GUEST', `its threads did not stand still within ${withinMs} ms`));
+    }, withinMs);
+  });
+  try {
+    await Promise.race([standing, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -9,36 +9,42 @@ import type { Region } from '../../memory/region.js';
  * may have been captured in between, with something else in it.
  */
 export class WriteLog {
-  readonly #map: () => Uint8Array;
+  readonly #maps: () => readonly Uint8Array[];
 
-  /** `map`: one byte for each page there can be; read anew each time. */
-  constructor(map: () => Uint8Array) {
-    this.#map = map;
+  /** `maps`: each has one byte for each page there can be, and the first is this thread's; read anew each time. */
+  constructor(maps: () => readonly Uint8Array[]) {
+    this.#maps = maps;
   }
 
   clear(): void {
-    this.#map().fill(0);
+    for (const map of this.#maps()) map.fill(0);
   }
 
   /** Notes that the host wrote `byteLength` bytes from `byteOffset` on. */
   mark(byteOffset: number, byteLength: number): void {
     if (byteLength === 0) return;
-    this.#map().fill(1, Math.floor(byteOffset / 4096), pageCountOf(byteOffset + byteLength));
+    const [map] = this.#maps();
+    map?.fill(1, Math.floor(byteOffset / 4096), pageCountOf(byteOffset + byteLength));
   }
 
   /** Moves the marks of `region`, the memory from its beginning, into a bitmap. */
   moveTo({ byteLength }: Region, into: DirtyBitmap): void {
     const pages = Math.min(pageCountOf(byteLength), into.bits);
-    const map = this.#map();
-    const words = new BigUint64Array(map.buffer, map.byteOffset, Math.floor(map.byteLength / 8));
-    for (let word = 0; word * 8 < pages; word++) {
-      if (words[word] === 0n) continue;
-      for (let page = word * 8; page < word * 8 + 8; page++) {
-        if (map[page] === 0) continue;
-        // Cleared before the page is read: who writes meanwhile marks it again.
-        map[page] = 0;
-        if (page < pages) into.setRange(page, Math.min(2, pages - page));
-      }
+    for (const map of this.#maps()) move(map, pages, into);
+  }
+}
+
+function move(map: Uint8Array, pages: number, into: DirtyBitmap): void {
+  const isShared = !(map.buffer instanceof ArrayBuffer);
+  const words = new BigUint64Array(map.buffer, map.byteOffset, Math.floor(map.byteLength / 8));
+  for (let word = 0; word * 8 < pages; word++) {
+    if (words[word] === 0n) continue;
+    for (let page = word * 8; page < word * 8 + 8; page++) {
+      if (map[page] === 0) continue;
+      // Cleared before the page is read: who writes meanwhile marks it again. Another thread's mark must not come between.
+      if (isShared) Atomics.exchange(map, page, 0);
+      else map[page] = 0;
+      if (page < pages) into.setRange(page, Math.min(2, pages - page));
     }
   }
 }

@@ -19,7 +19,7 @@ describe('a write log', () => {
       fc.property(fc.uniqueArray(fc.nat(pages - 1)), fc.nat(pages), (marked, length) => {
         const map = new Uint8Array(pages + 7);
         for (const page of marked) map[page] = 1;
-        const log = new WriteLog(() => map);
+        const log = new WriteLog(() => [map]);
         const expected = new Set(
           marked
             .filter((page) => page < length)
@@ -32,9 +32,21 @@ describe('a write log', () => {
     );
   });
 
+  it('brings the marks of several threads together, and forgets them all', () => {
+    const maps = [0, 1, 2].map(() => new Uint8Array(new SharedArrayBuffer(pages)));
+    const log = new WriteLog(() => maps);
+    for (const [at, map] of maps.entries()) map[10 * at + 7] = 1;
+    maps[2]?.fill(1, 50, 52);
+    expect(taken(log, pages * 4096)).toEqual([7, 8, 17, 18, 27, 28, 50, 51, 52]);
+    expect(taken(log, pages * 4096)).toEqual([]);
+    for (const map of maps) map.fill(1);
+    log.clear();
+    expect(taken(log, pages * 4096)).toEqual([]);
+  });
+
   it('notes what the host wrote, to its last byte', () => {
     const map = new Uint8Array(pages);
-    const log = new WriteLog(() => map);
+    const log = new WriteLog(() => [map]);
     log.mark(4095, 2);
     log.mark(8192, 0);
     log.mark(10 * 4096, 4096);
