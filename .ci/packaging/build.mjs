@@ -36,11 +36,11 @@ const layers = [
   'guests',
   'migration',
 ];
-/** What is shipped as it was written, but for types and comments: together with a map of its short form it would be larger, and it is what people debug. */
-const asWritten = new Set(['guests', 'migration']);
-/** What has a source map. The command has none: it tells what went wrong in a line. Nor has what only ever works on bytes and numbers. */
-const unmapped = new Set(['codec', 'instrument']);
-const mapped = new Set(layers.filter((layer) => !unmapped.has(layer) && !asWritten.has(layer)));
+/**
+ * What has a source map. The rest is read without: names of functions, classes and fields are as they were written and each statement has its line, and maps of all of it
+ * would be half of the package.
+ */
+const mapped = new Set(['core', 'memory', 'protocol', 'transport']);
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
@@ -50,8 +50,8 @@ const minify = {
   codegen: { removeWhitespace: false },
 };
 
-/** The files of the bundle, whose maps are right for their place in `target`; with short names of locals, or `asTheyAre`. Both have the same chunks and exports. */
-async function bundle(asTheyAre) {
+/** The files of the bundle, whose maps are right for their place in `target`. */
+async function bundle() {
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries([...subpaths, ...programs].map((name) => [name, `src/${name}.ts`])),
@@ -64,7 +64,7 @@ async function bundle(asTheyAre) {
       dir: target,
       format: 'esm',
       comments: false,
-      minify: asTheyAre ? false : minify,
+      minify,
       minifyInternalExports: false,
       sourcemap: 'hidden',
       chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
@@ -92,15 +92,7 @@ async function build(directory) {
   for (const name of await reachedDeclarations(types, subpaths)) {
     await write(directory, name, await readFile(join(types, name)));
   }
-  const [short, whole] = [await bundle(false), await bundle(true)];
-  for (const { name, fileName, code, map } of [
-    ...short.filter((chunk) => !asWritten.has(chunk.name)),
-    ...whole.filter((chunk) => asWritten.has(chunk.name)),
-  ]) {
-    if (asWritten.has(name)) {
-      await write(directory, fileName, code);
-      continue;
-    }
+  for (const { name, fileName, code, map } of await bundle()) {
     const indents = indentsOf(fileName, code);
     const flat = flatten(code, indents);
     const slim = mapped.has(name) ? slimMap(map, indents) : null;

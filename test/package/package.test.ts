@@ -67,19 +67,19 @@ describe('the package', () => {
     expect(started.filter((path) => !existsSync(path))).toEqual([]);
   });
 
-  it('has the layers of guests and migration as they were written, but for types and comments', () => {
+  it('has names of functions and fields as they were written, a statement a line, no comments', () => {
     const code = readFileSync('dist/layers/migration.js', 'utf8');
-    expect(code).toContain('\n\t\tif (negotiateVersion(message.minVersion, message.maxVersion)');
-    expect(code).toContain('// src/migration/sessions.ts');
+    expect(code).toMatch(/\n\s*function negotiateVersion\(|\n.*negotiateVersion\(\w+\.minVersion/);
+    expect(code.split('\n').length).toBeGreaterThan(5000);
     expect(code).not.toContain('/** ');
   });
 
-  it('has no indents elsewhere, but those within a text', async () => {
+  it('has no indents, but those within a text', async () => {
     const { flatten, indentsOf } = await import(resolve('.ci/packaging/indents.mjs'));
     const code = `function f() {\n\t\treturn \`a\n\tb \${[\n\t1\n\t]}\n\tc\`;\n}`;
     const flat = `function f() {\nreturn \`a\n\tb \${[\n1\n]}\n\tc\`;\n}`;
     expect(flatten(code, indentsOf('f.js', code))).toBe(flat);
-    const layers = files.filter((name) => /^layers\/(?!guests|migration).*\.js$/.test(name));
+    const layers = files.filter((name) => /^layers\/.*\.js$/.test(name));
     expect(layers.length).toBeGreaterThan(4);
     for (const name of layers) {
       expect(readFileSync(join('dist', name), 'utf8')).not.toMatch(/^\t+(?:return|const|let)\b/m);
