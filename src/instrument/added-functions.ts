@@ -1,14 +1,8 @@
 import { ByteWriter } from './byte-writer.js';
-import {
-  type AddedIndices,
-  constant,
-  emptyBlock,
-  op,
-  pageShift,
-  withIndex,
-} from './code-emitter.js';
+import { type AddedIndices, constant, emptyBlock, op, withIndex } from './code-emitter.js';
 import type { DroppedSegment } from './findings.js';
 import type { AddedFunction } from './hidden-state.js';
+import { markRange, markStride } from './mark-functions.js';
 import type { FunctionType } from './module.js';
 import type { MapPlan } from './place.js';
 import { valueTypes } from './value-types.js';
@@ -22,10 +16,13 @@ export const addedTypes: readonly FunctionType[] = [
   { params: [], results: [i64] },
   { params: [i64, i64], results: [] },
   { params: [], results: [] },
+  { params: [i32, i32, i32, i32, i32], results: [] },
 ];
 
 const typeOf: Readonly<Record<AddedFunction['does'], number>> = {
   markRange: 0,
+  markBelow: 5,
+  markUnequal: 5,
   grow: 1,
   getLow: 2,
   getHigh: 2,
@@ -49,6 +46,10 @@ export function addedBody(
   switch (added.does) {
     case 'markRange':
       markRange(out, indices);
+      break;
+    case 'markBelow':
+    case 'markUnequal':
+      markStride(out, added.does === 'markBelow' ? 'below' : 'unequal', indices, plan);
       break;
     case 'grow':
       grow(out, indices, plan);
@@ -78,39 +79,6 @@ export function addedBody(
   }
   out.byte(op.end);
   return out;
-}
-
-/** (address, length): from the first to the last page of what was written; none where nothing was. */
-function markRange(out: ByteWriter, { mapMemory, mapOffset }: AddedIndices): void {
-  const firstPage = (): void => {
-    withIndex(out, op.localGet, 0);
-    constant(out, pageShift);
-    out.byte(op.i32ShrU);
-  };
-  out.u32(0);
-  withIndex(out, op.localGet, 1);
-  out.code(op.if, emptyBlock);
-  firstPage();
-  if (mapOffset !== 0) {
-    constant(out, mapOffset);
-    out.byte(op.i32Add);
-  }
-  constant(out, 1);
-  withIndex(out, op.localGet, 0);
-  withIndex(out, op.localGet, 1);
-  out.byte(op.i32Add);
-  constant(out, 1);
-  out.byte(op.i32Sub);
-  constant(out, pageShift);
-  out.byte(op.i32ShrU);
-  firstPage();
-  out.byte(op.i32Sub);
-  constant(out, 1);
-  out.byte(op.i32Add);
-  // memory.fill
-  out.code(0xfc, 11);
-  out.u32(mapMemory);
-  out.byte(op.end);
 }
 
 /** (pages): what memory.grow does, with a size of our own. */

@@ -1,10 +1,11 @@
 import type { ByteWriter } from './byte-writer.js';
 import { editKinds } from './edits.js';
 import { type FunctionScanner, mostLocals } from './function-scanner.js';
-import { constantAddress } from './mark-groups.js';
+import { constantAddress, takenAway } from './mark-groups.js';
 import type { Body } from './module.js';
 import { unsupported } from './refusals.js';
 import { stores } from './stores.js';
+import type { Stride } from './strides.js';
 import { valueTypes } from './value-types.js';
 
 /** Instructions that are put into code. */
@@ -39,6 +40,9 @@ export interface AddedIndices {
   readonly mapMemory: number;
   readonly mapOffset: number;
   readonly markRange: number;
+  /** What a loop will write, by what it goes on. */
+  readonly markBelow: number;
+  readonly markUnequal: number;
   readonly grow: number;
   readonly size: number;
   /** The global that says whether a segment was dropped: the first of them. */
@@ -111,6 +115,9 @@ export class CodeEmitter {
         withIndex(out, op.localGet, second);
         withIndex(out, op.call, added.markRange);
         return;
+      case editKinds.stride:
+        this.#stride(this.#scanner.strides[first], out);
+        return;
       case editKinds.tee:
         withIndex(out, op.localTee, first);
         return;
@@ -132,6 +139,7 @@ export class CodeEmitter {
   #mark(group: number, out: ByteWriter): void {
     const { groups } = this.#scanner;
     const local = groups.localOf(group);
+    if (local === takenAway) return;
     let { mapOffset } = this.#added;
     if (local === constantAddress) {
       constant(out, 0);
@@ -149,6 +157,18 @@ export class CodeEmitter {
     constant(out, 1);
     out.byte(op.store8);
     memoryArgument(out, this.#added.mapMemory, mapOffset);
+  }
+
+  /** Calls what marks all that a loop will write. */
+  #stride(stride: Stride | undefined, out: ByteWriter): void {
+    if (stride === undefined) return;
+    const { local, until, step, low, high } = stride;
+    withIndex(out, op.localGet, local);
+    if ('local' in until) withIndex(out, op.localGet, until.local);
+    else constant(out, until.constant);
+    for (const value of [step, low, high]) constant(out, value);
+    const { markBelow, markUnequal } = this.#added;
+    withIndex(out, op.call, stride.while === 'below' ? markBelow : markUnequal);
   }
 
   /** All that a store takes goes to locals and back; its address stays in one. */

@@ -8,13 +8,15 @@ export const editKinds = {
   markRange: 1,
   /** A segment was dropped: first says which in the list of those. */
   dropped: 2,
+  /** A loop begins that writes a range: first says which of the strides. */
+  stride: 3,
   /** first: the temporary that keeps the value on top. */
-  tee: 3,
+  tee: 4,
   /** What a store or bulk operation takes, all in temporaries; first: of the address; second: the opcode. */
-  spill: 4,
+  spill: 5,
   /** Instead of memory.size and memory.grow. */
-  size: 5,
-  grow: 6,
+  size: 6,
+  grow: 7,
 } as const;
 
 /** Edits of one function's code, in the order of the bytes where they belong. */

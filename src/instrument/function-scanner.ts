@@ -8,6 +8,7 @@ import { bases, immediates, immediatesOf, putOf, takenOf } from './opcodes.js';
 import { OperandStack, origins } from './operand-stack.js';
 import { malformed } from './refusals.js';
 import { type Store, stores } from './stores.js';
+import { type Stride, StrideFinder } from './strides.js';
 import { Temporaries } from './temporaries.js';
 
 /** More locals than engines take. */
@@ -35,15 +36,19 @@ export class FunctionScanner {
   readonly #findings: Findings;
   readonly #marks: boolean;
   readonly #virtualSize: boolean;
+  readonly #merges: boolean;
   readonly #instruction: InstructionReader;
   readonly #stack = new OperandStack();
   readonly #flow: ControlFlow;
+  readonly #loop = new StrideFinder();
   /** Which of its values each local has, in the order of the code. */
   readonly #versions = new Int32Array(mostLocals);
   #lastVersion = 0;
   readonly edits: Edits = new Edits();
   readonly groups: MarkGroups;
   readonly temporaries: Temporaries = new Temporaries();
+  /** Loops whose marks stand before them. */
+  readonly strides: Stride[] = [];
   /** Opcodes of stores that keep all they take in locals. */
   readonly spilled: Set<number> = new Set();
   /** Where its code begins, behind its locals; how many those are, parameters too. */
@@ -55,6 +60,7 @@ export class FunctionScanner {
     this.#findings = findings;
     this.#marks = options.marks;
     this.#virtualSize = options.virtualSize;
+    this.#merges = options.merges;
     this.#instruction = new InstructionReader(module);
     this.#flow = new ControlFlow(module, this.#stack);
     this.groups = new MarkGroups(options.headBytes, options.merges);
@@ -70,6 +76,8 @@ export class FunctionScanner {
     this.groups.clear();
     this.temporaries.clear();
     this.spilled.clear();
+    this.strides.length = 0;
+    this.#loop.isActive = false;
     this.#versions.fill(0, 0, this.locals);
     this.#lastVersion = 0;
     this.#flow.enterFunction(type);
@@ -92,6 +100,9 @@ export class FunctionScanner {
       const store = stores.get(opcode);
       if (store !== undefined) this.#store(opcode, store);
     }
+    if (this.#loop.isActive && takenOf(entry) === 2) {
+      this.#loop.operate(opcode, this.#instruction.end, this.#stack);
+    }
     this.#stack.drop(takenOf(entry));
     if (putOf(entry) === 1) this.#stack.push(this.#instruction.end);
   }
@@ -108,6 +119,10 @@ export class FunctionScanner {
       case 0x21: // local.set
       case 0x22: // local.tee
         this.#checkLocal(index);
+        if (this.#loop.isActive) {
+          const from = this.#versions[index] ?? 0;
+          this.#loop.assign(index, from, this.#lastVersion + 1, stack.madeAt(0));
+        }
         stack.drop(1);
         this.#versions[index] = ++this.#lastVersion;
         if (opcode === 0x22) stack.push(end, index, this.#lastVersion);
@@ -119,24 +134,31 @@ export class FunctionScanner {
         stack.drop(3);
         stack.push(end);
         return;
-      case 0x02: // block
       case 0x03: // loop
+        this.#flow.enter(opcode, instruction.type, end, this.groups.opened);
+        this.groups.close();
+        if (this.#merges) this.#loop.begin(instruction.start, this.#lastVersion, this.groups.count);
+        return;
+      case 0x02: // block
       case 0x04: // if
       case 0x06: // try
       case 0x1f: // try_table
+        this.#loop.isActive = false;
         this.#flow.enter(opcode, instruction.type, end, this.groups.opened);
-        if (opcode === 0x03) this.groups.close();
         return;
       case 0x05: // else
       case 0x07: // catch
       case 0x19: // catch_all
+        this.#loop.isActive = false;
         this.groups.closeSince(this.#flow.middle(opcode, instruction));
         return;
       case 0x0b: // end
       case 0x18: // delegate
+        this.#loop.isActive = false;
         this.groups.closeSince(this.#flow.leave(end));
         return;
       case 0x0d: // br_if
+        if (this.#loop.isActive) this.#endLoop(index);
         stack.drop(1);
         return;
       case 0x00: // unreachable
@@ -148,6 +170,7 @@ export class FunctionScanner {
       case 0x0f: // return
       case 0x12: // return_call
       case 0x13: // return_call_indirect
+        this.#loop.isActive = false;
         this.#flow.isDead = true;
         return;
       case 0x10: // call
@@ -166,6 +189,7 @@ export class FunctionScanner {
         stack.push(end);
         return;
       case 0x40: // memory.grow
+        this.#loop.isActive = false;
         this.#replace(editKinds.grow);
         stack.drop(1);
         stack.push(end);
@@ -191,8 +215,21 @@ export class FunctionScanner {
     if (type === undefined) throw malformed('a call of nothing', this.#instruction.start);
     this.#stack.drop(type.params.length + besides);
     this.#stack.pushMany(type.results.length, this.#instruction.end);
+    this.#loop.isActive = false;
     // The program may be suspended in there, and what is marked be looked at.
     this.groups.close();
+  }
+
+  /** A branch to `label`, if the value on top says so: the last of a loop that may be a stride. */
+  #endLoop(label: number): void {
+    const loop = this.#loop;
+    loop.isActive = false;
+    const found =
+      label === 0 ? loop.end(this.#stack.madeAt(0), this.groups, this.#versions) : undefined;
+    if (found === undefined) return;
+    const number = this.strides.push(found.stride) - 1;
+    this.edits.add(editKinds.stride, loop.start, loop.start, number);
+    this.#findings.marks += 1 - found.replaced;
   }
 
   #replace(kind: number): void {

@@ -7,7 +7,7 @@ import { valueTypeName, valueTypes } from './value-types.js';
 
 /** A function that was added; its type is one of `addedTypes`. */
 export type AddedFunction =
-  | { readonly does: 'markRange' | 'grow' }
+  | { readonly does: 'markRange' | 'markBelow' | 'markUnequal' | 'grow' }
   | { readonly does: 'getLow' | 'getHigh' | 'set'; readonly global: number }
   | { readonly does: 'drop'; readonly number: number };
 
@@ -46,7 +46,9 @@ class Planner {
   constructor(module: WasmModule, options: HiddenOptions) {
     this.#module = module;
     this.#options = options;
-    if (options.plan.place !== 'none') this.#functions.push({ does: 'markRange' });
+    if (options.plan.place !== 'none') {
+      this.#functions.push({ does: 'markRange' }, { does: 'markBelow' }, { does: 'markUnequal' });
+    }
     if (options.plan.place === 'behind-maximum') this.#functions.push({ does: 'grow' });
   }
 

@@ -100,7 +100,9 @@ function addedIndices(module: WasmModule, { place, byteOffset }: MapPlan): Added
     mapMemory: isBehind ? 0 : 1,
     mapOffset: byteOffset,
     markRange: functions,
-    grow: functions + 1,
+    markBelow: functions + 1,
+    markUnequal: functions + 2,
+    grow: functions + 3,
     size: globals,
     firstDrop: globals + (isBehind ? 1 : 0),
   };

@@ -1,6 +1,10 @@
 import { origins } from './operand-stack.js';
 
 const firstRoom = 64;
+/** Another mark stands for a group's own. */
+export const takenAway = -3;
+/** Offsets this large are no loop's. */
+const farthest = 65_536;
 /** So many groups back a store may join one: more were never seen to pay. */
 const reach = 8;
 const pageBytes = 4096;
@@ -99,6 +103,39 @@ export class MarkGroups {
   offsetOf(group: number): number {
     const isCovered = (this.#high[group] ?? 0) <= this.headBytes;
     return isCovered ? 0 : (this.#low[group] ?? 0);
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Takes away the marks of all groups from number `first` on that go out from `local`, before or after it grew, if there are any: from where
+   * to where they reach, counted from what it was before.
+   */
+  take(
+    first: number,
+    local: number,
+    grown: { readonly from: number; readonly by: number; readonly to: number },
+  ): { low: number; high: number; count: number } | undefined {
+    const goesOut = (group: number): boolean => {
+      const detail = this.#detail[group];
+      const isItsValue = detail === grown.from || detail === grown.to;
+      return this.#local[group] === local && isItsValue;
+    };
+    const taken: number[] = [];
+    for (let group = first; group < this.#count; group++) if (goesOut(group)) taken.push(group);
+    let low = Number.POSITIVE_INFINITY;
+    let high = 0;
+    for (const group of taken) {
+      const ahead = this.#detail[group] === grown.to ? grown.by : 0;
+      low = Math.min(low, (this.#low[group] ?? 0) + ahead);
+      high = Math.max(high, (this.#high[group] ?? 0) + ahead);
+    }
+    if (taken.length === 0 || high > farthest) return undefined;
+    for (const group of taken) this.#local[group] = takenAway;
+    return { low, high, count: taken.length };
   }
 
   #grow(): void {

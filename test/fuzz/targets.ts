@@ -4,6 +4,7 @@ import { decoder } from './targets/decoder.js';
 import { destinationMachine } from './targets/destination-machine.js';
 import { framer } from './targets/framer.js';
 import { handshake } from './targets/handshake.js';
+import { instrumentation } from './targets/instrumentation.js';
 import { lz4 } from './targets/lz4.js';
 import { sourceMachine } from './targets/source-machine.js';
 import { stateDelta } from './targets/state-delta.js';
@@ -17,6 +18,7 @@ export const targets: readonly Target[] = [
   xbzrle,
   lz4,
   stateDelta,
+  instrumentation,
   handshake,
   sourceMachine,
   destinationMachine,

@@ -200,6 +200,34 @@ describe('the layout of an instrumented module', () => {
     }
   });
 
+  it('keeps dylink.0 first and names, and leaves out what speaks of bytes of the code', () => {
+    const wasm = assemble({
+      firstCustoms: [['dylink.0', [1, 4, 0, 0, 0, 0]]],
+      functions: [{ code: [], export: 'f' }],
+      customs: [
+        ['name', [0, 2, 1, 65]],
+        ['.debug_info', [1, 2, 3]],
+        ['sourceMappingURL', text('here')],
+        ['metadata.code.branch_hint', [0]],
+        ['producers', [0]],
+      ],
+    });
+    const { wasm: out, report } = instrument(wasm, { place });
+    expect(report.leftOut).toEqual([
+      '.debug_info',
+      'sourceMappingURL',
+      'metadata.code.branch_hint',
+    ]);
+    expect([...out.subarray(8, 19)]).toEqual([0, 15, ...text('dylink.0')]);
+    const module = new WebAssembly.Module(out);
+    const customs = (name: string): number[][] =>
+      WebAssembly.Module.customSections(module, name).map((bytes) => [...new Uint8Array(bytes)]);
+    expect(customs('dylink.0')).toEqual([[1, 4, 0, 0, 0, 0]]);
+    expect(customs('name')).toEqual([[0, 2, 1, 65]]);
+    expect(customs('producers')).toEqual([[0]]);
+    expect(customs('.debug_info')).toEqual([]);
+  });
+
   it('lists externref, which stays in JavaScript', () => {
     const wasm = assemble({
       tables: [[externref, ...limits(1)]],

@@ -108,7 +108,7 @@ export const storeInstructions: readonly Instruction[] = [
   }),
 ];
 
-function storeFunctions(): (FunctionSource & StoreFunction)[] {
+export function storeFunctions(): (FunctionSource & StoreFunction)[] {
   const list: (FunctionSource & StoreFunction)[] = [];
   const add = (name: string, code: Bytes, alignment: number, mostBytes = 16): void => {
     const params = [types.i32, i64];

@@ -1,4 +1,5 @@
 import { instrument, type MapPlace } from '../../src/instrument/index.js';
+import { Random } from '../reference/random.js';
 import { Watched } from './written-pages.js';
 
 /**
@@ -14,7 +15,7 @@ export class ProgramWatch implements Disposable {
   readonly #every: number;
   readonly #original = { ...WebAssembly, instantiate: WebAssembly.instantiate };
   readonly #bytes = new WeakMap<WebAssembly.Module, Uint8Array<ArrayBuffer>>();
-  #calls = 0;
+  readonly #random = new Random(1);
   #depth = 0;
   #isLooking = false;
 
@@ -84,7 +85,7 @@ export class ProgramWatch implements Disposable {
   #call(call: Call, look: () => void, forgive: () => void): Call {
     return (...values) => {
       const isOutermost = this.#depth++ === 0;
-      if (isOutermost) this.#isLooking = this.#calls++ % this.#every === 0;
+      if (isOutermost) this.#isLooking = this.#random.below(this.#every) === 0;
       const isLooking = this.#isLooking;
       if (isLooking) forgive();
       try {

@@ -265,6 +265,7 @@ const asSha256: Program = {
 
 interface Lua {
   doString(code: string): Promise<unknown>;
+  readonly global: { get(name: string): Step };
 }
 
 const wasmoon: Program = {
@@ -275,11 +276,13 @@ const wasmoon: Program = {
       LuaFactory: new () => { createEngine(): Promise<Lua> };
     }>('wasmoon');
     const lua = await new LuaFactory().createEngine();
-    await lua.doString('seen = {}; total = 0');
-    return async (index) =>
-      await lua.doString(`for i = 1, 1500 do local key = 'k' .. (i * ${index + 1}) % 701; seen[key] = (seen[key] or 0) + i; total = total + #key end
+    await lua.doString(`seen = {}; total = 0
+      function step(index)
+        for i = 1, 1500 do local key = 'k' .. (i * (index + 1)) % 701; seen[key] = ((seen[key] or 0) + i) % 100003; total = total + #key end
         local keys = {}; for key in pairs(seen) do keys[#keys + 1] = key end; table.sort(keys)
-        return table.concat(keys, ',', 1, 20) .. total .. seen.k1`);
+        return table.concat(keys, ',', 1, 20) .. total .. seen.k1
+      end`);
+    return lua.global.get('step');
   },
 };
 
