@@ -37,7 +37,7 @@ const layers = [
   'migration',
 ];
 /**
- * What has a source map. The rest is read without: names of functions, classes and fields are as they were written and each statement has its line, and maps of all of it
+ * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it
  * would be half of the package.
  */
 const mapped = new Set(['core', 'memory', 'protocol', 'transport']);
