@@ -77,19 +77,23 @@ export class Patches {
     const made = new Map<AnyFunction, AnyFunction>();
     for (const { owner, key, hooking } of hooks) {
       const found = Object.getOwnPropertyDescriptor(owner, key);
-      if (typeof found?.value !== 'function') continue;
+      if (found === undefined) continue;
+      // A frozen realm may give its functions by getters.
+      if (typeof found.value !== 'function') throw this.#refusal(key);
       const original: AnyFunction = originals.get(found.value) ?? found.value;
       const hook = made.get(original) ?? disguised(original, hooking(original, watches));
       made.set(original, hook);
-      if (!Reflect.defineProperty(owner, key, { ...found, value: hook })) {
-        this.restore();
-        throw new FerryError(
-          'ERR_UNSUPPORTED',
-          `writes by JavaScript cannot be tracked: ${key} is frozen; use a tracker that compares`,
-        );
-      }
+      if (!Reflect.defineProperty(owner, key, { ...found, value: hook })) throw this.#refusal(key);
       this.#patches.push({ owner, key, before: { ...found, value: original }, hook });
     }
+  }
+
+  #refusal(key: string): FerryError {
+    this.restore();
+    return new FerryError(
+      'ERR_UNSUPPORTED',
+      `writes by JavaScript cannot be tracked: ${key} is frozen; use a tracker that compares`,
+    );
   }
 
   /** What somebody else put over a hook stays there: the hook below does what was there before it. */
