@@ -214,7 +214,9 @@ export class Forecast {
    */
   nextPauseMs(): number {
     const { exact, meter } = this.#deps;
-    if (!this.#curve.isKnown || (!exact && this.#rounds < 3)) return 0;
+    // What an exact tracker did not see is looked for in the second round.
+    const leastRounds = exact ? (this.#scanPages > 0 ? 2 : 1) : 3;
+    if (!this.#curve.isKnown || this.#rounds < leastRounds) return 0;
     const workMs = this.#copyMs(this.#dirty, { bytes: meter.frameBytes, pages: 64 });
     const fixedMs = exact ? 0 : Math.min(this.#shortestMs, this.#roundMs);
     const roundMs = Math.max(shortestRoundMs, 2 * meter.rttMs, workMs, fixedMs);

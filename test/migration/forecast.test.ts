@@ -103,6 +103,8 @@ describe('the forecast of a pause', () => {
     const forecast = await forecastOf(true);
     forecast.begin(undefined);
     forecast.learn({ ...facts, scanPages: facts.totalPages });
+    // The second round is worth making, whatever the first one says.
+    expect(forecast.nextPauseMs()).toBe(0);
     const few = { sentPages: 0, durationMs: 30, sweepMs: 10, dirty: raw(0) };
     forecast.begin(undefined);
     const scanned = { ...facts, ...few, scanned: true, scanPages: facts.totalPages };
