@@ -3,7 +3,6 @@ import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { OnCommit } from './commit.js';
 import { growThrough } from './emscripten/growth.js';
-import { hostFunctionsOf } from './emscripten/host-functions.js';
 import type { Guest, GuestIdentity } from './guest.js';
 import { Pump } from './pump.js';
 import { SqliteProgram } from './sqlite-program.js';
@@ -161,7 +160,7 @@ class SqliteGlue implements GlueState {
   }
 
   hostFunctions(): ReadonlyMap<string, unknown> {
-    return hostFunctionsOf(this.#program.instance.program.instance);
+    return this.#program.instance.program.hosts.byName();
   }
 }
 

@@ -1,13 +1,5 @@
 import { FerryError } from '../../errors.js';
-
-/** Like a WebAssembly.Memory. */
-export interface ProgramMemory {
-  readonly buffer: ArrayBufferLike;
-  grow(delta: number): number;
-}
-
-/** What a program imports: modules of fields, whatever they are called. */
-export type ProgramImports = Readonly<Record<string, unknown>>;
+import type { ProgramImports, ProgramMemory } from './ends.js';
 
 type ResizeHeap = (byteLength: number) => unknown;
 

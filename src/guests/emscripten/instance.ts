@@ -1,9 +1,6 @@
-import type { ProgramImports, ProgramMemory } from './growth.js';
-
-/** Like a WebAssembly.Instance. */
-export interface ProgramInstance {
-  readonly exports: Readonly<Record<string, unknown>>;
-}
+import type { ProgramImports, ProgramInstance, ProgramMemory, ProgramTable } from './ends.js';
+import { HostCalls } from './host-calls.js';
+import { HostFunctions } from './host-functions.js';
 
 /** A program that was instantiated, with what it imports. */
 export interface InstantiatedProgram {
@@ -11,6 +8,10 @@ export interface InstantiatedProgram {
   readonly imports: ProgramImports;
   /** Its one memory, exported or imported. */
   readonly memory: ProgramMemory;
+  /** Functions in its table that are not its own. */
+  readonly hosts: HostFunctions;
+  /** What it called its host for since it was instantiated. */
+  readonly calls: HostCalls;
 }
 
 export interface ProgramSource {
@@ -36,15 +37,34 @@ export function programSource(bytes: Uint8Array): ProgramSource {
   return {
     program,
     instantiateWasm(imports, done) {
+      const calls = new HostCalls();
+      let ends:
+        | { readonly table: ProgramTable | undefined; readonly memory: ProgramMemory }
+        | undefined;
+      calls.watch(imports, () => {
+        if (ends === undefined)
+          throw new TypeError('the program called its host before it was made');
+        return ends;
+      });
       WebAssembly.instantiate(Uint8Array.from(bytes), imports as WebAssembly.Imports)
         .then(({ instance, module }) => {
-          resolve({ instance, imports, memory: memoryOf(instance, imports) });
+          const memory = memoryOf(instance, imports);
+          const table = tableOf(instance);
+          ends = { table, memory };
+          resolve({ instance, imports, memory, hosts: new HostFunctions(table, calls), calls });
           done(instance, module);
         })
         .catch(reject);
       return {};
     },
   };
+}
+
+/** The program's own table: what the rewriter adds is behind what the program exports. */
+function tableOf({ exports }: ProgramInstance): ProgramTable | undefined {
+  return Object.values(exports).find(
+    (each): each is WebAssembly.Table => each instanceof WebAssembly.Table,
+  );
 }
 
 function memoryOf(instance: ProgramInstance, imports: ProgramImports): ProgramMemory {

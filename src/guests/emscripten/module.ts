@@ -133,12 +133,23 @@ export function entriesOf(directory: FsNode): [string, FsNode][] {
 
 const noBytes = new Uint8Array(0);
 
-/** The bytes of a file as far as they are used. A build before 3.1.6 may keep them in a plain list, and then makes typed bytes of it here. */
+/**
+ * The bytes of a file as far as they are used: signed ones where a program wrote all of it at once. A build before 3.1.6 may keep them in a plain list, and then makes
+ * typed bytes of it here.
+ */
 export function bytesOf(file: FsNode): Uint8Array {
   const { contents } = file;
-  if (contents instanceof Uint8Array) return contents.subarray(0, file.usedBytes ?? 0);
+  if (ArrayBuffer.isView(contents)) {
+    const { buffer, byteOffset, byteLength } = contents;
+    return new Uint8Array(buffer, byteOffset, Math.min(byteLength, file.usedBytes ?? 0));
+  }
   if (!Array.isArray(contents)) return noBytes;
-  const typed = Uint8Array.from(contents);
-  file.contents = typed;
-  return typed.subarray(0, file.usedBytes ?? typed.length);
+  file.usedBytes ??= contents.length;
+  file.contents = Uint8Array.from(contents);
+  return bytesOf(file);
+}
+
+/** Whether `bytesOf` sees all there is. */
+export function hasBytes({ contents }: FsNode): boolean {
+  return ArrayBuffer.isView(contents) || Array.isArray(contents);
 }

@@ -7,6 +7,7 @@ import {
   exportedBy,
   type FsMount,
   type FsNode,
+  hasBytes,
   isFile,
 } from './module.js';
 
@@ -45,8 +46,7 @@ function whyNoBytes(
   memory: { readonly buffer: ArrayBufferLike },
   file: FsNode,
 ): string | undefined {
-  const { contents } = file;
-  if (file.url !== undefined && !(contents instanceof Uint8Array)) return 'is to be loaded later';
+  if (!hasBytes(file)) return 'is to be loaded later, or not in memory';
   // Such contents move when the memory grows, and maps of them are the file itself.
   const isInMemory = bytesOf(file).buffer === memory.buffer;
   return isInMemory ? "has its contents in the program's memory" : undefined;
