@@ -9,8 +9,8 @@ import { listen, migrate } from 'pageferry';
 /**
  * Call it at the top of an example, with its `import.meta.url`. `boot()` makes the program, each time in the same way, and gives
  * `{ guest, step, steps, digest }`: `step()` does one piece of work by calling the program, `steps()` says how many pieces the program has done
- * since it was booted, wherever it was, and `digest()` sums up all that it holds. A program that draws numbers or asks for the time also has `journal()`, a text with all that it met, and
- * `follow(journal)`: from now on, meet the same. `--trips N` (2), `--json`.
+ * since it was booted, wherever it was, and `digest()` sums up all that it holds; each may give a promise. A program that draws numbers or asks for the time also has `journal()`, a
+ * text with all that it met, and `follow(journal)`: from now on, meet the same. `--trips N` (2), `--json`.
  */
 export async function betweenTwoHosts(url, boot) {
   if (process.env.EXAMPLE_HOST !== undefined) return host(boot);
@@ -94,8 +94,8 @@ async function host(boot) {
   const work = async (until) => {
     for (let done = 0; !isEnding && done >= 0; done++) {
       // Where the program is not, this waits until it comes.
-      await guest.run(() => {
-        if (program.steps() < until) program.step();
+      await guest.run(async () => {
+        if ((await program.steps()) < until) await program.step();
         else done = Number.NEGATIVE_INFINITY;
       });
       // Some thousand pieces of work a second, so that what it writes can be followed.
@@ -104,9 +104,9 @@ async function host(boot) {
   };
   const steps = () => guest.run(() => program.steps());
   const result = () =>
-    guest.run(() => ({
-      steps: program.steps(),
-      digest: program.digest(),
+    guest.run(async () => ({
+      steps: await program.steps(),
+      digest: await program.digest(),
       journal: program.journal?.(),
     }));
   const name = process.env.EXAMPLE_HOST;

@@ -38,8 +38,10 @@ async function obey(command: ToDestination): Promise<void> {
 }
 
 async function receive(plan: DemoPlan): Promise<void> {
+  // PostgreSQL takes seconds to begin: too long for whoever offers a guest.
+  const made = plan.kind === 'pglite' ? await receiveGuest(plan, post.commit) : undefined;
   const listener = await listen({
-    accept: (offer) => accept(plan, offer),
+    accept: (offer) => accept(plan, offer, made),
     maxImageBytes: 2 ** 32,
     maxSessions: 1,
   });
@@ -47,11 +49,15 @@ async function receive(plan: DemoPlan): Promise<void> {
   follow(listener).catch(broken);
 }
 
-async function accept(plan: DemoPlan, { kind }: IncomingOffer): Promise<DemoGuest> {
+async function accept(
+  plan: DemoPlan,
+  { kind }: IncomingOffer,
+  made: DemoGuest | undefined,
+): Promise<DemoGuest> {
   if (kind !== plan.kind) {
     throw new FerryError('ERR_INCOMPATIBLE', `a ${plan.kind} is awaited, not a guest "${kind}"`);
   }
-  const guest = await receiveGuest(plan, post.commit);
+  const guest = made ?? (await receiveGuest(plan, post.commit));
   here = { plan, guest };
   return guest;
 }
@@ -83,7 +89,7 @@ async function account(): Promise<void> {
     }
     digests = [];
   };
-  const content = contentOf(guest, plan, (seq, digest) => {
+  const content = await contentOf(guest, plan, (seq, digest) => {
     // A batch is a run of numbers without gaps.
     if (seq !== first + digests.length || digests.length === foundAtOnce) tell();
     if (digests.length === 0) first = seq;

@@ -12,7 +12,7 @@ export type DemoPlan =
       readonly bytesPerSecond: number;
     }
   | {
-      readonly kind: 'sqlite';
+      readonly kind: 'sqlite' | 'pglite';
       readonly seed: number;
       readonly sizeMiB: number;
       readonly transactionsPerSecond: number;

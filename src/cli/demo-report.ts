@@ -10,9 +10,15 @@ const pageBytes = 4096;
 
 /** What the demo is about to show. */
 export function demoTitle(plan: DemoPlan): string {
-  return plan.kind === 'ledger'
-    ? `a ledger of ${formatSize(plan.sizeBytes)}, half of it incompressible, that changes ${formatRate(plan.bytesPerSecond)}`
-    : `SQLite in up to ${plan.sizeMiB} MiB, ${formatCount(plan.transactionsPerSecond)} transactions a second`;
+  if (plan.kind === 'ledger') {
+    return `a ledger of ${formatSize(plan.sizeBytes)}, half of it incompressible, that changes ${formatRate(plan.bytesPerSecond)}`;
+  }
+  const { sizeMiB, transactionsPerSecond } = plan;
+  const what =
+    plan.kind === 'sqlite'
+      ? `SQLite in up to ${sizeMiB} MiB`
+      : `PostgreSQL in ${sizeMiB} MiB and more, with its files`;
+  return `${what}, ${formatCount(transactionsPerSecond)} transactions a second`;
 }
 
 /** The report of a demo that went well, line by line. `color`: whether a terminal shows it. */

@@ -14,8 +14,8 @@ import { MigrationView } from './migration-view.js';
 import { formatAddress, parsePositive, parseRate, parseSeed } from './parse.js';
 
 interface DemoOptions {
-  readonly guest: 'ledger' | 'sqlite';
-  readonly size: number;
+  readonly guest: DemoPlan['kind'];
+  readonly size?: number;
   readonly writeRate?: number;
   readonly bytesPerSecond?: number;
   readonly maxDowntime?: number;
@@ -25,10 +25,12 @@ interface DemoOptions {
   readonly json?: true;
 }
 
-const defaultSizeMiB = 64;
-const defaultWriteRate = 20;
-/** About what a transaction of the sqlite guest dirties. */
-const sqlitePagesPerTransaction = 8;
+/** MiB; PostgreSQL needs as much. */
+const defaultSizes = { ledger: 64, sqlite: 64, pglite: 128 };
+/** MB/s; a session of PostgreSQL makes some 300 transactions a second on its own. */
+const defaultWriteRates = { ledger: 20, sqlite: 20, pglite: 4 };
+/** About what a transaction dirties. */
+const pagesPerTransaction = { sqlite: 8, pglite: 10 };
 
 export function addDemo(program: Command): void {
   program
@@ -37,14 +39,17 @@ export function addDemo(program: Command): void {
       'Migrate a live guest from one process to another here, and check every byte of it.',
     )
     .addOption(
-      new Option('--guest <NAME>', 'what runs: ledger, or sqlite (needs npm package sql.js)')
-        .choices(['ledger', 'sqlite'])
+      new Option(
+        '--guest <NAME>',
+        'what runs: ledger, or sqlite (needs npm package sql.js), or pglite (@electric-sql/pglite)',
+      )
+        .choices(['ledger', 'sqlite', 'pglite'])
         .default('ledger'),
     )
-    .option('--size <MiB>', 'memory of the guest', parsePositive, defaultSizeMiB)
+    .option('--size <MiB>', 'memory of the guest (default: 64; pglite: 128)', parsePositive)
     .option(
       '--write-rate <MB/s>',
-      'distinct dirty pages x 4096 a second (default: 20)',
+      'distinct dirty pages x 4096 a second (default: 20; pglite: 4)',
       parsePositive,
     )
     .option('--bytes-per-second <N>', 'ceiling for live rounds, as in 10M', parseRate)
@@ -105,14 +110,15 @@ async function demo(options: DemoOptions, stage: Stage): Promise<void> {
 }
 
 function planOf(options: DemoOptions): DemoPlan {
-  const { guest, size, writeRate = defaultWriteRate, seed = randomInt(2 ** 32) } = options;
+  const { guest, seed = randomInt(2 ** 32) } = options;
+  const { size = defaultSizes[guest], writeRate = defaultWriteRates[guest] } = options;
   const bytesPerSecond = writeRate * 1e6;
   if (guest === 'ledger') {
     const sizeBytes = Math.ceil(size * 256) * 4096;
-    return { kind: 'ledger', seed, sizeBytes, bytesPerSecond };
+    return { kind: guest, seed, sizeBytes, bytesPerSecond };
   }
-  const transactionsPerSecond = Math.ceil(bytesPerSecond / (4096 * sqlitePagesPerTransaction));
-  return { kind: 'sqlite', seed, sizeMiB: size, transactionsPerSecond };
+  const transactionsPerSecond = Math.ceil(bytesPerSecond / (4096 * pagesPerTransaction[guest]));
+  return { kind: guest, seed, sizeMiB: size, transactionsPerSecond };
 }
 
 function engineOptions({ maxDowntime, bytesPerSecond, onStall }: DemoOptions): DemoMigrateOptions {

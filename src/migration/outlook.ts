@@ -114,7 +114,6 @@ class Play {
       round,
       captureMs: due.pages * watched.encodeMsPerPage + lookMs,
       examinedPages: watched.totalPages,
-      scanPagesPerMs: scans && round > 1 ? watched.scanPagesPerMs : undefined,
       sentPages: due.pages,
       durationMs: roundMs,
       workMs,

@@ -11,6 +11,7 @@ const timeoutMs = 90_000;
 const guests = [
   { guest: 'ledger', options: ['--size', '32', '--write-rate', '10'] },
   { guest: 'sqlite', options: ['--size', '64'] },
+  { guest: 'pglite', options: ['--size', '128'] },
 ] as const;
 const rows = guests.flatMap((row) => seeds.map((seed) => ({ ...row, seed })));
 

@@ -1,0 +1,150 @@
+import { FerryError } from '../../errors.js';
+import { type EmscriptenGlue, emscriptenGlue } from '../emscripten/glue.js';
+import { type InstantiatedProgram, programSource } from '../emscripten/instance.js';
+import { joinParts, splitParts } from '../state-parts.js';
+import { CallGate } from '../wasm/call-gate.js';
+import type { GlueState } from '../wasm/glue.js';
+import { type WasmGuest, type WasmGuestOptions, wasmGuest } from '../wasm/wasm-guest.js';
+import { loadPglite } from './package.js';
+import { QueryGate } from './query-gate.js';
+import { SessionState } from './session-state.js';
+import type { PgliteClass, PgliteExtension, PgliteInsides, PgliteSession } from './types.js';
+
+export interface PgliteGuestOptions<S extends PgliteSession = PgliteSession>
+  extends Pick<WasmGuestOptions, 'onGeneration' | 'version' | 'maxByteLength'> {
+  /** The class of the package @electric-sql/pglite. Default: that of the one that is installed where the process works, or beside this package. */
+  readonly PGlite?: PgliteClass<S>;
+  /** For `PGlite.create`: the same at both ends. Data are in memory only: `dataDir` is refused. */
+  readonly options?: object;
+  /** Dynamic libraries that both ends open first, in this order: one that is opened later cannot travel. Default: 'plpgsql'. */
+  readonly libraries?: readonly string[];
+  /** How long a query in flight may keep the session from being paused, ms. Default 10,000. Then ERR_GUEST, and the source goes on. */
+  readonly maxQueryMs?: number;
+  /** Is told of every notification. Without it a session that listens to channels only comes where the same ones are listened to. */
+  readonly onNotification?: (channel: string, payload: string) => void;
+}
+
+/** A PGlite session that can be moved. */
+export interface PgliteGuest<S extends PgliteSession = PgliteSession> extends WasmGuest {
+  /** The session. Its queries wait while it is paused, or somewhere else. */
+  readonly db: S;
+}
+
+const defaultLibraries: readonly string[] = ['plpgsql'];
+const defaultMaxQueryMs = 10_000;
+/** What the package brings along, and what only its program's own folders have. */
+const programFolders = ['/pglite/bin/', '/pglite/icu/', '/pglite/lib/', '/pglite/share/'];
+
+/** A session that runs here, from its beginning. ERR_UNSUPPORTED if the package is not installed. */
+export function createPglite<S extends PgliteSession = PgliteSession>(
+  options: PgliteGuestOptions<S> = {},
+): Promise<PgliteGuest<S>> {
+  return openPglite(options, false);
+}
+
+/**
+ * A place for another process's session: one of its own that waits, so that only what differs between the two travels. What is asked of its `db` before waits as well.
+ * ERR_UNSUPPORTED if the package is not installed.
+ */
+export function receivePglite<S extends PgliteSession = PgliteSession>(
+  options: PgliteGuestOptions<S> = {},
+): Promise<PgliteGuest<S>> {
+  return openPglite(options, true);
+}
+
+async function openPglite<S extends PgliteSession>(
+  options: PgliteGuestOptions<S>,
+  waits: boolean,
+): Promise<PgliteGuest<S>> {
+  const { libraries = defaultLibraries, maxQueryMs = defaultMaxQueryMs } = options;
+  const extensions = Object.keys(optionOf(options.options, 'extensions') ?? {});
+  refuseFolders(options.options);
+  const { PGlite, program } = await loadPglite(options.PGlite);
+  const { db, state, ends } = await begin(PGlite, program, options);
+  for (const library of libraries) await db.exec(`LOAD '${library.replaceAll("'", "''")}'`);
+  const files = emscriptenGlue({ module: db.Module, program: ends, isStill });
+  const gate = new QueryGate(db);
+  const works = new CallGate();
+  const { onGeneration, maxByteLength } = options;
+  const guest = await wasmGuest({
+    ...(onGeneration && { onGeneration }),
+    ...(maxByteLength === undefined ? {} : { maxByteLength }),
+    module: program,
+    instance: ends.instance,
+    imports: ends.imports as NonNullable<WasmGuestOptions['imports']>,
+    glue: sessionGlue(files, state),
+    version: JSON.stringify([options.version ?? '', libraries, extensions]),
+    async pause() {
+      // Work of several queries ends before the first of them is held back.
+      await works.close(maxQueryMs);
+      await gate.close(maxQueryMs);
+      files.holdTimers();
+    },
+    resume() {
+      files.releaseTimers();
+      gate.open();
+      works.open();
+    },
+  });
+  if (waits) {
+    await works.close(maxQueryMs);
+    await gate.close(maxQueryMs);
+  }
+  const run: WasmGuest['run'] = (work) => works.run(work);
+  return Object.assign(guest, { db, run });
+}
+
+/** Makes a session whose insides are in reach. */
+async function begin<S extends PgliteSession>(
+  PGlite: PgliteClass,
+  program: Uint8Array,
+  { options, onNotification }: PgliteGuestOptions<S>,
+): Promise<{ db: S & PgliteInsides; state: SessionState; ends: InstantiatedProgram }> {
+  const source = programSource(program);
+  let state: SessionState | undefined;
+  const extension: PgliteExtension = {
+    name: 'pageferry',
+    async setup(session, emscriptenOptions) {
+      state = new SessionState(session, onNotification !== undefined);
+      const { instantiateWasm } = source;
+      return { emscriptenOpts: { ...emscriptenOptions, instantiateWasm } };
+    },
+  };
+  const extensions = { ...optionOf(options, 'extensions'), pageferry: extension };
+  const db = (await PGlite.create({ ...options, extensions })) as S & PgliteInsides;
+  if (state === undefined) throw new FerryError('ERR_UNSUPPORTED', 'this PGlite has no extensions');
+  if (onNotification !== undefined) db.onNotification(onNotification);
+  return { db, state, ends: await source.program };
+}
+
+/** Files in folders of the package, which both ends have. */
+function isStill(path: string): boolean {
+  return programFolders.some((folder) => path.startsWith(folder));
+}
+
+function optionOf(options: object | undefined, name: string): object | undefined {
+  return options && Reflect.get(options, name);
+}
+
+function refuseFolders(options: PgliteGuestOptions['options']): void {
+  const folder: unknown = optionOf(options, 'dataDir');
+  if (folder === undefined || String(folder).startsWith('memory://')) return;
+  throw new FerryError(
+    'ERR_UNSUPPORTED',
+    `a session with its data in ${String(folder)} cannot travel: only one in memory can (memory://)`,
+  );
+}
+
+/** The program's glue, and the session around it. */
+function sessionGlue(files: EmscriptenGlue, session: SessionState): GlueState {
+  return {
+    ...files,
+    save: () => joinParts([session.save(), files.save()]),
+    load(state) {
+      const [ofSession = state, ofFiles = state] = splitParts(state, 2);
+      const takeOver = session.prepare(ofSession);
+      files.load(ofFiles);
+      takeOver();
+    },
+  };
+}
