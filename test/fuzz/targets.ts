@@ -6,6 +6,7 @@ import { framer } from './targets/framer.js';
 import { handshake } from './targets/handshake.js';
 import { instrumentation } from './targets/instrumentation.js';
 import { lz4 } from './targets/lz4.js';
+import { programState } from './targets/program-state.js';
 import { sourceMachine } from './targets/source-machine.js';
 import { stateDelta } from './targets/state-delta.js';
 import { xbzrle } from './targets/xbzrle.js';
@@ -19,6 +20,7 @@ export const targets: readonly Target[] = [
   lz4,
   stateDelta,
   instrumentation,
+  programState,
   handshake,
   sourceMachine,
   destinationMachine,

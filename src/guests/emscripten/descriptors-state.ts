@@ -1,4 +1,4 @@
-import { type JsonRecord, readCount, readList, readText } from '../json-state.js';
+import { type JsonRecord, MalformedState, readCount, readList, readText } from '../json-state.js';
 
 /** An open descriptor, by what it is of. */
 export interface DescriptorState {
@@ -37,17 +37,17 @@ export function writeDescriptors(descriptors: readonly DescriptorState[]): objec
   ]);
 }
 
-/** Throws TypeError for anything that cannot be open: `nodes` is how many there are in the tree. */
+/** Throws MalformedState for anything that cannot be open: `nodes` is how many there are in the tree. */
 export function readDescriptors(record: JsonRecord, nodes: number): DescriptorState[] {
   const read = readList('streams', record['streams'], mostDescriptors, (item, index) =>
     readDescriptor(`stream ${index}`, item, nodes),
   );
   const byFd = new Map(read.map((descriptor) => [descriptor.fd, descriptor]));
-  if (byFd.size < read.length) throw new TypeError('a descriptor is open twice');
+  if (byFd.size < read.length) throw new MalformedState('a descriptor is open twice');
   for (const { fd, sharesWith, node } of read) {
     const first = byFd.get(sharesWith);
     if (first?.sharesWith !== sharesWith || sharesWith > fd || first.node !== node) {
-      throw new TypeError(`descriptor ${fd} shares its position with ${sharesWith}`);
+      throw new MalformedState(`descriptor ${fd} shares its position with ${sharesWith}`);
     }
   }
   return read;

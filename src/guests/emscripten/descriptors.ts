@@ -1,3 +1,4 @@
+import { MalformedState } from '../json-state.js';
 import type { DescriptorState } from './descriptors-state.js';
 import {
   type EmscriptenFs,
@@ -56,7 +57,7 @@ function isEmptyPipe({ pipe }: FsNode): boolean {
   return pipe?.buckets.every(({ offset, roffset }) => offset === roffset) ?? false;
 }
 
-/** Sees that each descriptor can be made here; TypeError names the first that cannot. `types` are the modes of the tree's nodes. */
+/** Sees that each descriptor can be made here; MalformedState names the first that cannot. `types` are the modes of the tree's nodes. */
 export function planDescriptors(
   fs: EmscriptenFs,
   descriptors: readonly DescriptorState[],
@@ -65,12 +66,12 @@ export function planDescriptors(
   for (const { fd, node, path, names } of descriptors) {
     const here = fs.streams[fd];
     if (node < 0 && !(here && isPipe(here.node) && isEmptyPipe(here.node) && here.path === path)) {
-      throw new TypeError(`descriptor ${fd} is ${path} there, and not here`);
+      throw new MalformedState(`descriptor ${fd} is ${path} there, and not here`);
     }
     const type = types[node]?.type;
-    if (type === 'link') throw new TypeError(`descriptor ${fd} is of a link`);
+    if (type === 'link') throw new MalformedState(`descriptor ${fd} is of a link`);
     if (names !== undefined && type !== 'directory') {
-      throw new TypeError(`descriptor ${fd} is read as a directory`);
+      throw new MalformedState(`descriptor ${fd} is read as a directory`);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { MalformedState } from '../json-state.js';
 import type { FileRegion } from './file-region.js';
 import type { Files } from './files.js';
 import { isMountpoint, type OpenMemfs, type VisitedNode, visit } from './memfs.js';
@@ -22,7 +23,7 @@ export interface PlannedNode {
   readonly region: FileRegion | undefined;
 }
 
-/** Finds what is here of another side's tree. TypeError names the first thing that cannot be made so; nothing is changed. */
+/** Finds what is here of another side's tree. MalformedState names the first thing that cannot be made so; nothing is changed. */
 export function planTree({ fs }: OpenMemfs, files: Files, { nodes }: TreeState): PlannedNode[] {
   const regions = new Map(files.regions().map((region) => [region.id, region]));
   const planned: PlannedNode[] = [];
@@ -33,7 +34,7 @@ export function planTree({ fs }: OpenMemfs, files: Files, { nodes }: TreeState):
   }
   if (regions.size > 0) {
     const [left] = regions.values();
-    throw new TypeError(`region ${left?.id} "${left?.name}" belongs to no file`);
+    throw new MalformedState(`region ${left?.id} "${left?.name}" belongs to no file`);
   }
   checkDevices(planned, visit(fs));
   return planned;
@@ -71,9 +72,10 @@ function regionOf(
     return undefined;
   }
   const region = regions.get(state.from.region);
-  if (region === undefined) throw new TypeError(`file "${state.name}" is in no region of its own`);
+  if (region === undefined)
+    throw new MalformedState(`file "${state.name}" is in no region of its own`);
   if (region.byteLength < state.usedBytes) {
-    throw new TypeError(`file "${state.name}" has more bytes than region ${region.id}`);
+    throw new MalformedState(`file "${state.name}" has more bytes than region ${region.id}`);
   }
   regions.delete(region.id);
   return region;
@@ -83,7 +85,7 @@ function checkStill(state: FileState, sha256: string, here: FsNode | undefined):
   if (here !== undefined && isFile(here) && bytesOf(here).byteLength === state.usedBytes) {
     if (hashOf(here) === sha256) return;
   }
-  throw new TypeError(`file "${state.name}" is part of the program and another one here`);
+  throw new MalformedState(`file "${state.name}" is part of the program and another one here`);
 }
 
 /** Devices and mounts are the host's: the same have to be here. */
@@ -91,17 +93,17 @@ function checkDevices(planned: readonly PlannedNode[], visited: readonly Visited
   const kept = new Set<FsNode>();
   for (const { state, here } of planned) {
     if (state.type === 'device' && here?.rdev !== state.rdev) {
-      throw new TypeError(`device "${state.name}" is not here`);
+      throw new MalformedState(`device "${state.name}" is not here`);
     }
     const isMounted = here !== undefined && isMountpoint(here);
     if (state.type === 'directory' && state.isMountpoint !== isMounted) {
-      throw new TypeError(`what is mounted on "${state.name}" is on one side only`);
+      throw new MalformedState(`what is mounted on "${state.name}" is on one side only`);
     }
     if (here !== undefined) kept.add(here);
   }
   for (const { node, path } of visited) {
     if ((isDevice(node) || isMountpoint(node)) && !kept.has(node)) {
-      throw new TypeError(`${path} is only on this side`);
+      throw new MalformedState(`${path} is only on this side`);
     }
   }
 }

@@ -1,4 +1,11 @@
-import { type JsonRecord, readCount, readList, readNumber, readText } from '../json-state.js';
+import {
+  type JsonRecord,
+  MalformedState,
+  readCount,
+  readList,
+  readNumber,
+  readText,
+} from '../json-state.js';
 import { maxNodes } from './memfs.js';
 import { deviceMode, directoryMode, fileMode, linkMode, typeBits } from './module.js';
 
@@ -76,7 +83,7 @@ function writeFrom(from: FileState['from']): readonly (number | string)[] {
   return 'region' in from ? [from.region] : [from.sha256];
 }
 
-/** Throws TypeError for anything that is no tree: names that are taken twice, parents that are none. */
+/** Throws MalformedState for anything that is no tree: names that are taken twice, parents that are none. */
 export function readTree(record: JsonRecord): TreeState {
   const nodes = readList('nodes', record['nodes'], maxNodes, (item, index) =>
     readNode(item, index),
@@ -87,12 +94,13 @@ export function readTree(record: JsonRecord): TreeState {
   for (const [index, { parent, name, id }] of nodes.entries()) {
     const directory = nodes[parent];
     if (index === 0 ? nodes[0]?.type !== 'directory' : !fits(nodes[index], directory, index)) {
-      throw new TypeError(`node ${index} has no directory`);
+      throw new MalformedState(`node ${index} has no directory`);
     }
     const place = `${parent}/${name}`;
     if (parent >= 0 && taken.has(place))
-      throw new TypeError(`node ${index} has a name that is taken`);
-    if (ids.has(id) || id >= nextInode) throw new TypeError(`node ${index} has the number ${id}`);
+      throw new MalformedState(`node ${index} has a name that is taken`);
+    if (ids.has(id) || id >= nextInode)
+      throw new MalformedState(`node ${index} has the number ${id}`);
     taken.add(place);
     ids.add(id);
   }
@@ -142,13 +150,13 @@ function readNode(item: unknown, index: number): NodeState {
     case deviceMode:
       return { ...base, type: 'device', rdev: readCount(`${what}'s device`, rest[0], 2 ** 32) };
     default:
-      throw new TypeError(`${what} is neither file, directory, link nor device`);
+      throw new MalformedState(`${what} is neither file, directory, link nor device`);
   }
 }
 
 function readFrom(what: string, usedBytes: number, from: unknown): FileState['from'] {
   if (from === undefined) {
-    if (usedBytes > 0) throw new TypeError(`${what} has ${usedBytes} bytes of nothing`);
+    if (usedBytes > 0) throw new MalformedState(`${what} has ${usedBytes} bytes of nothing`);
     return undefined;
   }
   if (typeof from === 'string') return { sha256: readText(`${what}'s hash`, from, 64) };

@@ -1,4 +1,5 @@
 import {
+  MalformedState,
   readBoolean,
   readCount,
   readJsonState,
@@ -121,28 +122,29 @@ export function decodeWasiState(bytes: Uint8Array): WasiState {
 
 function fieldsOf(name: string, item: unknown, count: number): unknown[] {
   const fields = readList(name, item, count, (field) => field);
-  if (fields.length !== count) throw new TypeError(`${name} does not have ${count} fields`);
+  if (fields.length !== count) throw new MalformedState(`${name} does not have ${count} fields`);
   return fields;
 }
 
 function readBig(name: string, value: unknown): bigint {
   const digits = readText(name, value, 19);
-  if (!/^(0|[1-9][0-9]*)$/.test(digits)) throw new TypeError(`${name} is not a number in digits`);
+  if (!/^(0|[1-9][0-9]*)$/.test(digits))
+    throw new MalformedState(`${name} is not a number in digits`);
   const big = BigInt(digits);
-  if (big > mostBig) throw new TypeError(`${name} is more than 63 bits`);
+  if (big > mostBig) throw new MalformedState(`${name} is more than 63 bits`);
   return big;
 }
 
 function readNumber(value: unknown): number {
   const number = readCount('the number of a file or directory', value, mostNumber);
-  if (number < firstGlueRegion) throw new TypeError(`${number} is a memory's number`);
+  if (number < firstGlueRegion) throw new MalformedState(`${number} is a memory's number`);
   return number;
 }
 
 function readName(value: unknown): string {
   const name = readText('a name', value);
   if (isEntryName(name)) return name;
-  throw new TypeError(`${JSON.stringify(name)} is no name for a file`);
+  throw new MalformedState(`${JSON.stringify(name)} is no name for a file`);
 }
 
 function readFile(item: unknown): FileState {
@@ -179,7 +181,9 @@ function readOpened(item: unknown): OpenedState {
     return { kind, number: readNumber(first), name: readText('a name', second) };
   }
   if (kind === 'host' && fields.length === 2) return { kind, name: readText('a name', first) };
-  throw new TypeError('something is open that is neither a file nor a directory nor the host’s');
+  throw new MalformedState(
+    'something is open that is neither a file nor a directory nor the host’s',
+  );
 }
 
 /** Every number is one thing's, and what refers to it means that kind of thing. */
@@ -188,16 +192,16 @@ function checkNumbers(state: WasiState): void {
   const directories = new Set(state.directories.map(({ number }) => number));
   const all = new Set([...files, ...directories]);
   if (all.size !== state.files.length + state.directories.length) {
-    throw new TypeError('two files or directories have one number');
+    throw new MalformedState('two files or directories have one number');
   }
   for (const number of all) {
-    if (number >= state.nextNumber) throw new TypeError(`${number} was not given out yet`);
+    if (number >= state.nextNumber) throw new MalformedState(`${number} was not given out yet`);
   }
   for (const { ino } of [...state.files, ...state.directories]) {
-    if (ino >= state.nextIno) throw new TypeError(`ino ${ino} was not given out yet`);
+    if (ino >= state.nextIno) throw new MalformedState(`ino ${ino} was not given out yet`);
   }
   const mustBe = (kind: string, number: number, set: ReadonlySet<number>): void => {
-    if (!set.has(number)) throw new TypeError(`there is no ${kind} ${number}`);
+    if (!set.has(number)) throw new MalformedState(`there is no ${kind} ${number}`);
   };
   for (const { parent, entries } of state.directories) {
     if (parent !== null) mustBe('directory', parent, directories);
@@ -215,11 +219,11 @@ function checkDirectories(directories: readonly DirectoryState[]): void {
   const above = new Map<number, number>();
   for (const { number, entries } of directories) {
     if (new Set(entries.map(([name]) => name)).size !== entries.length) {
-      throw new TypeError(`two entries of directory ${number} have one name`);
+      throw new MalformedState(`two entries of directory ${number} have one name`);
     }
     for (const [, entry] of entries) {
       if (!numbers.has(entry)) continue;
-      if (above.has(entry)) throw new TypeError(`directory ${entry} stands in two places`);
+      if (above.has(entry)) throw new MalformedState(`directory ${entry} stands in two places`);
       above.set(entry, number);
     }
   }
@@ -227,7 +231,7 @@ function checkDirectories(directories: readonly DirectoryState[]): void {
   for (const { number } of directories) {
     const way = new Set<number>();
     for (let at: number | undefined = number; at !== undefined && !sound.has(at); ) {
-      if (way.has(at)) throw new TypeError(`directory ${at} lies below itself`);
+      if (way.has(at)) throw new MalformedState(`directory ${at} lies below itself`);
       way.add(at);
       at = above.get(at);
     }
@@ -240,11 +244,12 @@ function checkDescriptors({ descriptors, opened, descriptorsEnd }: WasiState): v
   let next = 0;
   for (const [descriptor, index] of descriptors) {
     if (descriptor < next || descriptor >= descriptorsEnd) {
-      throw new TypeError(`descriptor ${descriptor} is out of order`);
+      throw new MalformedState(`descriptor ${descriptor} is out of order`);
     }
-    if (index >= opened.length) throw new TypeError(`descriptor ${descriptor} is of nothing`);
+    if (index >= opened.length) throw new MalformedState(`descriptor ${descriptor} is of nothing`);
     next = descriptor + 1;
     used.add(index);
   }
-  if (used.size !== opened.length) throw new TypeError('something is open without a descriptor');
+  if (used.size !== opened.length)
+    throw new MalformedState('something is open without a descriptor');
 }

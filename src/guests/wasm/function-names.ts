@@ -1,3 +1,4 @@
+import { MalformedState } from '../json-state.js';
 /** How a state calls a function in a table: by its number among the program's own, or by the name that the host has for it; null where none is. */
 export type FunctionName = number | string | null;
 
@@ -39,7 +40,7 @@ export class FunctionNames {
     };
   }
 
-  /** Finds many functions by their names. TypeError for names of none. */
+  /** Finds many functions by their names. MalformedState for names of none. */
   finder(): (name: unknown) => unknown {
     const hosts = this.#hosts();
     return (name) => {
@@ -48,7 +49,7 @@ export class FunctionNames {
         return this.#own?.get(name);
       }
       if (typeof name === 'string' && hosts.has(name)) return hosts.get(name);
-      throw new TypeError(`there is no function ${JSON.stringify(name)?.slice(0, 80)} here`);
+      throw new MalformedState(`there is no function ${JSON.stringify(name)?.slice(0, 80)} here`);
     };
   }
 }

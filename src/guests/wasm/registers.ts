@@ -1,4 +1,5 @@
-import { asRecord, readBoolean, readList, readText } from '../json-state.js';
+import { FerryError } from '../../errors.js';
+import { asRecord, MalformedState, readBoolean, readList, readText } from '../json-state.js';
 import type { FunctionName, FunctionNames } from './function-names.js';
 import type { ProgramTable, Surface } from './surface.js';
 import { readValue, readVector, writeValue, writeVector } from './value-codec.js';
@@ -124,11 +125,16 @@ export class ProgramRegisters {
     return problems;
   }
 
-  /** TypeError where something cannot be named. */
+  /** ERR_UNSUPPORTED where something cannot be named. */
   save(): Registers {
     const name = this.#names.namer();
     const named = (what: string, found: FunctionName | undefined): FunctionName => {
-      if (found === undefined) throw new TypeError(`${what} cannot be named`);
+      if (found === undefined) {
+        throw new FerryError(
+          'ERR_UNSUPPORTED',
+          `this program cannot travel: ${what} cannot be named`,
+        );
+      }
       return found;
     };
     return {
@@ -145,7 +151,7 @@ export class ProgramRegisters {
     };
   }
 
-  /** Checks registers of a peer and gives what takes them over. TypeError, and nothing has changed. */
+  /** Checks registers of a peer and gives what takes them over. MalformedState, and nothing has changed. */
   prepare(value: unknown): () => void {
     const from = asRecord('registers', value);
     const find = this.#names.finder();
@@ -162,10 +168,10 @@ export class ProgramRegisters {
     this.#tables.forEach(({ table, name, most, isExtern }, index) => {
       const entries = tables[index] ?? [];
       if (isExtern && entries.some((entry) => entry !== null)) {
-        throw new TypeError(`${name} holds values of the host`);
+        throw new MalformedState(`${name} holds values of the host`);
       }
       if (entries.length < table.length || entries.length > most) {
-        throw new TypeError(
+        throw new MalformedState(
           `${name} has ${table.length} entries here, and ${entries.length} there`,
         );
       }
@@ -180,7 +186,9 @@ export class ProgramRegisters {
     places.forEach(({ kind, index, global, drop }, at) => {
       const isDropped = this.#surface.globalCalled(global).value === 1;
       if (isDropped && !drops[at]) {
-        throw new TypeError(`${kind} segment ${index} was dropped here already, and not there`);
+        throw new MalformedState(
+          `${kind} segment ${index} was dropped here already, and not there`,
+        );
       }
       if (!isDropped && drops[at]) writers.push(() => void this.#surface.call(drop));
     });
@@ -198,5 +206,5 @@ function fill(table: ProgramTable, entries: readonly unknown[]): void {
 }
 
 function expectCount(what: string, found: number, expected: number): void {
-  if (found !== expected) throw new TypeError(`it has ${found} ${what}, not ${expected}`);
+  if (found !== expected) throw new MalformedState(`it has ${found} ${what}, not ${expected}`);
 }

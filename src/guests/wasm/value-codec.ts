@@ -1,3 +1,4 @@
+import { MalformedState } from '../json-state.js';
 /**
  * Values of globals as text, exact to the bit: i32 and i64 in decimal, f32 and f64 as the 16 hex digits of the f64, v128 as 32 hex digits, the
  * high half first.
@@ -15,16 +16,18 @@ export function writeValue(type: NumericType, value: unknown): string {
   return hex64(bits.getBigUint64(0));
 }
 
-/** What `writeValue` wrote. TypeError for anything else. */
+/** What `writeValue` wrote. MalformedState for anything else. */
 export function readValue(type: NumericType, text: string): number | bigint {
   if (type === 'i32' || type === 'i64') {
     const width = type === 'i32' ? 32 : 64;
-    if (!/^-?\d{1,20}$/.test(text)) throw new TypeError(`not an ${type}: ${text.slice(0, 40)}`);
+    if (!/^-?\d{1,20}$/.test(text))
+      throw new MalformedState(`not an ${type}: ${text.slice(0, 40)}`);
     const value = BigInt(text);
-    if (BigInt.asIntN(width, value) !== value) throw new TypeError(`${text} is no ${type}`);
+    if (BigInt.asIntN(width, value) !== value) throw new MalformedState(`${text} is no ${type}`);
     return type === 'i32' ? Number(value) : value;
   }
-  if (!/^[0-9a-f]{16}$/.test(text)) throw new TypeError(`not an ${type}: ${text.slice(0, 40)}`);
+  if (!/^[0-9a-f]{16}$/.test(text))
+    throw new MalformedState(`not an ${type}: ${text.slice(0, 40)}`);
   bits.setBigUint64(0, BigInt(`0x${text}`));
   return bits.getFloat64(0);
 }
@@ -35,7 +38,7 @@ export function writeVector(low: bigint, high: bigint): string {
 
 /** Both halves, the low one first. */
 export function readVector(text: string): readonly [low: bigint, high: bigint] {
-  if (!/^[0-9a-f]{32}$/.test(text)) throw new TypeError(`not a v128: ${text.slice(0, 40)}`);
+  if (!/^[0-9a-f]{32}$/.test(text)) throw new MalformedState(`not a v128: ${text.slice(0, 40)}`);
   const half = (from: number): bigint => BigInt(`0x${text.slice(from, from + 16)}`);
   return [half(16), half(0)];
 }

@@ -233,7 +233,7 @@ class ProgramGuest implements WasmGuest {
   }
 
   async saveState(): Promise<Uint8Array> {
-    const registers = ofProgram(() => this.#program.registers.save());
+    const registers = this.#program.registers.save();
     const head = writeJsonState({ generation: this.#generation, registers });
     const state = joinParts([head, this.#glue?.save() ?? new Uint8Array()]);
     if (state.byteLength > this.maxStateBytes) {
@@ -272,16 +272,6 @@ class ProgramGuest implements WasmGuest {
       throw new FerryError('ERR_UNSUPPORTED', `nothing here can have a region ${id} "${name}"`);
     }
     this.#glue.reshape(id, name, byteLength);
-  }
-}
-
-/** What cannot be named is a guest that cannot travel. */
-function ofProgram<T>(save: () => T): T {
-  try {
-    return save();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new FerryError('ERR_UNSUPPORTED', `this program cannot travel: ${why}`, { cause });
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MalformedState } from '../../../src/guests/json-state.js';
 import {
   readValue,
   readVector,
@@ -36,10 +37,10 @@ describe('values of globals as text', () => {
     ['f64', '1'],
     ['f32', '7ff000000000000g'],
   ] as const)('are refused where they are no %s: "%s"', (type, text) => {
-    expect(() => readValue(type, text)).toThrow(TypeError);
+    expect(() => readValue(type, text)).toThrow(MalformedState);
   });
 
   it('are refused where they are no v128', () => {
-    expect(() => readVector('0'.repeat(31))).toThrow(TypeError);
+    expect(() => readVector('0'.repeat(31))).toThrow(MalformedState);
   });
 });
