@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import asc from 'assemblyscript/asc';
 
-export const memoryLimits = { initial: 96, maximum: 96, shared: true };
+export const memoryLimits = { initial: 64, maximum: 96, shared: true };
 
 /** The bytes of the program, which imports its memory. */
 export async function compileCrowd() {
