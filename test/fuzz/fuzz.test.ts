@@ -17,6 +17,7 @@ const counts: Readonly<Record<string, { readonly always: number; readonly nightl
   xbzrle: { always: 2000, nightly: 1_000_000 },
   lz4: { always: 2000, nightly: 600_000 },
   'state-delta': { always: 500, nightly: 250_000 },
+  'program-state': { always: 500, nightly: 100_000 },
   instrumentation: { always: 600, nightly: 200_000 },
   handshake: { always: 200, nightly: 50_000 },
   'source-machine': { always: 4000, nightly: 2_000_000 },

@@ -1,4 +1,11 @@
-import { type JsonRecord, readCount, readList, readNumber, readText } from '../json-state.js';
+import {
+  type JsonRecord,
+  MalformedState,
+  readCount,
+  readList,
+  readNumber,
+  readText,
+} from '../json-state.js';
 import type { HostCalls } from './host-calls.js';
 
 const mostLibraries = 1024;
@@ -20,7 +27,7 @@ export function writeCalls(calls: HostCalls): object {
   return { libraries, timers: calls.timers() };
 }
 
-/** Sees that the same libraries are open here, at the same places, and gives the timers. TypeError otherwise. */
+/** Sees that the same libraries are open here, at the same places, and gives the timers. MalformedState otherwise. */
 export function readCalls(record: JsonRecord, here: HostCalls): Timers {
   const there = readList('libraries', record['libraries'], mostLibraries, (item) => {
     const [path, ...places] = readList('a library', item, 4, (value) => value);
@@ -38,7 +45,7 @@ export function readCalls(record: JsonRecord, here: HostCalls): Timers {
   for (let index = 0; index < Math.max(there.length, own.length); index++) {
     if (JSON.stringify(there[index]) === JSON.stringify(own[index])) continue;
     const name = String((there[index] ?? own[index])?.[0]);
-    throw new TypeError(
+    throw new MalformedState(
       `library ${name} is not open at both ends in the same place: open it at both, in the same order, when they start`,
     );
   }

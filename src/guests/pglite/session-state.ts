@@ -1,5 +1,6 @@
 import {
   type JsonRecord,
+  MalformedState,
   readCount,
   readJsonState,
   readList,
@@ -108,7 +109,7 @@ export class SessionState {
     );
     const deaf = channels.filter((name) => !this.#listeners.has(name));
     if (deaf.length === 0 || this.#hearsAll) return;
-    throw new TypeError(
+    throw new MalformedState(
       `nobody listens to ${deaf.map((name) => JSON.stringify(name)).join(', ')} here: listen to it before the session comes, or give \`onNotification\``,
     );
   }
