@@ -30,6 +30,7 @@ const names = [
   'workers',
   'predict',
   'order',
+  'write-log',
   'hooks',
 ];
 
