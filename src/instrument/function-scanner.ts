@@ -93,7 +93,8 @@ export class FunctionScanner {
     const { entry } = this.#instruction;
     const follows = immediatesOf(entry);
     if (follows === immediates.special) {
-      this.#special(opcode);
+      if (opcode < bases.bulk) this.#special(opcode);
+      else this.#prefixed(opcode);
       return;
     }
     if (follows === immediates.memory || follows === immediates.memoryLane) {
@@ -194,15 +195,14 @@ export class FunctionScanner {
         stack.drop(1);
         stack.push(end);
         return;
-      case dataDrop:
-        this.#drop('data', this.#module.dataSegments);
-        return;
-      case elemDrop:
-        this.#drop('elem', this.#module.elementSegments);
-        return;
-      default:
-        this.#bulk(opcode);
     }
+  }
+
+  /** What begins with a prefix. */
+  #prefixed(opcode: number): void {
+    if (opcode === dataDrop) this.#drop('data', this.#module.dataSegments);
+    else if (opcode === elemDrop) this.#drop('elem', this.#module.elementSegments);
+    else this.#bulk(opcode);
   }
 
   #checkLocal(index: number): void {

@@ -69,6 +69,11 @@ export class InstructionReader {
     if ((entry & known) === 0) throw this.#strange(opcode);
     this.opcode = opcode;
     this.entry = entry;
+    // Most of all code.
+    if (opcode === 0x20) {
+      this.index = reader.u32();
+      return;
+    }
     switch (immediatesOf(entry)) {
       case immediates.none:
         return;
@@ -105,7 +110,8 @@ export class InstructionReader {
         readHeapType(reader);
         return;
       default:
-        this.#special(opcode);
+        if (opcode < bases.bulk) this.#special(opcode);
+        else this.#bulk(opcode);
     }
   }
 
@@ -172,22 +178,24 @@ export class InstructionReader {
       case 0x41: // i32.const
         this.index = reader.s32();
         return;
-      case bases.bulk + 8: // memory.init
-        this.index = reader.u32();
-        this.#memoryIndex();
-        return;
-      case bases.bulk + 10: // memory.copy
-        this.#memoryIndex();
-        this.#memoryIndex();
-        return;
       case 0x3f: // memory.size
       case 0x40: // memory.grow
-      case bases.bulk + 11: // memory.fill
         this.#memoryIndex();
         return;
       default:
         this.index = reader.u32();
     }
+  }
+
+  /** What writes memory or drops a segment. */
+  #bulk(opcode: number): void {
+    const operation = opcode - bases.bulk;
+    if (operation === 8 || operation === 9 || operation === 13) {
+      this.index = this.#reader.u32();
+    }
+    // memory.init has one memory, memory.copy two, memory.fill one.
+    if (operation === 8 || operation === 10 || operation === 11) this.#memoryIndex();
+    if (operation === 10) this.#memoryIndex();
   }
 
   #memoryIndex(): void {

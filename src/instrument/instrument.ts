@@ -113,7 +113,7 @@ function rewriteCode(
   scanner: FunctionScanner,
   emitter: CodeEmitter,
 ): ByteWriter {
-  const code = new ByteWriter(module.bytes.length);
+  const code = new ByteWriter(Math.ceil(1.5 * module.bytes.length));
   const out = new ByteWriter(65_536);
   for (const [index, body] of module.bodies.entries()) {
     const type = module.types[module.functions[module.importedFunctions + index] ?? 0];
