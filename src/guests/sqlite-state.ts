@@ -9,8 +9,6 @@ import {
 } from './json-state.js';
 import type { SqliteRegisters } from './sqlite-program.js';
 
-export const maxSqliteStateBytes = 16384;
-
 export interface SqliteState {
   readonly registers: SqliteRegisters;
   /** Addresses that the glue keeps, by name. */
