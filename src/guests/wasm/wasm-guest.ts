@@ -9,6 +9,7 @@ import { joinParts, splitParts } from '../state-parts.js';
 import { CallGate } from './call-gate.js';
 import { type Generation, nextGeneration } from './generation.js';
 import { firstGlueRegion, type GlueState } from './glue.js';
+import { unknownHostState } from './host-state.js';
 import { WasmProgram } from './program.js';
 import { ProgramTracker } from './program-tracker.js';
 import type { ProgramEnds } from './surface.js';
@@ -131,6 +132,7 @@ class ProgramGuest implements WasmGuest {
   readonly #glue: GlueState | undefined;
   readonly #options: WasmGuestOptions;
   readonly #gate = new CallGate();
+  readonly #unknownState: readonly string[];
   readonly throttle?: (fraction: number) => void;
   /** As given, whoever called the program calls it still. */
   #standing: 'as given' | 'paused' | 'running' = 'as given';
@@ -143,6 +145,7 @@ class ProgramGuest implements WasmGuest {
   constructor(program: WasmProgram, exports: ProgramEnds['exports'], options: WasmGuestOptions) {
     this.#program = program;
     this.#glue = options.glue;
+    this.#unknownState = unknownHostState(options.module);
     this.#options = options;
     this.maxStateBytes = options.maxStateBytes ?? defaultMaxStateBytes;
     this.exports = this.#gated(exports);
@@ -186,7 +189,8 @@ class ProgramGuest implements WasmGuest {
   }
 
   check(): readonly string[] {
-    return [...this.#program.registers.check(), ...(this.#glue?.check?.() ?? [])];
+    const ofHost = this.#glue === undefined ? this.#unknownState : (this.#glue.check?.() ?? []);
+    return [...this.#program.registers.check(), ...ofHost];
   }
 
   run<T>(work: () => T | Promise<T>): Promise<T> {

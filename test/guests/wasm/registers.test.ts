@@ -124,6 +124,20 @@ describe('the registers of a program', () => {
     expect(guest.check()).toEqual([]);
   });
 
+  it('travel only where what the host keeps has glue', async () => {
+    const wasi = (name: string) => [...text('wasi_snapshot_preview1'), ...text(name), 0, 0];
+    const asking = (name: string) =>
+      instrument(
+        assemble({ imports: [wasi(name)], importedFunctions: 1, functions: [{ code: [] }] }),
+      );
+    const checked = async (name: string): Promise<readonly string[]> => {
+      const imports = { wasi_snapshot_preview1: { [name]: () => 0 } };
+      return (await wasmGuest({ module: asking(name).wasm, imports })).check();
+    };
+    expect(await checked('fd_read')).toEqual([expect.stringContaining('fd_read')]);
+    expect(await checked('random_get')).toEqual([]);
+  });
+
   it.each<[string, (registers: Spoilt) => void]>([
     ['a function that is not here', ({ table }) => table.splice(1, 1, 99)],
     ['a host function nobody has', ({ table }) => table.splice(1, 1, 'alert')],
