@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { instrument, type MapPlace } from '../../src/instrument/index.js';
+import { record } from '../evidence/record.js';
 import { Random } from '../reference/random.js';
-import { storeModule } from './store-module.js';
+import { storeInstructions, storeModule } from './store-module.js';
 import { Watched } from './written-pages.js';
 
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
@@ -23,11 +24,12 @@ const kinds: readonly { place: MapPlace; shared: boolean }[] = [
 ];
 
 describe('every instruction that writes memory', () => {
-  it.each(kinds)('leaves a mark: map $place, shared $shared', ({ place, shared }) => {
+  it.for(kinds)('leaves a mark: map $place, shared $shared', ({ place, shared }, { task }) => {
     const { wasm, functions } = storeModule(pages, shared);
     const watched = Watched.make(instrument(wasm, { place }).wasm);
     const random = new Random(seed);
-    const calls = nightly ? 40 * 8000 : functions.length * 4;
+    // Nightly 8000 of each instruction; memory.fill, memory.copy and memory.init are among them.
+    const calls = nightly ? (storeInstructions.length + 3) * 8000 : functions.length * 4;
     for (let call = 0; call < calls; call++) {
       const { name, alignment } = functions[call % functions.length] ?? { name: '', alignment: 1 };
       let address = random.below(bytes - room);
@@ -38,6 +40,8 @@ describe('every instruction that writes memory', () => {
       watched.call(name, address, value);
       if (call % batch === batch - 1 || call === calls - 1) watched.look();
     }
+    const counts = { storeCalls: calls, missedPages: watched.missed };
+    record(task, { what: `every store, map ${place}`, seeds: [seed], counts });
     expect(watched.missed).toBe(0);
     expect(watched.changed).toBeGreaterThan(calls / 2);
     expect(watched.byHead).toBeGreaterThan(10);
