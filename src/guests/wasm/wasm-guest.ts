@@ -13,6 +13,7 @@ import { unknownHostState } from './host-state.js';
 import { WasmProgram } from './program.js';
 import { ProgramTracker } from './program-tracker.js';
 import type { ProgramEnds } from './surface.js';
+import type { WriteLog } from './write-log.js';
 
 /** A barrier that the threads of a guest offer. */
 export interface ThreadBarrier {
@@ -151,15 +152,9 @@ class ProgramGuest implements WasmGuest {
     this.exports = this.#gated(exports);
     if (options.throttle !== undefined) this.throttle = options.throttle;
     const { log, memory } = program;
+    const unseen = options.hostWrites !== 'known';
     this.tracker = new ProgramTracker(
-      log && {
-        log,
-        unseen: options.hostWrites !== 'known',
-        watchHost: () => {
-          const watch = trackWrites(memory, (offset, length) => log.mark(offset, length));
-          return () => watch.stop();
-        },
-      },
+      log && { log, unseen, watchHost: () => watchHost(memory, log, unseen) },
       options.glue,
     );
   }
@@ -290,5 +285,17 @@ async function inTime(standing: Promise<void>, withinMs: number): Promise<void> 
     await Promise.race([standing, late]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Marks what JavaScript writes, until it is ended. Where nothing can be hooked, in a frozen realm, a comparison will do if there is one. */
+function watchHost(memory: GrowableMemory, log: WriteLog, isCompared: boolean): () => void {
+  try {
+    const watch = trackWrites(memory, (offset, length) => log.mark(offset, length));
+    return () => watch.stop();
+  } catch (error) {
+    if (isCompared && error instanceof FerryError && error.code === 'ERR_UNSUPPORTED')
+      return () => {};
+    throw error;
   }
 }
