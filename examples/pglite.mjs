@@ -1,6 +1,7 @@
 // A session of PostgreSQL (PGlite) moves between two processes in the middle of a transaction, with all that belongs to it: rows that are not committed, a cursor half
 // way, a temporary table, a prepared statement, an advisory lock, settings and a sequence. Needs: npm install @electric-sql/pglite
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createPglite } from 'pageferry/guests/pglite';
 import { betweenTwoHosts } from './lib/two-hosts.mjs';
 
@@ -23,13 +24,15 @@ async function boot() {
   const one = async (sql) => Object.values((await db.query(sql)).rows[0])[0];
   return {
     guest,
-    // One question to the session: all of it happens, or nothing yet.
-    step: () =>
-      db.exec(`
+    // One message to the session: all of it happens here, or there.
+    async step() {
+      await db.exec(`
         execute note (1 + 7 * nextval('turn')::int % 20000);
         insert into entry select 20000 + last_value, md5(last_value::text) from turn;
         do $$ declare at int; walk refcursor = 'walk';
-          begin fetch walk into at; insert into seen values (at); end $$;`),
+          begin fetch walk into at; insert into seen values (at); end $$;`);
+      await sleep(2);
+    },
     steps: () => one('select case when is_called then last_value else 0 end::int from turn'),
     digest: () =>
       one(`select concat_ws(' ', md5(string_agg(id || note, ',' order by id)), count(*),

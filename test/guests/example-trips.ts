@@ -19,10 +19,15 @@ export interface Trips {
   readonly steps: number;
 }
 
-const timeoutMs = 100_000;
+const usualMs = 100_000;
 
 /** Has an example move its program so many times between its two processes, and back. */
-export async function makeTrips(name: string, count: number, args: string[] = []): Promise<Trips> {
+export async function makeTrips(
+  name: string,
+  count: number,
+  args: readonly string[] = [],
+  timeoutMs: number = usualMs,
+): Promise<Trips> {
   const all = [`examples/${name}.mjs`, '--json', '--trips', String(count), ...args];
   const child = spawn(process.execPath, all, { timeout: timeoutMs, killSignal: 'SIGKILL' });
   const [output, errors, [code]] = await Promise.all([
