@@ -110,11 +110,41 @@ function checkDevices(planned: readonly PlannedNode[], visited: readonly Visited
 
 /** Makes the tree what was planned, and gives its nodes in the order of the plan. */
 export function applyTree(
-  { fs, memfs }: OpenMemfs,
+  open: OpenMemfs,
   files: Files,
   planned: readonly PlannedNode[],
   { nextInode, cwd }: TreeState,
 ): FsNode[] {
+  const { fs } = open;
+  const nodes = isInPlace(fs, planned)
+    ? planned.map(({ here }) => here as FsNode)
+    : rebuild(open, planned);
+  for (const [index, { state }] of planned.entries()) fill(nodes[index] as FsNode, state);
+  files.settle(
+    planned.flatMap(({ state, region }, index) =>
+      state.type === 'file' && region !== undefined
+        ? [{ node: nodes[index] as FsNode, region, usedBytes: state.usedBytes }]
+        : [],
+    ),
+  );
+  fs.nextInode = nextInode;
+  fs.currentPath = cwd;
+  return nodes;
+}
+
+/** Each node is where it has to be already, in the same order and by the same number: as when a state was rehearsed before. */
+function isInPlace(fs: EmscriptenFs, planned: readonly PlannedNode[]): boolean {
+  const visited = visit(fs);
+  return (
+    visited.length === planned.length &&
+    planned.every(
+      ({ state, here }, index) => here === visited[index]?.node && here?.id === state.id,
+    )
+  );
+}
+
+/** Puts nodes where they have to be; makes those that are not here. */
+function rebuild({ fs, memfs }: OpenMemfs, planned: readonly PlannedNode[]): FsNode[] {
   // Nodes are found by their names and the numbers of their directories, which may be others now.
   for (const { node } of visit(fs)) for (const each of hashed(node)) fs.hashRemoveNode(each);
   const nodes: FsNode[] = [];
@@ -128,15 +158,6 @@ export function applyTree(
   for (const node of nodes.slice().reverse()) {
     if (isNamed(node)) for (const each of hashed(node)) fs.hashAddNode(each);
   }
-  files.settle(
-    planned.flatMap(({ state, region }, index) =>
-      state.type === 'file' && region !== undefined
-        ? [{ node: nodes[index] as FsNode, region, usedBytes: state.usedBytes }]
-        : [],
-    ),
-  );
-  fs.nextInode = nextInode;
-  fs.currentPath = cwd;
   return nodes;
 }
 
@@ -158,16 +179,24 @@ function isNamed(node: FsNode): boolean {
 }
 
 function place(node: FsNode, state: NodeState, directory: FsNode | undefined): void {
-  node.mode = state.mode;
   node.id = state.id;
-  if (directory !== undefined) {
-    node.name = state.name;
-    node.parent = directory;
-    Reflect.set(directory.contents as object, state.name, node);
-  }
+  if (directory === undefined) return;
+  node.name = state.name;
+  node.parent = directory;
+  Reflect.set(directory.contents as object, state.name, node);
+}
+
+/** What of a node is its own, but for contents in a region. */
+function fill(node: FsNode, state: NodeState): void {
   const [atime, mtime, ctime] = state.times;
-  if ('timestamp' in node) node.timestamp = mtime;
-  else Object.assign(node, { atime, mtime, ctime });
+  node.mode = state.mode;
+  if ('timestamp' in node) {
+    node.timestamp = mtime;
+  } else {
+    node.atime = atime;
+    node.mtime = mtime;
+    node.ctime = ctime;
+  }
   if (state.type === 'link') node.link = state.target;
   if (state.type === 'file' && state.from === undefined) {
     node.contents = new Uint8Array(0);

@@ -120,45 +120,49 @@ function fits(
 }
 
 function readNode(item: unknown, index: number): NodeState {
-  const what = `node ${index}`;
-  const [parent, name, mode, id, atime, mtime, ctime, ...rest] = readList(
-    what,
-    item,
-    9,
-    (value) => value,
-  );
+  try {
+    return readParts(readList('it', item, 9, (value) => value));
+  } catch (cause) {
+    if (!(cause instanceof MalformedState)) throw cause;
+    throw new MalformedState(`node ${index}: ${cause.message}`, { cause });
+  }
+}
+
+/** There are thousands, read while a program stands still: what is wrong with one is only put into words where something is. */
+function readParts(parts: readonly unknown[]): NodeState {
+  const [parent, name, mode, id, atime, mtime, ctime, first, second] = parts;
   const base: NodeBase = {
-    parent: readCount(`${what}'s directory`, Number(parent) + 1, maxNodes) - 1,
-    name: readText(`${what}'s name`, name, mostName),
-    mode: readCount(`${what}'s mode`, mode, mostMode),
-    id: readCount(`${what}'s number`, id, mostInode),
+    parent: readCount('its directory', Number(parent) + 1, maxNodes) - 1,
+    name: readText('its name', name, mostName),
+    mode: readCount('its mode', mode, mostMode),
+    id: readCount('its number', id, mostInode),
     times: [
-      readNumber(`${what}'s atime`, atime),
-      readNumber(`${what}'s mtime`, mtime),
-      readNumber(`${what}'s ctime`, ctime),
+      readNumber('its atime', atime),
+      readNumber('its mtime', mtime),
+      readNumber('its ctime', ctime),
     ],
   };
   switch (base.mode & typeBits) {
     case directoryMode:
-      return { ...base, type: 'directory', isMountpoint: readCount(what, rest[0], 1) === 1 };
+      return { ...base, type: 'directory', isMountpoint: readCount('its mount', first, 1) === 1 };
     case fileMode: {
-      const usedBytes = readCount(`${what}'s length`, rest[0]);
-      return { ...base, type: 'file', usedBytes, from: readFrom(what, usedBytes, rest[1]) };
+      const usedBytes = readCount('its length', first);
+      return { ...base, type: 'file', usedBytes, from: readFrom(usedBytes, second) };
     }
     case linkMode:
-      return { ...base, type: 'link', target: readText(`${what}'s target`, rest[0], mostName) };
+      return { ...base, type: 'link', target: readText('its target', first, mostName) };
     case deviceMode:
-      return { ...base, type: 'device', rdev: readCount(`${what}'s device`, rest[0], 2 ** 32) };
+      return { ...base, type: 'device', rdev: readCount('its device', first, 2 ** 32) };
     default:
-      throw new MalformedState(`${what} is neither file, directory, link nor device`);
+      throw new MalformedState('it is neither file, directory, link nor device');
   }
 }
 
-function readFrom(what: string, usedBytes: number, from: unknown): FileState['from'] {
+function readFrom(usedBytes: number, from: unknown): FileState['from'] {
   if (from === undefined) {
-    if (usedBytes > 0) throw new MalformedState(`${what} has ${usedBytes} bytes of nothing`);
+    if (usedBytes > 0) throw new MalformedState(`${usedBytes} bytes of nothing`);
     return undefined;
   }
-  if (typeof from === 'string') return { sha256: readText(`${what}'s hash`, from, 64) };
-  return { region: readCount(`${what}'s region`, from, 0xffffffff) };
+  if (typeof from === 'string') return { sha256: readText('its hash', from, 64) };
+  return { region: readCount('its region', from, 0xffffffff) };
 }

@@ -32,6 +32,8 @@ export interface PgliteGuest<S extends PgliteSession = PgliteSession> extends Wa
 
 const defaultLibraries: readonly string[] = ['plpgsql'];
 const defaultMaxQueryMs = 10_000;
+/** After which an engine has compiled what they run. */
+const practiceTimes = 12;
 /** What the package brings along, and what only its program's own folders have. */
 const programFolders = ['/pglite/bin/', '/pglite/icu/', '/pglite/lib/', '/pglite/share/'];
 
@@ -90,8 +92,21 @@ async function openPglite<S extends PgliteSession>(
     await works.close(maxQueryMs);
     await gate.close(maxQueryMs);
   }
+  await practise(guest, waits);
   const run: WasmGuest['run'] = (work) => works.run(work);
   return Object.assign(guest, { db, run });
+}
+
+/**
+ * Saves the state, and where a session is awaited loads it too: met for the first time while one stands still, engines take several times as long. A place takes its
+ * own files for those that come.
+ */
+async function practise(guest: WasmGuest, waits: boolean): Promise<void> {
+  if (waits) await guest.adopt?.(guest.regions);
+  for (let times = 0; times < practiceTimes; times++) {
+    const state = await guest.saveState();
+    if (waits) await guest.loadState(state);
+  }
 }
 
 /** Makes a session whose insides are in reach. */
