@@ -107,6 +107,9 @@ export function readTree(record: JsonRecord): TreeState {
   return { nodes, nextInode, cwd: readText('cwd', record['cwd'], mostName) };
 }
 
+/** The last one would be another thing in the object that MEMFS has for a directory. */
+const notNames: ReadonlySet<string> = new Set(['', '.', '..', '__proto__']);
+
 function fits(
   node: NodeState | undefined,
   directory: NodeState | undefined,
@@ -115,7 +118,7 @@ function fits(
   if (node === undefined || node.parent >= index) return false;
   if (node.parent === -1) return node.type === 'file';
   const { name } = node;
-  const isName = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
+  const isName = !notNames.has(name) && !/[/\0]/.test(name);
   return isName && directory?.type === 'directory' && !directory.isMountpoint;
 }
 

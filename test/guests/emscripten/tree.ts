@@ -17,7 +17,7 @@ function describe(fs: Fs, path: string): unknown[] {
     .map((name) => {
       const at = `${path}/${name}`;
       // Names of descriptors, which are described below.
-      if (at === '/proc/self/fd') return at;
+      if (isMounted(fs, path, name)) return at;
       const stat = fs.lstat(at);
       const { ino, mode, size, mtime } = stat;
       const about = [at, ino, mode.toString(8), mtime.getTime()];
@@ -48,4 +48,10 @@ function describeStreams(fs: Fs): unknown[] {
     shared.set(stream.shared, group);
     return [[fd, stream.path, stream.node.id, stream.flags, stream.position, group]];
   });
+}
+
+function isMounted(fs: Fs, directory: string, name: string): boolean {
+  const { contents } = fs.lookupPath(directory === '' ? '/' : directory).node;
+  const { mounted } = Reflect.get(Object(contents), name) as Fs['root'];
+  return mounted !== null && mounted !== undefined;
 }
