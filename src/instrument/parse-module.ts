@@ -43,6 +43,15 @@ export function parseModule(bytes: Uint8Array): WasmModule {
   return parser.finish();
 }
 
+/** What a module imports, also one that was instrumented. ERR_GUEST where it is none. */
+export function readImports(bytes: Uint8Array): readonly ImportName[] {
+  const parser = new Parser(bytes);
+  for (const section of readSections(bytes)) {
+    if (section.id === sectionIds.import) parser.section(section);
+  }
+  return parser.imports;
+}
+
 class Parser {
   readonly #bytes: Uint8Array;
   readonly #sections: Section[] = [];
@@ -163,6 +172,10 @@ class Parser {
     }
     reader.skip(reader.u32());
     this.#dataSegments++;
+  }
+
+  get imports(): readonly ImportName[] {
+    return this.#imports;
   }
 
   finish(): WasmModule {

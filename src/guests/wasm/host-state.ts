@@ -1,4 +1,4 @@
-import { parseModule } from '../../instrument/parse-module.js';
+import { readImports } from '../../instrument/parse-module.js';
 
 /** Calls of WASI that keep nothing: what they give is of the moment, or the same for ever. */
 const keepNothing = new Set([
@@ -17,7 +17,7 @@ const keepNothing = new Set([
  * gives them knows.
  */
 export function unknownHostState(module: Uint8Array): string[] {
-  const asked = parseModule(module).imports.filter(
+  const asked = readImports(module).filter(
     ([from, name]) => from.startsWith('wasi_') && !keepNothing.has(name),
   );
   const [first] = asked;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { joinParts, splitParts } from '../../../src/guests/state-parts.js';
+import { unknownHostState } from '../../../src/guests/wasm/host-state.js';
 import { type WasmGuest, wasmGuest } from '../../../src/guests/wasm/wasm-guest.js';
 import { instrument, readLayout } from '../../../src/instrument/index.js';
 import { assemble, i32, limits, text, types } from '../../instrument/assembler.js';
@@ -136,6 +137,14 @@ describe('the registers of a program', () => {
     };
     expect(await checked('fd_read')).toEqual([expect.stringContaining('fd_read')]);
     expect(await checked('random_get')).toEqual([]);
+    // With the map in a memory of its own, whether this engine could run it or not.
+    const module = assemble({
+      imports: [wasi('fd_read')],
+      importedFunctions: 1,
+      functions: [{ code: [] }],
+    });
+    const { wasm } = instrument(module, { place: 'second-memory' });
+    expect(unknownHostState(wasm)).toEqual([expect.stringContaining('fd_read')]);
   });
 
   it.each<[string, (registers: Spoilt) => void]>([
