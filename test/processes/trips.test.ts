@@ -10,30 +10,33 @@ describe.each<{ example: string; part: number; ms?: number }>([
   { example: 'quickjs', part: 0.8 },
   { example: 'sqlite', part: 0.7 },
   { example: 'pglite', part: 0.2, ms: 240_000 },
-])('$example, ten times between two processes while it works', ({ example, part, ms = 100_000 }) => {
-  it('is verified each time, sends what changed, and equals a twin that never moved', {
-    timeout: ms + 20_000,
-  }, async () => {
-    const { trips, equal, steps } = await makeTrips(example, count, [], ms);
-    expect(equal).toBe(true);
-    expect(trips).toHaveLength(count);
-    const [first, second] = [trips[0]?.from, trips[0]?.to];
-    expect(first).not.toBe(second);
-    let before = 0;
-    for (const [index, trip] of trips.entries()) {
-      expect([trip.from, trip.to]).toEqual(index % 2 === 0 ? [first, second] : [second, first]);
-      expect(trip).toMatchObject({ verified: 'memory', repaired: 0 });
-      // It worked on, before it left again and after.
-      expect(trip.steps).toBeGreaterThan(before);
-      before = trip.steps;
-    }
-    expect(steps).toBeGreaterThanOrEqual(before);
-    // What is here from before is not sent again.
-    const back = trips.slice(2);
-    const sum = (number: (trip: (typeof trips)[number]) => number): number =>
-      back.reduce((total, trip) => total + number(trip), 0);
-    expect(sum(({ pagesSent }) => pagesSent)).toBeLessThan(
-      part * sum(({ totalPages }) => totalPages),
-    );
-  });
-});
+])(
+  '$example, ten times between two processes while it works',
+  ({ example, part, ms = 100_000 }) => {
+    it('is verified each time, sends what changed, and equals a twin that never moved', {
+      timeout: ms + 20_000,
+    }, async () => {
+      const { trips, equal, steps } = await makeTrips(example, count, [], ms);
+      expect(equal).toBe(true);
+      expect(trips).toHaveLength(count);
+      const [first, second] = [trips[0]?.from, trips[0]?.to];
+      expect(first).not.toBe(second);
+      let before = 0;
+      for (const [index, trip] of trips.entries()) {
+        expect([trip.from, trip.to]).toEqual(index % 2 === 0 ? [first, second] : [second, first]);
+        expect(trip).toMatchObject({ verified: 'memory', repaired: 0 });
+        // It worked on, before it left again and after.
+        expect(trip.steps).toBeGreaterThan(before);
+        before = trip.steps;
+      }
+      expect(steps).toBeGreaterThanOrEqual(before);
+      // What is here from before is not sent again.
+      const back = trips.slice(2);
+      const sum = (number: (trip: (typeof trips)[number]) => number): number =>
+        back.reduce((total, trip) => total + number(trip), 0);
+      expect(sum(({ pagesSent }) => pagesSent)).toBeLessThan(
+        part * sum(({ totalPages }) => totalPages),
+      );
+    });
+  },
+);
