@@ -98,6 +98,18 @@ export class CallGate {
     });
   }
 
+  /** Lets calls in, but nobody who waits for `open`: for what has to be done before all else. */
+  openForCalls(): void {
+    this.#isClosed = false;
+    this.#isClosing = true;
+  }
+
+  /** Closed from now on, whoever is in. */
+  shut(): void {
+    this.#isClosed = true;
+    this.#isClosing = false;
+  }
+
   /** Everybody may come in, those first that waited. */
   open(): void {
     this.#isClosed = false;

@@ -50,7 +50,10 @@ export interface WasmGuestOptions {
   readonly resume?: () => void | Promise<void>;
   /** Slows it: 0 is full speed, 0.9 leaves a tenth. */
   readonly throttle?: (fraction: number) => void;
-  /** The program goes on as another copy than before; called before its first call there. Reseed what must not repeat. */
+  /**
+   * The program goes on as another copy than before; called before its first call there. Reseed what must not repeat: by calls of `exports`, as `run` waits
+   * until this is done.
+   */
   readonly onGeneration?: (generation: Generation) => void | Promise<void>;
   /** How long a call in flight may keep the guest from being paused, milliseconds. Default 1000. Then ERR_GUEST, and the source runs on. */
   readonly maxCallMs?: number;
@@ -218,17 +221,33 @@ class ProgramGuest implements WasmGuest {
 
   async resume(): Promise<void> {
     if (this.#standing === 'running') return;
-    if (this.#isHeld) await this.#options.barrier?.leave();
-    this.#isHeld = false;
-    this.#gate.open();
-    if (this.#isNewCopy) {
-      this.#isNewCopy = false;
-      const generation = nextGeneration(this.#generation);
-      this.#generation = generation.number;
-      await this.#options.onGeneration?.(generation);
+    try {
+      if (this.#isNewCopy) await this.#becomeNewCopy();
+      if (this.#isHeld) await this.#options.barrier?.leave();
+      this.#isHeld = false;
+      this.#gate.open();
+      await this.#options.resume?.();
+    } catch (error) {
+      // It is said not to run here: then nobody may call it.
+      this.#gate.shut();
+      throw error;
     }
-    await this.#options.resume?.();
     this.#standing = 'running';
+  }
+
+  /** Who is told may call the program; who waits to call it, and its threads, come behind. */
+  async #becomeNewCopy(): Promise<void> {
+    const before = this.#generation;
+    const generation = nextGeneration(before);
+    this.#generation = generation.number;
+    this.#gate.openForCalls();
+    try {
+      await this.#options.onGeneration?.(generation);
+    } catch (error) {
+      this.#generation = before;
+      throw error;
+    }
+    this.#isNewCopy = false;
   }
 
   async saveState(): Promise<Uint8Array> {
@@ -263,6 +282,8 @@ class ProgramGuest implements WasmGuest {
   }
 
   async adopt(offered: Parameters<NonNullable<Guest['adopt']>>[0]): Promise<void> {
+    // What arrives is nobody's to call until all of it is here.
+    await this.#gate.close(this.#options.maxCallMs ?? defaultMaxCallMs);
     this.#glue?.adopt?.(offered.filter(({ id }) => id >= firstGlueRegion));
   }
 

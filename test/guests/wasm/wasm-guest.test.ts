@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Guest } from '../../../src/guests/guest.js';
 import { wasmGuest } from '../../../src/guests/wasm/wasm-guest.js';
@@ -86,6 +87,70 @@ describe('a program', () => {
     expect(seen).toEqual([`generation 1, 32 bytes, at ${handedOver}`]);
     expect(there.exports.sum()).not.toBe(await sumAfter(there.exports.stepsDone()));
     expect(here.guest.generation).toBe(0);
+  });
+
+  it('lets nobody who waited call it before it was told, however long that takes', async () => {
+    const here = await plantGarden();
+    const told: number[] = [];
+    const there = await plantGarden({
+      async onGeneration() {
+        await sleep(5);
+        told.push(there.exports.stepsDone());
+      },
+      resume() {},
+    });
+    await there.guest.pause();
+    const waiting = there.guest.run(() => there.exports.step());
+    await here.guest.resume();
+    await worked(here, 10);
+    await move(here.guest, there.guest);
+    await waiting;
+    expect(told).toEqual([here.exports.stepsDone()]);
+  });
+
+  it('cannot be called where it could not be told, or could not go on, and is told the same again', async () => {
+    const seen: number[] = [];
+    const refuse = (what: string): void => {
+      if (refusals.delete(what)) throw new Error('no');
+    };
+    const refusals = new Set(['told', 'resumed']);
+    const { guest, exports } = await plantGarden({
+      onGeneration({ number }) {
+        seen.push(number);
+        refuse('told');
+      },
+      resume: () => refuse('resumed'),
+    });
+    const step = guest.exports['step'] as () => void;
+    await guest.pause();
+    await guest.loadState(await guest.saveState());
+    const waiting = guest.run(step);
+    for (let time = 0; time < 2; time++) {
+      await expect(guest.resume()).rejects.toThrow('no');
+      expect(step).toThrow(expect.objectContaining({ code: 'ERR_GUEST' }) as Error);
+      if (time === 0) expect(guest.generation).toBe(0);
+    }
+    await guest.resume();
+    await waiting;
+    expect(seen).toEqual([1, 1]);
+    expect(exports.stepsDone()).toBe(1);
+  });
+
+  it('cannot be called while it arrives, though nobody paused it before', async () => {
+    const here = await plantGarden();
+    const there = await plantGarden({ resume() {} });
+    const load = there.guest.loadState.bind(there.guest);
+    const waiting: Promise<void>[] = [];
+    there.guest.loadState = async (state) => {
+      await load(state);
+      waiting.push(there.guest.run(() => there.exports.step()));
+      await sleep(1);
+      expect(there.exports.stepsDone()).toBe(0);
+    };
+    await move(here.guest, there.guest);
+    await Promise.all(waiting);
+    expect(waiting.length).toBeGreaterThan(0);
+    expect(there.exports.stepsDone()).toBe(waiting.length);
   });
 
   it('runs on as the same copy where a migration failed', async () => {
