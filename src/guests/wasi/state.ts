@@ -8,7 +8,7 @@ import {
   writeJsonState,
 } from '../json-state.js';
 import { firstGlueRegion } from '../wasm/glue.js';
-import { isEntryName, mostFiles } from './survey.js';
+import { isEntryName, mostDescriptors, mostFiles } from './survey.js';
 
 /** What a program has in the shim, but for the bytes of its files. Files and directories are numbered together, from `firstGlueRegion` on. */
 export interface WasiState {
@@ -54,7 +54,6 @@ export type OpenedState =
   | { readonly kind: 'host'; readonly name: string };
 
 const mostNumber = 0xffffffff;
-const mostDescriptors = 2 ** 31;
 const mostWords = 65536;
 /** Far from where counting in 64 bits ends. */
 const mostBig = 2n ** 63n - 1n;

@@ -31,6 +31,8 @@ export interface Survey {
 
 /** An offer says each region, and has an end. */
 export const mostFiles = 3900;
+/** The shim gives each descriptor once, and both ends keep a slot for each that was given. */
+export const mostDescriptors: number = 2 ** 20;
 const mostNameLength = 4096;
 
 const ownKeys = {
@@ -82,6 +84,11 @@ export function survey(wasi: WasiHost, shim: WasiShim, host: ReadonlyMap<object,
     return undefined;
   };
 
+  if (wasi.fds.length > mostDescriptors) {
+    problems.push(
+      `it opened ${wasi.fds.length} descriptors; at most ${mostDescriptors} can travel`,
+    );
+  }
   wasi.fds.forEach((object, descriptor) => {
     if (object === undefined || object === null) return;
     let index = known.get(object);

@@ -321,6 +321,14 @@ describe('what cannot travel', () => {
     }
     expect(machine.glue.check()).toEqual([expect.stringContaining('4001 files')]);
   });
+
+  it('is more descriptors than the other end makes room for: the shim gives none twice', () => {
+    const machine = new WasiMachine();
+    machine.wasi.fds.length = 2 ** 20 + 1;
+    expect(machine.glue.check()).toEqual([expect.stringContaining('1048577 descriptors')]);
+    machine.wasi.fds.length = 2 ** 20;
+    expect(machine.glue.check()).toEqual([]);
+  });
 });
 
 describe('the regions of files', () => {

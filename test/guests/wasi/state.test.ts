@@ -114,6 +114,7 @@ describe('the state of a WASI program', () => {
     ['a descriptor of nothing', ['descriptors', 0, 1], 99],
     ['a descriptor twice', ['descriptors', 1, 0], 0],
     ['a descriptor beyond the last', ['descriptorsEnd'], 3],
+    ['room for more descriptors than a program can travel with', ['descriptorsEnd'], 2 ** 20 + 1],
     ['something open that no descriptor is for', ['opened', 6], ['directory', 16]],
     ['an open file that is a directory', ['opened', 0, 1], 17],
     ['a descriptor that the host does not have', ['opened', 1, 1], 'socket'],
