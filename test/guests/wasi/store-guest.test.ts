@@ -79,7 +79,12 @@ describe('a WASI program', () => {
       const listener = await listen({ accept: () => to.guest });
       try {
         const { host, port } = listener;
-        const report = await migrate(from.guest, { host, port, maxDowntimeMs: 500 }).done;
+        const report = await migrate(from.guest, {
+          host,
+          port,
+          maxDowntimeMs: 500,
+          onStall: 'force',
+        }).done;
         expect(report).toMatchObject({ verified: 'memory', repaired: 0 });
       } finally {
         await listener.close();
