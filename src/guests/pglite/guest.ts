@@ -102,8 +102,13 @@ async function openPglite<S extends PgliteSession>(
  * own files for those that come.
  */
 async function practise(guest: WasmGuest, waits: boolean): Promise<void> {
-  if (waits) await guest.adopt?.(guest.regions);
-  for (let times = 0; times < practiceTimes; times++) {
+  const first = await guest.saveState();
+  if (waits) {
+    // From here on until a state is loaded its files belong to nobody: nothing can be saved.
+    await guest.adopt?.(guest.regions);
+    await guest.loadState(first);
+  }
+  for (let times = 1; times < practiceTimes; times++) {
     const state = await guest.saveState();
     if (waits) await guest.loadState(state);
   }
