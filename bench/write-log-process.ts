@@ -13,7 +13,7 @@ export interface StepsDone {
   readonly cpuMs: number;
 }
 
-const warmMs = 1000;
+const warmMs = 800;
 /** After so many the program does the same again. */
 const differentSteps = 30;
 

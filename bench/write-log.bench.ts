@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { memoryRegion } from '../src/guests/memory-region.js';
 import { WriteLog } from '../src/guests/wasm/write-log.js';
 import { instrument, type MapPlace } from '../src/instrument/index.js';
+import { hasMultiMemory } from '../src/instrument/place.js';
 import { DirtyBitmap } from '../src/memory/bitmap.js';
 import { type Program, programs } from '../test/modules/programs.js';
 import { benchRequire, ifInstalled } from './bench-packages.js';
@@ -13,7 +14,7 @@ import { median, ofRounds, type Result, result, type Suite } from './harness.js'
 import type { StepsDone, StepsWanted } from './write-log-process.js';
 
 const processFile = fileURLToPath(new URL('write-log-process.js', import.meta.url));
-const rounds = 9;
+const rounds = 7;
 /** CPU time of one process in one round. */
 const roundMs = 200;
 const pageBytes = 4096;
@@ -50,8 +51,9 @@ function engines(): Engine[] {
     return node === undefined ? [] : [{ name, node, place: 'second-memory' as const }];
   });
   const version = Number(process.versions.node.split('.')[0]);
-  const own: Engine = { name: `node${version}`, node: process.execPath, place: 'behind-maximum' };
-  return version < 22 ? [own, ...others] : others;
+  const place = hasMultiMemory() ? 'second-memory' : 'behind-maximum';
+  const own: Engine = { name: `node${version}`, node: process.execPath, place };
+  return [own, ...others.filter(({ name }) => name !== own.name)];
 }
 
 /** Each program beside itself without a log: CPU time of a step, both in every round. */
