@@ -26,7 +26,8 @@ export class MarkGroups {
   #high = new Float64Array(firstRoom);
   #count = 0;
   /** Those that stores may still join. */
-  #open: number[] = [];
+  #open = new Int32Array(firstRoom);
+  #openCount = 0;
   /** How many were closed for good. */
   #closed = 0;
 
@@ -38,33 +39,33 @@ export class MarkGroups {
 
   clear(): void {
     this.#count = 0;
-    this.#open.length = 0;
+    this.#openCount = 0;
     this.#closed = 0;
   }
 
   /** A note of what is open, for `closeSince`. */
   get opened(): number {
-    return this.#closed + this.#open.length;
+    return this.#closed + this.#openCount;
   }
 
   /** Closes what was opened since the note was taken. */
   closeSince(note: number): void {
     const left = Math.max(0, note - this.#closed);
-    if (this.#open.length > left) this.#open.length = left;
+    if (this.#openCount > left) this.#openCount = left;
   }
 
   /** Closes all there are. */
   close(): void {
-    this.#closed += this.#open.length;
-    this.#open.length = 0;
+    this.#closed += this.#openCount;
+    this.#openCount = 0;
   }
 
   /** Whether an open group's mark covers `bytes` bytes at `offset` from value `detail` of `local` too, now. */
   joins(local: number, detail: number, offset: number, bytes: number): boolean {
     const open = this.#open;
-    const last = Math.max(0, open.length - reach);
+    const last = Math.max(0, this.#openCount - reach);
     const most = local === constantAddress ? pageBytes + this.headBytes : this.headBytes;
-    for (let index = open.length - 1; index >= last; index--) {
+    for (let index = this.#openCount - 1; index >= last; index--) {
       const group = open[index] ?? 0;
       if (this.#local[group] !== local || this.#detail[group] !== detail) continue;
       const low = Math.min(this.#low[group] ?? 0, offset);
@@ -85,7 +86,8 @@ export class MarkGroups {
     this.#detail[group] = detail;
     this.#low[group] = offset;
     this.#high[group] = offset + bytes;
-    if (this.#merges && !isTemporary) this.#open.push(group);
+    // No more than there are groups.
+    if (this.#merges && !isTemporary) this.#open[this.#openCount++] = group;
     return group;
   }
 
@@ -150,6 +152,7 @@ export class MarkGroups {
       copy.set(old);
       return copy;
     };
+    this.#open = ints(this.#open);
     this.#local = ints(this.#local);
     this.#detail = ints(this.#detail);
     this.#low = doubles(this.#low);
