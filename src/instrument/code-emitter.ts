@@ -111,6 +111,7 @@ export class CodeEmitter {
         this.#mark(first, out);
         return;
       case editKinds.markRange:
+      case editKinds.markRangeFirst:
         withIndex(out, op.localGet, first);
         withIndex(out, op.localGet, second);
         withIndex(out, op.call, added.markRange);

@@ -14,9 +14,11 @@ export const editKinds = {
   tee: 4,
   /** What a store or bulk operation takes, all in temporaries; first: of the address; second: the opcode. */
   spill: 5,
+  /** As markRange, of a range that is about to be written: behind what puts its address and length there. */
+  markRangeFirst: 6,
   /** Instead of memory.size and memory.grow. */
-  size: 6,
-  grow: 7,
+  size: 7,
+  grow: 8,
 } as const;
 
 /** Edits of one function's code, in the order of the bytes where they belong. */

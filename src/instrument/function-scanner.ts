@@ -18,6 +18,8 @@ const addressSpace = 2 ** 32;
 const dataDrop = bases.bulk + 9;
 const elemDrop = bases.bulk + 13;
 const memoryInit = bases.bulk + 8;
+/** Of a block, a loop or a function. */
+const endOpcode = 0x0b;
 const bulkOperands = 3;
 
 export interface ScanOptions {
@@ -224,8 +226,12 @@ export class FunctionScanner {
   #endLoop(label: number): void {
     const loop = this.#loop;
     loop.isActive = false;
+    // Whatever stands behind the branch could go back too, past what is put before the loop.
+    const isLast = this.#module.bytes[this.#instruction.end] === endOpcode;
     const found =
-      label === 0 ? loop.end(this.#stack.madeAt(0), this.groups, this.#versions) : undefined;
+      label === 0 && isLast
+        ? loop.end(this.#stack.madeAt(0), this.groups, this.#versions)
+        : undefined;
     if (found === undefined) return;
     const number = this.strides.push(found.stride) - 1;
     this.edits.add(editKinds.stride, loop.start, loop.start, number);
@@ -284,7 +290,9 @@ export class FunctionScanner {
       this.edits.add(editKinds.tee, made, made, address);
     }
     this.edits.add(editKinds.tee, start, start, length);
-    this.edits.add(editKinds.markRange, end, end, address, length);
+    // A call may find no stack: behind the operation that would lose its mark. Where other threads look at the map a mark follows what was written.
+    if (this.#merges) this.edits.add(editKinds.markRangeFirst, start, start, address, length);
+    else this.edits.add(editKinds.markRange, end, end, address, length);
     this.#findings.marks++;
   }
 
