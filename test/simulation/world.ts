@@ -281,7 +281,9 @@ export async function simulate(
   const isGone = crashed === 'source' || (crashed === 'destination' && report !== undefined);
   if (last === undefined && !stated && !isGone)
     violations.push('neither runs, and nobody says why');
-  if (failure !== undefined && !running.source && scenario.operator === undefined)
+  // One that failed and crashed later, at what a connection still delivered, ran until then.
+  const ranOn = running.source || crashed === 'source';
+  if (failure !== undefined && !ranOn && scenario.operator === undefined)
     violations.push(`failed (${failure}), but the source does not run`);
   return {
     deliveredBytes: pairs[scenario.cutConnection ?? 0]?.deliveredBytes ?? 0,
