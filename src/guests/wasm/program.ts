@@ -65,7 +65,7 @@ export class WasmProgram {
     const most = layout.memory.maxPages * wasmPageBytes;
     this.region = memoryRegion({
       name: 'memory',
-      bytes: () => new Uint8Array(this.memory.buffer, 0, this.byteLength),
+      bytes: () => this.#bytes(),
       maxByteLength: Math.min(parts.maxByteLength ?? most, most),
       grow: (byteLength) => this.#growTo(byteLength),
       concurrent: layout.memory.shared,
@@ -86,6 +86,15 @@ export class WasmProgram {
     return new WriteLog(() =>
       [own, ...(others?.() ?? [])].map(({ buffer }) => new Uint8Array(buffer, 0, mapBytes)),
     );
+  }
+
+  /** As long as the program takes its memory to be. Read once: another thread may make it longer at any time. */
+  #bytes(): Uint8Array {
+    const { buffer } = this.memory;
+    const { map } = this.layout;
+    return map.place === 'behind-maximum'
+      ? new Uint8Array(buffer, 0, this.byteLength)
+      : new Uint8Array(buffer);
   }
 
   /** What the program takes for the length of its memory. */
