@@ -225,6 +225,20 @@ describe('a program', () => {
     ).toBe(0);
   });
 
+  it('is as long as its memory is at one look, while another thread makes it longer', async () => {
+    const { wasm } = instrument(await gardenBytes(), { place: 'none' });
+    const { instance } = await WebAssembly.instantiate(wasm, { env: { abort() {} } });
+    let pages = 4;
+    const memory = {
+      get buffer() {
+        return new ArrayBuffer(65_536 * pages++);
+      },
+      grow: () => 0,
+    };
+    const { regions } = await wasmGuest({ module: wasm, instance, memory });
+    expect(regions[0]?.memory?.().byteLength).toBeGreaterThanOrEqual(4 * 65_536);
+  });
+
   it('cannot be called while it is paused', async () => {
     const { guest, exports } = await plantGarden();
     const step = guest.exports['step'];
