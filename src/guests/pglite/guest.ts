@@ -68,8 +68,27 @@ async function openPglite<S extends PgliteSession>(
   const gate = new QueryGate(db);
   const works = new CallGate();
   const { onGeneration, maxByteLength } = options;
+  const hold = async (): Promise<void> => {
+    await gate.close(maxQueryMs);
+    files.holdTimers();
+  };
+  const letGo = (): void => {
+    files.releaseTimers();
+    gate.open();
+  };
   const guest = await wasmGuest({
-    ...(onGeneration && { onGeneration }),
+    // What it asks of the session is answered: the session goes on for it, and stands still again where it fails.
+    ...(onGeneration && {
+      async onGeneration(generation) {
+        letGo();
+        try {
+          await onGeneration(generation);
+        } catch (error) {
+          await hold();
+          throw error;
+        }
+      },
+    }),
     ...(maxByteLength === undefined ? {} : { maxByteLength }),
     module: program,
     instance: ends.instance,
@@ -79,12 +98,10 @@ async function openPglite<S extends PgliteSession>(
     async pause() {
       // Work of several queries ends before the first of them is held back.
       await works.close(maxQueryMs);
-      await gate.close(maxQueryMs);
-      files.holdTimers();
+      await hold();
     },
     resume() {
-      files.releaseTimers();
-      gate.open();
+      letGo();
       works.open();
     },
   });

@@ -8,6 +8,7 @@ let there: PgliteGuest;
 let port: number;
 let close: () => Promise<void>;
 const heard: string[] = [];
+const generations: number[] = [];
 
 const one = async ({ db }: PgliteGuest, sql: string): Promise<unknown> =>
   Object.values((await db.query(sql)).rows[0] ?? {})[0];
@@ -20,7 +21,13 @@ async function move(from: PgliteGuest): Promise<{ pagesSent: number; totalPages:
 
 beforeAll(async () => {
   here = await createPglite();
-  there = await receivePglite({ onNotification: (_, payload) => heard.push(payload) });
+  there = await receivePglite({
+    onNotification: (_, payload) => heard.push(payload),
+    async onGeneration({ number, seed }) {
+      await there.db.query(`select setseed(${(seed[0] ?? 0) / 256})`);
+      generations.push(number);
+    },
+  });
   const listener = await listen({ accept: () => there });
   port = listener.port;
   close = () => listener.close();
@@ -49,6 +56,8 @@ describe('a session of PGlite', () => {
     const waiting = there.db.query('fetch 2 from c');
     const { pagesSent, totalPages } = await move(here);
     expect(pagesSent).toBeLessThan(totalPages / 4);
+    // Its hook asked something of the session, and was answered.
+    expect(generations).toEqual([1]);
     expect((await waiting).rows).toEqual([{ id: 6 }, { id: 7 }]);
     expect(await one(there, 'select pg_current_xact_id_if_assigned()::text')).toBe(xact);
     expect(await one(there, 'select count(*)::int from t')).toBe(5000);
