@@ -77,14 +77,14 @@ export function cpuShareOf(guest: Guest, { cpuShare }: ResolvedOptions): number 
   return cpuShare ?? (guest.handsOver === false ? 1 : 0.3);
 }
 
-/** What a source with these options says it can do, as bits of `capability`. */
-export function capabilitiesOf(options: ResolvedOptions): number {
+/** What a source with these options says it can do, as bits of `capability`. One that is `recorded` compares nothing: what a destination held before is in no recording. */
+export function capabilitiesOf(options: ResolvedOptions, recorded = false): number {
   const { patches, compression, connections, workers } = options;
   const canPatch = patches !== 'never' && connections === 1 && workers === 0;
   const without =
     (canPatch ? 0 : capability.patches) |
     (compression === 'never' ? capability.lz4 : 0) |
-    (workers === 0 ? 0 : capability.held);
+    (workers === 0 && !recorded ? 0 : capability.held);
   return ourCapabilities & ~without;
 }
 

@@ -57,7 +57,7 @@ export class SourceDriver {
     const { random = randomBytes } = deps;
     this.#deps = deps;
     this.session = random(16);
-    this.#capabilities = capabilitiesOf(deps.options);
+    this.#capabilities = capabilitiesOf(deps.options, deps.tap !== undefined);
     this.#control = new GuestControl(deps.guest);
     this.#meter = new Meter(deps.clock, deps.options.connections);
     this.#connections = new SourceConnections({

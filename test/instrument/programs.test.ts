@@ -12,7 +12,6 @@ const every: Readonly<Record<string, number>> = nightly
   ? {}
   : {
       'sql.js': 197,
-      'yoga-layout': 97,
       'quickjs-emscripten': 7,
       wabt: 29,
       'source-map': 7,

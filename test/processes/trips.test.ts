@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { makeTrips } from '../guests/example-trips.js';
 
-const count = 10;
+/** Each boots its program three times; ten trips nightly. */
+const count = process.env['PAGEFERRY_NIGHTLY'] === '1' ? 10 : 4;
 
 /** `part`: of its pages, what trips back send; a program that writes all of its memory all the time sends all of it. `ms`: how long it may take. */
 describe.each<{ example: string; part: number; ms?: number }>([
@@ -11,7 +12,7 @@ describe.each<{ example: string; part: number; ms?: number }>([
   { example: 'sqlite', part: 0.7 },
   { example: 'pglite', part: 0.2, ms: 240_000 },
 ])(
-  '$example, ten times between two processes while it works',
+  '$example, time and again between two processes while it works',
   ({ example, part, ms = 100_000 }) => {
     it('is verified each time, sends what changed, and equals a twin that never moved', {
       timeout: ms + 20_000,
