@@ -12,6 +12,8 @@ export interface RoundFacts {
   /** Time spent looking at pages and encoding them, and the pages looked at. */
   readonly captureMs: number;
   readonly examinedPages: number;
+  /** Pages a millisecond, of those that were found unchanged; undefined where there were too few. */
+  readonly scanPagesPerMs: number | undefined;
   readonly sentPages: number;
   /** From begin to end; `workMs` leaves out what was given away: to the guest, to the ceiling of the rate, to the shortest round. */
   readonly durationMs: number;
@@ -65,6 +67,7 @@ export class Forecast {
   readonly #scores = new Samples(scoresKept);
   #encodeMsPerPage = 0.001;
   #scanPagesPerMs = 1000;
+  #hasScanned = false;
   /** Of the pages a tracker names, so many prove to have changed. */
   #sentShare = 1;
   #treeMs = 0.1;
@@ -145,11 +148,16 @@ export class Forecast {
    * that costs at most: its pages go whole, into memory that is touched for the first time. Later ones tell what looking costs, of which the
    * quickest counts: the last round has little else to do; and that encoding costs less, where less time was left for it.
    */
-  #splitCapture({ round, captureMs, examinedPages, sentPages }: RoundFacts): void {
+  #splitCapture(facts: RoundFacts): void {
+    const { round, captureMs, examinedPages, sentPages } = facts;
     if (examinedPages === 0 || captureMs === 0) return;
     if (round === 1) {
       this.#encodeMsPerPage = captureMs / Math.max(1, sentPages);
       this.#scanPagesPerMs = examinedPages / captureMs;
+      return;
+    }
+    if (facts.scanPagesPerMs !== undefined) {
+      this.#learnScan(facts.scanPagesPerMs, facts);
       return;
     }
     const forPagesMs = captureMs * (1 - leastScanShare);
@@ -159,6 +167,17 @@ export class Forecast {
     const scanMs = (captureMs - sentPages * this.#encodeMsPerPage) / examinedPages;
     const scanMsPerPage = Math.max(scanMs, atMostMs * leastScanShare);
     this.#scanPagesPerMs = Math.max(this.#scanPagesPerMs, 1 / scanMsPerPage);
+  }
+
+  /** What looking costs is known, so that the rest is encoding. Again the quickest counts. */
+  #learnScan(pagesPerMs: number, { captureMs, examinedPages, sentPages }: RoundFacts): void {
+    this.#scanPagesPerMs = this.#hasScanned
+      ? Math.max(this.#scanPagesPerMs, pagesPerMs)
+      : pagesPerMs;
+    this.#hasScanned = true;
+    const encodeMs = Math.max(0, captureMs - examinedPages / pagesPerMs);
+    if (sentPages > 0)
+      this.#encodeMsPerPage = Math.min(this.#encodeMsPerPage, encodeMs / sentPages);
   }
 
   /** A pause took longer than predicted: the next prediction has to earn back the trust. */
@@ -195,7 +214,9 @@ export class Forecast {
    */
   nextPauseMs(): number {
     const { exact, meter } = this.#deps;
-    if (!this.#curve.isKnown || (!exact && this.#rounds < 3)) return 0;
+    // What an exact tracker did not see is looked for in the second round.
+    const leastRounds = exact ? (this.#scanPages > 0 ? 2 : 1) : 3;
+    if (!this.#curve.isKnown || this.#rounds < leastRounds) return 0;
     const workMs = this.#copyMs(this.#dirty, { bytes: meter.frameBytes, pages: 64 });
     const fixedMs = exact ? 0 : Math.min(this.#shortestMs, this.#roundMs);
     const roundMs = Math.max(shortestRoundMs, 2 * meter.rttMs, workMs, fixedMs);

@@ -114,6 +114,7 @@ class Play {
       round,
       captureMs: due.pages * watched.encodeMsPerPage + lookMs,
       examinedPages: watched.totalPages,
+      scanPagesPerMs: scans && round > 1 ? watched.scanPagesPerMs : undefined,
       sentPages: due.pages,
       durationMs: roundMs,
       workMs,

@@ -1,7 +1,7 @@
 /** Pages looked at in one go: small enough that a slice ends in time, large enough that calls do not count. */
 export const stepPages = 64;
 /** Where most of them did not change, or where no guest shares the thread and files are read a mebibyte at a time. */
-const largeStepPages = 256;
+export const largeStepPages = 256;
 /** Looked at in one go while paused: a deadline that passes meanwhile is noticed within milliseconds. Most scanned pages did not change. */
 const lastStepPages = 1024;
 const lastScanPages = 4096;

@@ -13,7 +13,7 @@ import { type ResolvedOptions, sumsPages } from './options.js';
 import type { PageEngine } from './page-engine.js';
 import { PageSender } from './page-sender.js';
 import { PatchPolicy } from './patch-policy.js';
-import { lastFrameBytes, portionsOf, stepPages } from './portions.js';
+import { largeStepPages, lastFrameBytes, portionsOf, stepPages } from './portions.js';
 import { type RoundTimes, RoundWatch } from './round-watch.js';
 import { ShadowPolicy } from './shadow-policy.js';
 import { Slices } from './slices.js';
@@ -192,6 +192,8 @@ export class Pump {
 
   /** Sends what is dirty, in slices, until there is nothing left. False if it ended early. */
   async #sweep(live: () => boolean, onStep: () => void, watch: RoundWatch): Promise<boolean> {
+    const scans = scansInRound(this.#round, this.#guest);
+    const mostPages = scans ? largeStepPages : this.#stepPages;
     for (this.lanes.beginSweep(); ; ) {
       const channel = await this.lanes.next(live, () => this.#index());
       if (channel === undefined) return live() && this.lanes.isOpen;
@@ -201,11 +203,11 @@ export class Pump {
       const step = await this.#engine.capture({
         channel,
         maxPayloadBytes: this.#sender.frameBytes,
-        maxPages: this.#stepPages,
+        maxPages: mostPages,
         paused: false,
       });
       const frame = step.frame && this.#sender.packed(step.frame, from, false);
-      watch.captured(from, step.examinedPages);
+      watch.captured(from, step.examinedPages, frame?.pageCount ?? 0);
       if (step.exhausted) this.lanes.swept(channel);
       if (frame !== undefined) {
         if (!(await watch.idle(this.#sender.mayLeave(frame, live)))) return false;

@@ -11,12 +11,18 @@ export interface RoundTimes {
   /** Looking at pages and encoding them, without what came between. */
   readonly captureMs: number;
   readonly examinedPages: number;
+  /** Pages a millisecond, where enough of them were looked at and found unchanged to tell. */
+  readonly scanPagesPerMs: number | undefined;
 }
 
 /** Of so many steps the middle one says what a page usually takes: one that took much longer was interrupted. */
 const stepsKept = 64;
 const enoughSteps = 8;
 const mostTimesUsual = 3;
+/** A step of fewer pages costs more than its pages. */
+const leastScanPages = 32;
+/** Of steps that found nothing the quick ones say what looking costs: the others were interrupted. */
+const quickShare = 0.25;
 
 /** The stopwatch of one live round. */
 export class RoundWatch {
@@ -26,6 +32,7 @@ export class RoundWatch {
   readonly startedAt: number;
   #idleMs = 0;
   readonly #msPerPage = new Samples(stepsKept);
+  readonly #scanMsPerPage = new Samples(stepsKept);
   #captureMs = 0;
   #examinedPages = 0;
   #sweepMs = 0;
@@ -43,13 +50,15 @@ export class RoundWatch {
     return this.#clock.now() - this.startedAt;
   }
 
-  /** Pages were captured, from the moment `from` until now. */
-  captured(from: number, examinedPages: number): void {
+  /** Pages were looked at, from the moment `from` until now, and so many of them encoded. */
+  captured(from: number, examinedPages: number, sentPages: number): void {
     const tookMs = this.#clock.now() - from;
     // Finding that there is nothing left is no page's cost.
     if (examinedPages === 0) return;
     this.#examinedPages += examinedPages;
     this.#msPerPage.add(tookMs / examinedPages);
+    if (sentPages === 0 && examinedPages >= leastScanPages)
+      this.#scanMsPerPage.add(tookMs / examinedPages);
     const usualMs = this.#msPerPage.quantile(0.5);
     const isKnown = usualMs !== undefined && this.#msPerPage.count >= enoughSteps;
     this.#captureMs += isKnown
@@ -76,6 +85,12 @@ export class RoundWatch {
     this.#workMs = Math.max(0, this.elapsedMs - givenMs);
   }
 
+  #scanSpeed(): number | undefined {
+    const msPerPage = this.#scanMsPerPage.quantile(quickShare);
+    const isKnown = this.#scanMsPerPage.count >= enoughSteps && msPerPage !== undefined;
+    return isKnown && msPerPage > 0 ? 1 / msPerPage : undefined;
+  }
+
   /** The round ends now. */
   times(): RoundTimes {
     return {
@@ -84,6 +99,7 @@ export class RoundWatch {
       sweepMs: this.#sweepMs,
       captureMs: this.#captureMs,
       examinedPages: this.#examinedPages,
+      scanPagesPerMs: this.#scanSpeed(),
     };
   }
 }

@@ -40,6 +40,7 @@ const facts: RoundFacts = {
   round: 1,
   captureMs: 10,
   examinedPages: 10_000,
+  scanPagesPerMs: undefined,
   sentPages: 10_000,
   durationMs: 400,
   workMs: 400,
@@ -96,6 +97,23 @@ describe('the forecast of a pause', () => {
     // 10 ms of scan, two round trips of 10 ms, and what every switchover takes.
     expect(forecast.pause().copyMs).toBeCloseTo(10, 1);
     expect(forecast.pause().tripsMs).toBeCloseTo(20, 6);
+  });
+
+  it('takes the speed of a scan from pages that were only looked at, also of an exact tracker that does not see all', async () => {
+    const forecast = await forecastOf(true);
+    forecast.begin(undefined);
+    forecast.learn({ ...facts, scanPages: facts.totalPages });
+    // The second round is worth making, whatever the first one says.
+    expect(forecast.nextPauseMs()).toBe(0);
+    const few = { sentPages: 0, durationMs: 30, sweepMs: 10, dirty: raw(0) };
+    forecast.begin(undefined);
+    const scanned = { ...facts, ...few, scanned: true, scanPages: facts.totalPages };
+    // Interrupted for long: the quick steps tell.
+    forecast.learn({ ...scanned, round: 2, captureMs: 100, scanPagesPerMs: 2000 });
+    expect(forecast.pause().copyMs / forecast.scale).toBeCloseTo(5, 1);
+    forecast.begin(raw(0));
+    forecast.learn({ ...facts, ...few, round: 3, scanPages: 4000 });
+    expect(forecast.pause().copyMs / forecast.scale).toBeCloseTo(2, 1);
   });
 
   it('takes a page for cheaper than in the first pass once a round has proved it', async () => {

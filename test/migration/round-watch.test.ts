@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { RoundWatch } from '../../src/migration/round-watch.js';
+import { type RoundTimes, RoundWatch } from '../../src/migration/round-watch.js';
 import { VirtualClock } from '../simulation/virtual-clock.js';
 
 /** Steps of 64 pages that took so many milliseconds each. */
-async function captureMs(steps: readonly number[]): Promise<number> {
+async function timesOf(steps: readonly number[], sentPages = 1): Promise<RoundTimes> {
   const clock = new VirtualClock();
   const watch = new RoundWatch(clock, () => 0);
   for (const ms of steps) {
@@ -17,11 +17,14 @@ async function captureMs(steps: readonly number[]): Promise<number> {
       () => isOver,
       () => {},
     );
-    watch.captured(from, 64);
+    watch.captured(from, 64, sentPages);
   }
   expect(watch.times().examinedPages).toBe(64 * steps.length);
-  return watch.times().captureMs;
+  return watch.times();
 }
+
+const captureMs = async (steps: readonly number[]): Promise<number> =>
+  (await timesOf(steps)).captureMs;
 
 describe('the stopwatch of a round', () => {
   it('adds up what looking at pages took', async () => {
@@ -31,9 +34,16 @@ describe('the stopwatch of a round', () => {
 
   it('knows steps that found nothing to look at', () => {
     const watch = new RoundWatch(new VirtualClock(), () => 0);
-    watch.captured(0, 0);
-    watch.captured(0, 3);
+    watch.captured(0, 0, 0);
+    watch.captured(0, 3, 3);
     expect(watch.times()).toMatchObject({ captureMs: 0, examinedPages: 3 });
+  });
+
+  it('tells what looking costs from steps in which nothing had changed, the quick ones', async () => {
+    const steps = [9, 9, 9, 4, 4, 4, 9, 9, 9, 9];
+    expect((await timesOf(steps, 0)).scanPagesPerMs).toBeCloseTo(16, 6);
+    expect((await timesOf(steps, 1)).scanPagesPerMs).toBeUndefined();
+    expect((await timesOf([1, 1], 0)).scanPagesPerMs).toBeUndefined();
   });
 
   it('leaves out what interrupted a step', async () => {
