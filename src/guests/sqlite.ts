@@ -29,12 +29,12 @@ export interface SqliteOptions extends SqliteRunOptions {
 export async function createSqlite(options: SqliteOptions): Promise<SqliteGuest> {
   const program = await SqliteProgram.boot(options.sizeMiB);
   program.preload(options.seed);
-  return SqliteGuest.of(program, options);
+  return SqliteGuest.of(program, options, false);
 }
 
 /** SQLite booted like the other, with empty tables, for the other's memory to take its place. */
 export async function receiveSqlite(options: SqliteRunOptions): Promise<SqliteGuest> {
-  return SqliteGuest.of(await SqliteProgram.boot(options.sizeMiB), options);
+  return SqliteGuest.of(await SqliteProgram.boot(options.sizeMiB), options, true);
 }
 
 /**
@@ -50,7 +50,12 @@ export class SqliteGuest implements Guest {
   readonly #pump: Pump;
   readonly #onCommit: OnCommit | undefined;
 
-  static async of(program: SqliteProgram, options: SqliteRunOptions): Promise<SqliteGuest> {
+  /** `waits`: for another's memory and state. */
+  static async of(
+    program: SqliteProgram,
+    options: SqliteRunOptions,
+    waits: boolean,
+  ): Promise<SqliteGuest> {
     const { wasm, program: parts } = program.instance;
     const instance = await wasmGuest({
       ...parts,
@@ -60,7 +65,8 @@ export class SqliteGuest implements Guest {
       maxByteLength: program.maxByteLength,
     });
     // Met here for the first time, not while a guest stands still, where compiling it would cost a millisecond.
-    await instance.loadState(await instance.saveState());
+    const state = await instance.saveState();
+    if (waits) await instance.loadState(state);
     return new SqliteGuest(program, instance, options);
   }
 

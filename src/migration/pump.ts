@@ -154,6 +154,11 @@ export class Pump {
     this.#rereadPages = rereadPages;
   }
 
+  /** The round under way looks at pages that nobody named. */
+  get #scans(): boolean {
+    return scansInRound(this.#round, this.#guest);
+  }
+
   /**
    * One live round: what was dirty when it began is sent and acknowledged, then what `rehearse` sends. Undefined if it ended early.
    * `onStep` is called as it goes, for progress.
@@ -168,9 +173,8 @@ export class Pump {
     const before = { pages: this.tally.pages, bytes: this.tally.bytes };
     if (!(await this.#followRegions(live))) return undefined;
     const isFirst = this.#round === 1 && !this.#hasCompared;
-    const scans = scansInRound(this.#round, this.#guest);
-    await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty(scans));
-    const due = scans ? undefined : this.#dirty();
+    await (isFirst ? this.#engine.markAll() : this.#engine.takeDirty(this.#scans));
+    const due = this.#scans ? undefined : this.#dirty();
     const predictedWorkMs = this.forecast.begin(due) ?? null;
     do {
       if (!(await this.#sweep(live, onStep, watch))) return undefined;
@@ -192,8 +196,7 @@ export class Pump {
 
   /** Sends what is dirty, in slices, until there is nothing left. False if it ended early. */
   async #sweep(live: () => boolean, onStep: () => void, watch: RoundWatch): Promise<boolean> {
-    const scans = scansInRound(this.#round, this.#guest);
-    const mostPages = scans ? largeStepPages : this.#stepPages;
+    const mostPages = this.#scans ? largeStepPages : this.#stepPages;
     for (this.lanes.beginSweep(); ; ) {
       const channel = await this.lanes.next(live, () => this.#index());
       if (channel === undefined) return live() && this.lanes.isOpen;
@@ -339,7 +342,7 @@ export class Pump {
     if (this.#guest.tracker.exact) await this.#engine.takeDirty();
     this.forecast.learn({
       ...times,
-      scanned: scansInRound(this.#round, this.#guest),
+      scanned: this.#scans,
       scanPages: lastScanPagesOf(this.#guest),
       round: this.#round,
       sentPages: sent.pages,

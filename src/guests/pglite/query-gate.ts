@@ -1,4 +1,5 @@
 import { FerryError } from '../../errors.js';
+import { inTime } from '../in-time.js';
 import type { PgliteInsides } from './types.js';
 
 /** Holds a session between two of its queries: those that are asked for meanwhile wait, as they would for one that takes long. */
@@ -35,17 +36,11 @@ export class QueryGate {
         ._runExclusiveTransaction(() => this.#session._runExclusiveQuery(wait))
         .catch(failed);
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((_, reject) => {
-      timer = setTimeout(() => reject(tooLong(withinMs)), withinMs);
-    });
     try {
-      await Promise.race([isIn, late]);
+      await inTime(isIn, withinMs, () => tooLong(withinMs));
     } catch (error) {
       leave();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
     this.#open = leave;
   }

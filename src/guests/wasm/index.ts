@@ -1,7 +1,7 @@
 export type { Generation } from './generation.js';
 export type { GlueState, OfferedGlueRegion } from './glue.js';
+export type { ThreadBarrier } from './thread-barrier.js';
 export {
-  type ThreadBarrier,
   type WasmGuest,
   type WasmGuestOptions,
   wasmGuest,

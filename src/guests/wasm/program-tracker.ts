@@ -1,3 +1,5 @@
+import { FerryError } from '../../errors.js';
+import { trackWrites } from '../../instrument/track-writes.js';
 import type { DirtyBitmap } from '../../memory/bitmap.js';
 import { pageCountOf } from '../../memory/pages.js';
 import type { Region } from '../../memory/region.js';
@@ -10,8 +12,8 @@ export interface MemoryTracking {
   readonly log: WriteLog;
   /** The host writes it in ways that nobody sees. */
   readonly unseen: boolean;
-  /** Begins to note what the host writes; gives what ends that. */
-  readonly watchHost: () => () => void;
+  /** Of which the host's writes are noted. */
+  readonly memory: { readonly buffer: ArrayBufferLike };
 }
 
 /**
@@ -32,7 +34,7 @@ export class ProgramTracker implements DirtyTracker {
 
   start(): void {
     this.#memory?.log.clear();
-    this.#endWatch ??= this.#memory?.watchHost();
+    if (this.#memory !== undefined) this.#endWatch ??= watchHost(this.#memory);
     this.#glue?.tracker?.start();
   }
 
@@ -53,5 +55,16 @@ export class ProgramTracker implements DirtyTracker {
     this.#endWatch?.();
     this.#endWatch = undefined;
     this.#glue?.tracker?.stop();
+  }
+}
+
+/** Marks what JavaScript writes, until it is ended. Where nothing can be hooked, in a frozen realm, a comparison will do if there is one. */
+function watchHost({ memory, log, unseen }: MemoryTracking): () => void {
+  try {
+    const watch = trackWrites(memory, (offset, length) => log.mark(offset, length));
+    return () => watch.stop();
+  } catch (error) {
+    if (unseen && error instanceof FerryError && error.code === 'ERR_UNSUPPORTED') return () => {};
+    throw error;
   }
 }

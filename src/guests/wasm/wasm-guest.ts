@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { FerryError } from '../../errors.js';
-import { trackWrites } from '../../instrument/track-writes.js';
 import type { Region } from '../../memory/region.js';
 import type { GrowableMemory } from '../growable.js';
 import type { Guest, GuestIdentity } from '../guest.js';
@@ -13,20 +12,7 @@ import { unknownHostState } from './host-state.js';
 import { WasmProgram } from './program.js';
 import { ProgramTracker } from './program-tracker.js';
 import type { ProgramEnds } from './surface.js';
-import type { WriteLog } from './write-log.js';
-
-/** A barrier that the threads of a guest offer. */
-export interface ThreadBarrier {
-  /** Resolves when every other thread stands still, outside of WebAssembly, and will until `leave`. ERR_GUEST after `maxCallMs`. */
-  enter(): Promise<void>;
-  /** Also called where `enter` did not get that far. */
-  leave(): void | Promise<void>;
-  /**
-   * The maps in which the other threads' instances note what they write, each the memory that it exports as `map.export` of its layout, sent here; asked for
-   * often. Absent: the writes of all threads are found by hashing.
-   */
-  maps?(): readonly { readonly buffer: ArrayBufferLike }[];
-}
+import { enterInTime, type ThreadBarrier } from './thread-barrier.js';
 
 export interface WasmGuestOptions {
   /** The bytes that run: as `instrument` gave them. */
@@ -149,17 +135,14 @@ class ProgramGuest implements WasmGuest {
   constructor(program: WasmProgram, exports: ProgramEnds['exports'], options: WasmGuestOptions) {
     this.#program = program;
     this.#glue = options.glue;
-    this.#unknownState = unknownHostState(options.module);
+    this.#unknownState = options.glue === undefined ? unknownHostState(options.module) : [];
     this.#options = options;
     this.maxStateBytes = options.maxStateBytes ?? defaultMaxStateBytes;
     this.exports = this.#gated(exports);
     if (options.throttle !== undefined) this.throttle = options.throttle;
     const { log, memory } = program;
     const unseen = options.hostWrites !== 'known';
-    this.tracker = new ProgramTracker(
-      log && { log, unseen, watchHost: () => watchHost(memory, log, unseen) },
-      options.glue,
-    );
+    this.tracker = new ProgramTracker(log && { log, memory, unseen }, options.glue);
   }
 
   get regions(): readonly Region[] {
@@ -187,8 +170,8 @@ class ProgramGuest implements WasmGuest {
   }
 
   check(): readonly string[] {
-    const ofHost = this.#glue === undefined ? this.#unknownState : (this.#glue.check?.() ?? []);
-    return [...this.#program.registers.check(), ...ofHost];
+    const ofGlue = this.#glue?.check?.() ?? [];
+    return [...this.#program.registers.check(), ...this.#unknownState, ...ofGlue];
   }
 
   run<T>(work: () => T | Promise<T>): Promise<T> {
@@ -216,20 +199,22 @@ class ProgramGuest implements WasmGuest {
     await this.#gate.close(withinMs);
     if (this.#options.barrier === undefined) return;
     this.#isHeld = true;
-    await inTime(this.#options.barrier.enter(), withinMs);
+    await enterInTime(this.#options.barrier, withinMs);
   }
 
   async resume(): Promise<void> {
     if (this.#standing === 'running') return;
+    const isArrival = this.#isNewCopy;
     try {
-      if (this.#isNewCopy) await this.#becomeNewCopy();
+      if (isArrival) await this.#becomeNewCopy();
       if (this.#isHeld) await this.#options.barrier?.leave();
       this.#isHeld = false;
       this.#gate.open();
       await this.#options.resume?.();
     } catch (error) {
-      // It is said not to run here: then nobody may call it.
-      this.#gate.shut();
+      // One that came is said not to run here: then nobody may call it. A source's own has nowhere else to be.
+      if (isArrival) this.#gate.shut();
+      else this.#gate.open();
       throw error;
     }
     this.#standing = 'running';
@@ -292,31 +277,5 @@ class ProgramGuest implements WasmGuest {
       throw new FerryError('ERR_UNSUPPORTED', `nothing here can have a region ${id} "${name}"`);
     }
     this.#glue.reshape(id, name, byteLength);
-  }
-}
-
-async function inTime(standing: Promise<void>, withinMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new FerryError('ERR_GUEST', `its threads did not stand still within ${withinMs} ms`));
-    }, withinMs);
-  });
-  try {
-    await Promise.race([standing, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Marks what JavaScript writes, until it is ended. Where nothing can be hooked, in a frozen realm, a comparison will do if there is one. */
-function watchHost(memory: GrowableMemory, log: WriteLog, isCompared: boolean): () => void {
-  try {
-    const watch = trackWrites(memory, (offset, length) => log.mark(offset, length));
-    return () => watch.stop();
-  } catch (error) {
-    if (isCompared && error instanceof FerryError && error.code === 'ERR_UNSUPPORTED')
-      return () => {};
-    throw error;
   }
 }

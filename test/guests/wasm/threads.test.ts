@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compileCrowd, memoryLimits, startThreads } from '../../../examples/lib/crowd.mjs';
+import type { ThreadBarrier } from '../../../src/guests/wasm/thread-barrier.js';
 import {
-  type ThreadBarrier,
   type WasmGuest,
   type WasmGuestOptions,
   wasmGuest,

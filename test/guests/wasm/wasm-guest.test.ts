@@ -239,6 +239,18 @@ describe('a program', () => {
     expect(regions[0]?.memory?.().byteLength).toBeGreaterThanOrEqual(4 * 65_536);
   });
 
+  it('can be called still where it was given back and what should start it fails', async () => {
+    const { guest, exports } = await plantGarden({
+      resume() {
+        throw new Error('no');
+      },
+    });
+    await guest.pause();
+    await expect(guest.resume()).rejects.toThrow('no');
+    await guest.run(() => exports.step());
+    expect(exports.stepsDone()).toBe(1);
+  });
+
   it('cannot be called while it is paused', async () => {
     const { guest, exports } = await plantGarden();
     const step = guest.exports['step'];
