@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { FerryError } from '../errors.js';
-import { hasMultiMemory, instrument } from '../instrument/index.js';
-import { growThrough } from './emscripten/growth.js';
+import { instrument } from '../instrument/index.js';
+import { growThrough, placeBesideGlue } from './emscripten/growth.js';
 import {
   type InstantiatedProgram,
   type ProgramSource,
@@ -81,8 +81,7 @@ function load(): SqlJs {
     delete require.cache[gluePath];
     return require(gluePath);
   };
-  // Behind its maximum the map would take its growth from it, which is the glue's.
-  const { wasm } = instrument(bytes, { place: hasMultiMemory() ? 'second-memory' : 'none' });
+  const { wasm } = instrument(bytes, { place: placeBesideGlue() });
   const version = createHash('sha256').update(readFileSync(gluePath)).digest('hex');
   return { init, wasm, version };
 }

@@ -12,9 +12,11 @@ export interface Store {
 const { i32, i64, f32, f64, v128 } = valueTypes;
 
 /** Stores by their number in the table of instructions. */
-export const stores: ReadonlyMap<number, Store> = new Map(
-  [...plainStores(), ...vectorStores(), ...atomicStores()].map((entry) => entry),
-);
+export const stores: ReadonlyMap<number, Store> = new Map([
+  ...plainStores(),
+  ...vectorStores(),
+  ...atomicStores(),
+]);
 
 function* plainStores(): Generator<[number, Store]> {
   const rows = [

@@ -1,4 +1,5 @@
 import { FerryError } from '../../errors.js';
+import { hasMultiMemory, type MapPlace } from '../../instrument/index.js';
 import type { ProgramImports, ProgramMemory } from './ends.js';
 
 type ResizeHeap = (byteLength: number) => unknown;
@@ -53,4 +54,9 @@ function resizeHeapOf(imports: ProgramImports): ResizeHeap {
     'ERR_UNSUPPORTED',
     'this emscripten program cannot grow its memory: it was built without -sALLOW_MEMORY_GROWTH',
   );
+}
+
+/** Where the map of a program goes whose memory its glue grows: behind its maximum it would be in the way. Without a second memory writes are found by scanning. */
+export function placeBesideGlue(): MapPlace {
+  return hasMultiMemory() ? 'second-memory' : 'none';
 }

@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FerryError } from '../../errors.js';
-import { hasMultiMemory, instrument } from '../../instrument/index.js';
+import { instrument } from '../../instrument/index.js';
+import { placeBesideGlue } from '../emscripten/growth.js';
 import type { PgliteClass } from './types.js';
 
 const packageName = '@electric-sql/pglite';
@@ -26,7 +27,7 @@ export async function loadPglite(given?: PgliteClass): Promise<PglitePackage> {
   const PGlite = given ?? (await importClass(path));
   const wasmPath = join(dirname(path), programFile);
   const known = instrumented.get(wasmPath);
-  const program = known ?? instrument(readFileSync(wasmPath), { place: placeHere() }).wasm;
+  const program = known ?? instrument(readFileSync(wasmPath), { place: placeBesideGlue() }).wasm;
   instrumented.set(wasmPath, program);
   return { PGlite, program };
 }
@@ -51,9 +52,4 @@ function findPackage(): string {
 async function importClass(path: string): Promise<PgliteClass> {
   const { PGlite } = (await import(pathToFileURL(path).href)) as { PGlite: PgliteClass };
   return PGlite;
-}
-
-/** Its memory is its glue's: where the map cannot be beside it, its pages are scanned. */
-function placeHere(): 'second-memory' | 'none' {
-  return hasMultiMemory() ? 'second-memory' : 'none';
 }

@@ -30,7 +30,7 @@ export interface WasmGuestOptions {
    * paused. 'known': it writes by methods only, which are hooked (`trackWrites`), or not at all; anything else is found by the audit, and is ERR_MISSED_WRITE.
    */
   readonly hostWrites?: 'compare' | 'known';
-  /** Stops whatever calls the program; resolves when it does. At the destination it is called only if `resume` was. */
+  /** Stops whatever calls the program; resolves when it does. Also called where a guest is paused to wait for another's memory: nothing may run there yet. */
   readonly pause?: () => void | Promise<void>;
   /** Lets it go on; at the destination: starts it. */
   readonly resume?: () => void | Promise<void>;
