@@ -4,6 +4,7 @@ import { Arena } from '../../src/core/arena.js';
 import { builds } from '../reference/builds.js';
 import { naiveDecode, naiveEncode } from '../reference/xbzrle.js';
 
+const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 const pageBytes = 4096;
 const guard = 64;
 /** Behind its room the encoder may use this much. */
@@ -80,7 +81,7 @@ describe.each(builds)('XBZRLE, $build build', ({ shared }) => {
         expect(Buffer.compare(delta ?? malformed, expected ?? malformed)).toBe(0);
         expect(Buffer.compare(decode(delta ?? malformed, previous).page, next)).toBe(0);
       }),
-      { numRuns: 1000 },
+      { numRuns: nightly ? 1000 : 400 },
     );
   });
 
@@ -98,7 +99,7 @@ describe.each(builds)('XBZRLE, $build build', ({ shared }) => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: nightly ? 1000 : 400 },
     );
   });
 
@@ -123,7 +124,7 @@ describe.each(builds)('XBZRLE, $build build', ({ shared }) => {
         const expected = naiveDecode(delta, page) ?? { page, end: -1 };
         expect(decode(delta, page)).toEqual(expected);
       }),
-      { numRuns: 3000 },
+      { numRuns: nightly ? 3000 : 1500 },
     );
   });
 
