@@ -1,4 +1,13 @@
 import { stat } from 'node:fs/promises';
+import {
+  type BundleDestination,
+  type BundleOutcome,
+  bundleDestination,
+} from '../bundle/bundle-destination.js';
+import { bundleKind } from '../bundle/bundle-guest.js';
+import type { Commands } from '../bundle/commission.js';
+import type { ImageFormat } from '../bundle/image-format.js';
+import { sweepStaging } from '../bundle/staging.js';
 import { FerryError } from '../errors.js';
 import type { FileDestination } from '../guests/file-destination.js';
 import { fileDestination } from '../guests/file-destination.js';
@@ -6,7 +15,7 @@ import { pathInFolder } from '../guests/file-name.js';
 import { sweepPartial } from '../guests/partial-file.js';
 import type { IncomingOffer } from '../migration/listen.js';
 
-export interface LandingOptions {
+export interface LandingOptions extends Commands {
   readonly out?: string;
   readonly outDir?: string;
   readonly maxImage: number;
@@ -16,6 +25,15 @@ export interface LandingOptions {
   readonly base?: string;
   /** Images may be longer than the disk has room for. */
   readonly sparse?: true;
+  /** Bundles take the place of others of their name. */
+  readonly replace?: true;
+  /** What disk images in bundles become. */
+  readonly convert?: ImageFormat;
+}
+
+interface Place {
+  readonly path: string;
+  readonly guest: FileDestination | BundleDestination;
 }
 
 /** Of a folder the file of that name in it. */
@@ -29,7 +47,7 @@ const promiseMs = 3000;
 /** Where images come down: makes a place for each offer and clears away what did not complete. */
 export class Landing {
   readonly #options: LandingOptions;
-  readonly #places = new Map<string, { readonly path: string; readonly guest: FileDestination }>();
+  readonly #places = new Map<string, Place>();
   /** Sessions whose source was told READY and whose fate is not known yet. */
   readonly #promised = new Set<string>();
   #onKept: () => void = () => {};
@@ -39,10 +57,15 @@ export class Landing {
   }
 
   /** A place for what is offered. Throws what refuses it. */
-  async make({ session, kind, regions }: IncomingOffer): Promise<FileDestination> {
+  async make(offer: IncomingOffer): Promise<FileDestination | BundleDestination> {
+    if (offer.kind === bundleKind) return this.#makeBundle(offer);
+    const { session, kind, regions } = offer;
     const [region, ...others] = regions;
     if (kind !== 'file' || region === undefined || others.length > 0) {
-      throw new FerryError('ERR_INCOMPATIBLE', `files are received here, not a guest "${kind}"`);
+      throw new FerryError(
+        'ERR_INCOMPATIBLE',
+        `files and bundles are received here, not a guest "${kind}"`,
+      );
     }
     const path = this.#pathFor(region.name);
     const { keepMs, base } = this.#options;
@@ -61,13 +84,37 @@ export class Landing {
     return guest;
   }
 
+  async #makeBundle(offer: IncomingOffer): Promise<BundleDestination> {
+    const { outDir, sparse, ...options } = this.#options;
+    if (outDir === undefined) {
+      throw new FerryError(
+        'ERR_INCOMPATIBLE',
+        'one file is received here: --out-dir takes bundles',
+      );
+    }
+    const guest = await bundleDestination(offer, {
+      ...options,
+      outDir,
+      sparse: sparse === true,
+    });
+    this.#places.set(offer.session, { path: guest.place, guest });
+    return guest;
+  }
+
+  /** What became of a bundle; undefined for a file. */
+  outcomeOf(session: string): BundleOutcome | undefined {
+    const guest = this.#places.get(session)?.guest;
+    return guest !== undefined && 'outcome' in guest ? guest.outcome : undefined;
+  }
+
   pathOf(session: string): string {
     return this.#places.get(session)?.path ?? '';
   }
 
   /** Why what is in its place may not outlive a crash of the machine; undefined if it will. */
   unsynced(session: string): FerryError | undefined {
-    return this.#places.get(session)?.guest.unsynced;
+    const guest = this.#places.get(session)?.guest;
+    return guest !== undefined && 'unsynced' in guest ? guest.unsynced : undefined;
   }
 
   /** Tells where a session stands. */
@@ -83,7 +130,8 @@ export class Landing {
     this.#places.delete(session);
     const { keepMs = Number.POSITIVE_INFINITY } = this.#options;
     if (place?.guest.isKept === true && keepMs !== Number.POSITIVE_INFINITY) {
-      const sweep = (): void => void sweepPartial(place.path, keepMs).catch(() => {});
+      const clear = 'outcome' in place.guest ? sweepStaging : sweepPartial;
+      const sweep = (): void => void clear(place.path, keepMs).catch(() => {});
       setTimeout(sweep, keepMs + 1000).unref();
     }
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { addBundles } from './bundles.js';
 import { addDemo } from './demo.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
@@ -25,6 +26,7 @@ function main(): Promise<void> {
   addDemo(program);
   addReceive(program);
   addSend(program);
+  addBundles(program);
   addPredict(program);
   addKeys(program);
   addInstrument(program);

@@ -51,6 +51,13 @@ export function parseCount(text: string): number {
   return value;
 }
 
+/** Seconds that a check of a bundle may take: its source waits a quarter of an hour. */
+export function parseCheckTime(text: string): number {
+  const seconds = parseCount(text);
+  if (seconds < 1 || seconds > 600) throw new InvalidArgumentError('give 1 to 600 seconds');
+  return seconds;
+}
+
 /** Where something random begins: u32. */
 export function parseSeed(text: string): number {
   const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;

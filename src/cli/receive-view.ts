@@ -1,3 +1,4 @@
+import type { BundleOutcome } from '../bundle/bundle-destination.js';
 import type { Arrival } from '../migration/destination.js';
 import type { ListenEvent } from '../migration/listen.js';
 import { escapeControls } from './escape.js';
@@ -103,20 +104,23 @@ export class ReceiveView {
   #arrived({ session, digest, appliedPages, receivedBytes }: Arrival): void {
     const totalMs = performance.now() - (this.#offeredAt.get(session) ?? performance.now());
     const path = this.#landing.pathOf(session);
+    const bundle = this.#landing.outcomeOf(session);
     this.#output.event({
       type: this.#once ? 'completed' : 'received',
       session,
       // Source and destination hashed what is here; only the source knows whether that was all.
       verified: 'stream',
       path,
+      ...(bundle === undefined ? {} : { name: bundle.name, state: bundle.state }),
       pagesReceived: appliedPages,
       bytesReceived: receivedBytes,
       totalMs,
       digest,
     });
     this.#output.line(
-      `received ${path}: ${plural(appliedPages, 'page')} as ${formatBytes(receivedBytes)} in ${formatMs(totalMs)}; verified, digest ${digest}`,
+      `received ${escapeControls(path)}: ${plural(appliedPages, 'page')} as ${formatBytes(receivedBytes)} in ${formatMs(totalMs)}; verified, digest ${digest}`,
     );
+    if (bundle !== undefined) this.#output.line(`  ${bundleLine(bundle)}`);
     const unsynced = this.#landing.unsynced(session);
     if (unsynced !== undefined) this.#output.line(escapeControls(unsynced.message));
     this.#forget(session);
@@ -126,5 +130,18 @@ export class ReceiveView {
     this.#landing.forget(session);
     this.#offeredAt.delete(session);
     this.#receivedBytes.delete(session);
+  }
+}
+
+function bundleLine({ name, state }: BundleOutcome): string {
+  switch (state) {
+    case 'unclean':
+      return `unclean: it was not shut down in order; before it is started say bundles --verify ${name}`;
+    case 'unchanged':
+      return 'unchanged: the very same bundle was here';
+    case 'dry-run':
+      return 'dry run: all of it was verified, and discarded';
+    default:
+      return state;
   }
 }

@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { checkConverter, type ImageFormat } from '../bundle/image-format.js';
 import { fileError } from '../guests/file-io.js';
 import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
@@ -10,7 +11,7 @@ import { openDoubt } from './doubt.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';
 import { Landing } from './landing.js';
 import { announceToken, makeToken, removeToken } from './made-token.js';
-import { type Address, parseAddresses, parseCount, parseSize } from './parse.js';
+import { type Address, parseAddresses, parseCheckTime, parseCount, parseSize } from './parse.js';
 import { ReceiveView } from './receive-view.js';
 import { openRecording } from './record-option.js';
 import { addTrust, leavesHere, readTrust, type TrustArguments } from './trust-options.js';
@@ -29,6 +30,12 @@ interface ReceiveOptions extends TrustArguments {
   readonly keepPartial?: number | true;
   readonly base?: string;
   readonly sparse?: true;
+  readonly replace?: true;
+  readonly convert?: ImageFormat;
+  readonly register?: string;
+  readonly check?: string;
+  /** Seconds. */
+  readonly checkTimeout: number;
   readonly journal?: string;
   readonly record?: string;
   readonly json?: true;
@@ -43,14 +50,14 @@ const lingerMs = 6000;
 export function addReceive(program: Command): void {
   const command = program
     .command('receive')
-    .description('Wait for files that `pageferry send` copies here.')
+    .description('Wait for files and bundles that `pageferry send` brings here.')
     .requiredOption(
       '--listen <HOST:PORT>',
       'where to listen, several with commas; port 0: any free one',
       parseAddresses,
     )
     .addOption(new Option('--out <FILE>', 'where the image goes').conflicts('outDir'))
-    .option('--out-dir <DIR>', 'a folder for images under their own names')
+    .option('--out-dir <DIR>', 'a folder for images and bundles under their own names')
     .option('--once', 'end after one completed image')
     .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
     .option(
@@ -68,6 +75,19 @@ export function addReceive(program: Command): void {
       '--base <FILE>',
       'an older image, or a folder of them: what of it is the same is not sent',
     )
+    .option('--replace', 'a bundle takes the place of another of its name')
+    .addOption(
+      new Option('--convert <FORMAT>', 'what disk images in bundles become, by qemu-img').choices([
+        'raw',
+        'qcow2',
+      ]),
+    )
+    .option(
+      '--register <COMMAND>',
+      'a command that registers a bundle, told of it as JSON on stdin',
+    )
+    .option('--check <COMMAND>', 'a command that says by its exit code whether a bundle is well')
+    .option('--check-timeout <SECONDS>', 'how long that may take', parseCheckTime, 60)
     .option('--journal <FILE>', 'remember what completed, for sources that ask after a restart')
     .option(
       '--max-outage <SECONDS>',
@@ -115,8 +135,10 @@ async function receiveTrusted(
 ): Promise<void> {
   const { keepPartial, base } = options;
   if (base !== undefined) await checkBase(base);
+  if (options.convert !== undefined) await checkConverter();
   const landing = new Landing({
     ...options,
+    checkTimeoutMs: options.checkTimeout * 1000,
     ...(keepPartial === undefined ? {} : { keepMs: keptMs(keepPartial) }),
   });
   const recording = openRecording(options.record, output, { side: 'destination' });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { BundleGuest } from '../bundle/bundle-guest.js';
 import { FerryError } from '../errors.js';
 import { type FileGuest, fileGuest } from '../guests/file.js';
 import type { MigrationReport } from '../migration/events.js';
@@ -23,9 +24,25 @@ import {
   parseWorkers,
 } from './parse.js';
 import { openRecording } from './record-option.js';
+import {
+  closingOf,
+  parseMoment,
+  parseWindow,
+  untilOpen,
+  type Window,
+  waitFor,
+} from './schedule.js';
+import {
+  addBundle,
+  type BundleArguments,
+  BundleShipment,
+  bundleOutcomeMs,
+  checkBundleOptions,
+  settledLine,
+} from './send-bundle.js';
 import { addTrust, readTrust, type TrustArguments } from './trust-options.js';
 
-interface SendOptions extends TrustArguments {
+interface SendOptions extends TrustArguments, BundleArguments {
   readonly live?: true;
   readonly pausePid?: number;
   readonly pauseCmd?: string;
@@ -35,6 +52,9 @@ interface SendOptions extends TrustArguments {
   readonly connections?: number;
   readonly workers?: number;
   readonly retries: number;
+  /** Milliseconds since 1970. */
+  readonly at?: number;
+  readonly window?: Window;
   readonly maxOutage?: number;
   readonly record?: string;
   readonly json?: true;
@@ -48,8 +68,8 @@ const longestRetryMs = 10_000;
 export function addSend(program: Command): void {
   const command = program
     .command('send')
-    .description('Copy a file, as it is or while something writes it, to a `pageferry receive`.')
-    .argument('<FILE>', 'the file to send')
+    .description('Bring a file or a bundle of files to a `pageferry receive`.')
+    .argument('<FILE>', 'the file, or the folder of a bundle')
     .argument('<HOST:PORT>', 'where a destination listens; several with commas', parseTargets)
     .option('--live', 'follow a file that something else keeps writing')
     .option('--pause-pid <PID>', 'the process that writes it: stopped for the last round', parsePid)
@@ -61,12 +81,15 @@ export function addSend(program: Command): void {
     .option('--workers <N>', 'threads that read and encode it, 0 to 16', parseWorkers)
     .option('--max-outage <SECONDS>', 'how long to reconnect and go on (default: 30)', parseCount)
     .option('--retries <N>', 'tries after failures that may pass', parseCount, 0)
+    .option('--at <TIME>', 'begin at this time: HH:MM, or a date and time', parseMoment)
+    .option('--window <FROM-TO>', 'only at these times of day; goes on the next time', parseWindow)
     .option('--record <FILE>', 'record every frame and step, for inspect and replay')
     .option('--json', 'events as NDJSON on stdout')
     .addHelpText(
       'after',
-      '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711\n  $ pageferry send disk.img there.example:4711 --token-file token',
+      '\nExample:\n  $ pageferry send disk.img 127.0.0.1:4711\n  $ pageferry send disk.img there.example:4711 --token-file token\n  $ pageferry send --bundle machine 127.0.0.1:4711',
     );
+  addBundle(command);
   addTrust(command, 'send to another machine, unencrypted and unauthenticated').action(
     (file: string, targets: Targets, options: SendOptions) =>
       conduct(options.json === true, 'source', (stage) => send(file, targets, options, stage)),
@@ -79,33 +102,72 @@ async function send(
   options: SendOptions,
   stage: Stage,
 ): Promise<void> {
+  checkBundleOptions(options);
   await checkingUsage(() => resolveOptions(engineOptions(options)));
   const trust = await readTrust(options, targets, stage.output);
-  for (let retriesLeft = options.retries, waitMs = firstRetryMs; ; retriesLeft -= 1) {
+  const { at, window } = options;
+  const { output, interruption } = stage;
+  if (at !== undefined) {
+    output.event({ type: 'waiting', untilMs: at });
+    output.line(`waiting until ${new Date(at).toLocaleString()}`);
+    await waitFor(() => at - Date.now(), interruption.signal);
+  }
+  let retriesLeft = options.retries;
+  let waitMs = firstRetryMs;
+  for (;;) {
+    const closing = await openWindow(window, stage);
     try {
-      return await sendOnce(file, targets, { ...options, trust }, stage);
+      return await sendOnce(file, targets, { ...options, trust }, stage, closing?.signal);
     } catch (error) {
+      if (closing?.signal.aborted === true && !interruption.signal.aborted) {
+        output.event({ type: 'window-closed' });
+        output.line('  the window closed: it goes on when it opens again');
+        waitMs = firstRetryMs;
+        continue;
+      }
       if (!(error instanceof Failure) || retriesLeft === 0 || !mayPass(error.event)) throw error;
+      retriesLeft -= 1;
       const { code, message } = error.event;
-      stage.output.event({ type: 'retrying', code, message, inMs: waitMs, retriesLeft });
-      stage.output.line(`${errorLine(code, message)} Trying again in ${formatMs(waitMs)}.`);
-      await pause(waitMs, stage.interruption.signal);
+      output.event({ type: 'retrying', code, message, inMs: waitMs, retriesLeft });
+      output.line(`${errorLine(code, message)} Trying again in ${formatMs(waitMs)}.`);
+      await pause(waitMs, interruption.signal);
       waitMs = Math.min(longestRetryMs, waitMs * 2);
+    } finally {
+      closing?.done();
     }
   }
+}
+
+/** Waits until the window is open. What is aborted when it closes. */
+async function openWindow(
+  window: Window | undefined,
+  { output, interruption }: Stage,
+): Promise<ReturnType<typeof closingOf> | undefined> {
+  if (window === undefined) return undefined;
+  const ms = untilOpen(window, new Date());
+  if (ms > 0) {
+    output.event({ type: 'waiting', untilMs: Date.now() + ms });
+    output.line(`waiting until ${new Date(Date.now() + ms).toLocaleString()}`);
+    await waitFor(() => untilOpen(window, new Date()), interruption.signal);
+  }
+  return closingOf(window);
 }
 
 async function sendOnce(
   file: string,
   [target, ...addresses]: Targets,
   options: SendOptions & { readonly trust: TrustOptions },
-  { output, interruption }: Stage,
+  stage: Stage,
+  closing: AbortSignal | undefined,
 ): Promise<void> {
+  const { output, interruption } = stage;
   let session: string | null = null;
   const peer = formatAddress(target);
-  const guest = await openFile(file, options, () => ({ session, peer }));
+  const shipment = options.bundle === true ? new BundleShipment(file, options, stage) : undefined;
   const control = new ControlSocket('source');
+  let guest: FileGuest | BundleGuest | undefined;
   try {
+    guest = (await shipment?.open()) ?? (await openFile(file, options, () => ({ session, peer })));
     const recording = openRecording(options.record, output, {
       side: 'source',
       guest,
@@ -120,7 +182,7 @@ async function sendOnce(
         ...target,
         addresses,
         ...options.trust,
-        signal: interruption.signal,
+        signal: AbortSignal.any([interruption.signal, ...(closing === undefined ? [] : [closing])]),
       },
       recording,
       control,
@@ -130,11 +192,15 @@ async function sendOnce(
       },
       onNotice: (text) => output.line(`  ${text}`),
     });
-    output.event({ type: 'completed', ...report });
-    output.line(reportLine(file, report));
+    const source = await shipment?.arrived();
+    output.event({ type: 'completed', ...report, ...(source === undefined ? {} : { source }) });
+    output.line(`${reportLine(file, report)}${source === undefined ? '' : settledLine(source)}`);
+  } catch (error) {
+    await shipment?.failed(error);
+    throw error;
   } finally {
     await control.close();
-    await guest.close();
+    await guest?.close();
   }
 }
 
@@ -156,8 +222,9 @@ async function openFile(
 }
 
 function engineOptions(options: SendOptions): MigrateOptions {
-  const { maxDowntime, bytesPerSecond, connections, workers, maxOutage } = options;
+  const { bundle, maxDowntime, bytesPerSecond, connections, workers, maxOutage } = options;
   return {
+    ...(bundle === undefined ? {} : { outcomeTimeoutMs: bundleOutcomeMs }),
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
     ...(connections === undefined ? {} : { connections }),

@@ -21,6 +21,8 @@ export interface FileDestinationOptions {
   readonly maxByteLength?: number;
   /** Name of the region, as offered. */
   readonly name?: string;
+  /** Id of the region, as offered. Default 0. */
+  readonly id?: number;
   /** Leaves the partial file where a transfer ends without success. */
   readonly keepPartial?: boolean;
   /**
@@ -139,7 +141,7 @@ export class FileDestination implements Guest {
     this.#written = new Uint8Array(Math.ceil(maxByteLength / PAGE_BYTES / 8));
     // Nobody knows which of its pages are holes.
     if (partial.isLeft) this.#written.fill(0xff);
-    this.regions = [this.#makeRegion(options.name ?? 'image', maxByteLength)];
+    this.regions = [this.#makeRegion(options.id ?? 0, options.name ?? 'image', maxByteLength)];
   }
 
   describe(): GuestIdentity {
@@ -201,12 +203,12 @@ export class FileDestination implements Guest {
     await letGo(this.#partial);
   }
 
-  #makeRegion(name: string, maxByteLength: number): Region {
+  #makeRegion(id: number, name: string, maxByteLength: number): Region {
     const byteLength = (): number => this.#byteLength;
     const fresh = (): boolean => this.#fresh;
     const held = !this.#fresh && this.#byteLength > 0;
     return {
-      id: 0,
+      id,
       name,
       maxByteLength,
       held,

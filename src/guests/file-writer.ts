@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../errors.js';
 import { isStopped, processStartTime } from './process-stat.js';
+import { commandInput, runCommand } from './user-command.js';
 
 /** Whoever keeps writing a live file, as far as we can stop it for a moment. */
 export interface FileWriter {
@@ -15,8 +16,6 @@ export interface FileWriter {
 /** A writer in the middle of a system call (a slow disk) stops only at its end. */
 const stopTimeoutMs = 5000;
 const commandTimeoutMs = 30_000;
-/** How long after its end a command's output is still waited for. */
-const lastWordsMs = 200;
 
 /**
  * Stops process `pid` by SIGSTOP and continues it by SIGCONT. Before either signal the process must still be the one it was now, by its
@@ -98,49 +97,16 @@ export function commandWriter(
   resumeCommand: string,
   told: (type: 'pause' | 'resume') => object,
 ): FileWriter {
-  const line = (type: 'pause' | 'resume'): string => `${JSON.stringify(told(type))}\n`;
   return {
-    pause: () => run(pauseCommand, line('pause')),
-    resume: () => run(resumeCommand, line('resume')),
+    pause: () => runCommand(pauseCommand, told('pause'), { timeoutMs: commandTimeoutMs }),
+    resume: () => runCommand(resumeCommand, told('resume'), { timeoutMs: commandTimeoutMs }),
     resumeAtExit() {
       spawnSync(resumeCommand, {
         shell: true,
-        input: line('resume'),
+        input: commandInput(told('resume')),
         stdio: ['pipe', 'ignore', 'ignore'],
         timeout: commandTimeoutMs,
       });
     },
   };
-}
-
-function run(command: string, input: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, {
-      shell: true,
-      stdio: ['pipe', 'ignore', 'pipe'],
-      timeout: commandTimeoutMs,
-    });
-    // It need not read it.
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-1000);
-    });
-    const fail = (how: string, cause?: unknown) =>
-      reject(new FerryError('ERR_GUEST', `"${command}" ${how} ${said}`.trim(), { cause }));
-    child.on('error', (error) => fail('could not be run:', error));
-    // Not only at 'close': something the command left running may hold its output open for ever.
-    child.on('exit', (code, signalName) => {
-      if (code === 0) {
-        resolve();
-        child.stderr.destroy();
-        return;
-      }
-      const how = code === null ? `was ended by ${signalName}:` : `ended with ${code}:`;
-      if (child.stderr.closed) fail(how);
-      child.stderr.once('close', () => fail(how));
-      setTimeout(() => child.stderr.destroy(), lastWordsMs);
-    });
-  });
 }

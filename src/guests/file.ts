@@ -33,11 +33,15 @@ export interface FileGuestOptions {
    * "resume"; `file`, the path; `region`, its name; and these. Nothing of it is in arguments or the environment.
    */
   readonly commandInput?: () => Readonly<Record<string, unknown>>;
+  /** What its region is called. Default: 0, and the file's name. */
+  readonly region?: { readonly id: number; readonly name: string };
 }
 
 /** A file as it is changes nowhere; whether that holds is checked at each read. */
 const stillTracker: DirtyTracker = { exact: true, start() {}, take() {}, stop() {} };
 const minLiveMaximum = 64 * 2 ** 20;
+/** Memory to read a shorter file ahead costs more than that saves. */
+const worthAhead = 2 ** 20;
 
 /**
  * Opens the file at `path` to be copied, as it is or while it is written. Nothing about it is changed. ERR_IO if it cannot be read, or
@@ -60,7 +64,7 @@ export async function fileGuest(path: string, options: FileGuestOptions = {}): P
     const live = options.live ?? false;
     const plain = await FileReader.of(handle, live);
     // What is written meanwhile would be read too early.
-    const reader = live ? plain : new ReadAhead(plain);
+    const reader = live || fingerprint.byteLength < worthAhead ? plain : new ReadAhead(plain);
     return new FileGuest({ path, handle, fingerprint, reader }, writer, options);
   } catch (error) {
     await handle.close();
@@ -109,6 +113,7 @@ export class FileGuest implements Guest {
   readonly #live: boolean;
   readonly #writer: FileWriter | undefined;
   readonly #region: Region;
+  readonly #called: { readonly id: number; readonly name: string };
   #byteLength: number;
   #paused = false;
   #closed = false;
@@ -121,6 +126,7 @@ export class FileGuest implements Guest {
     this.#opened = opened.fingerprint;
     this.#live = options.live ?? false;
     this.#writer = writer;
+    this.#called = options.region ?? { id: 0, name: basename(this.#path) };
     const liveMotion = writer === undefined ? 'unpausable' : 'pausable';
     this.motion = this.#live ? liveMotion : 'still';
     const { byteLength } = opened.fingerprint;
@@ -152,7 +158,7 @@ export class FileGuest implements Guest {
       this.#follow();
       return;
     }
-    this.#checkUnchanged();
+    this.checkUnchanged();
     await this.#checkInPlace();
   }
 
@@ -190,8 +196,7 @@ export class FileGuest implements Guest {
   #makeRegion(maxByteLength: number): Region {
     const byteLength = (): number => this.#byteLength;
     return {
-      id: 0,
-      name: basename(this.#path),
+      ...this.#called,
       maxByteLength,
       concurrent: this.#live,
       descriptor: this.#handle.fd,
@@ -213,7 +218,7 @@ export class FileGuest implements Guest {
     try {
       const done = await this.#reader.read(offset, into.subarray(0, wanted));
       if (done < wanted) throw this.#changed(`it ended at ${offset + done}`);
-      if (!this.#live) this.#checkUnchanged();
+      if (!this.#live) this.checkUnchanged();
       return done;
     } catch (error) {
       throw fileError(error, `cannot read ${this.#path}`);
@@ -228,8 +233,8 @@ export class FileGuest implements Guest {
     this.#byteLength = byteLength;
   }
 
-  /** The open file is as it was. Cheap enough for each read; one that lost its name shows it by its change time. */
-  #checkUnchanged(): void {
+  /** ERR_SOURCE_CHANGED unless the open file is as it was. Cheap enough for each read; one that lost its name shows it by its change time. */
+  checkUnchanged(): void {
     const change = changeSince(this.#opened, this.#handle.fd);
     if (change !== undefined) throw this.#changed(change);
   }

@@ -55,10 +55,10 @@ export class SourceDeadlines {
     else this.#awaitDisk(pages);
   }
 
-  /** COMMIT left. What is handed over is waited for without end: only an answer or an operator decides. */
+  /** COMMIT left. What is handed over is waited for without end: only an answer or an operator decides. A copy has at least as long as its outcome would be asked for. */
   awaitRunning(pages: number): void {
     this.#cancel();
-    if (this.#isCopied) this.#awaitDisk(pages);
+    if (this.#isCopied) this.#awaitDisk(pages, this.#deps.options.outcomeTimeoutMs);
   }
 
   awaitAborted(scope: 'session' | 'switchover'): void {
@@ -86,8 +86,8 @@ export class SourceDeadlines {
     return this.#deps.guest.handsOver === false;
   }
 
-  #awaitDisk(pages: number): void {
-    this.#set(Math.min(longestMs, diskTimeoutMs + pages * diskMsPerPage));
+  #awaitDisk(pages: number, leastMs = 0): void {
+    this.#set(Math.min(longestMs, Math.max(leastMs, diskTimeoutMs + pages * diskMsPerPage)));
   }
 
   #set(ms: number, late: () => void = this.#deps.giveUp): void {
