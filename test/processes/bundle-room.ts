@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Random } from '../reference/random.js';
 import { dropped, type Receiver, type Room } from './room.js';
+import { until } from './until.js';
 
 export const mebibyte: number = 2 ** 20;
 
@@ -68,7 +69,7 @@ export async function expectArrived(room: Room, name: string, files: Files): Pro
 
 /** Nothing arrived, nothing of it is left, and the source is as it was: under its name, with its content. */
 export async function expectRolledBack(room: Room, folder: string, files: Files): Promise<void> {
-  await room.expectEmptyInbox();
+  await until('nothing is left', async () => (await fs.readdir(room.inbox)).length === 0);
   await expectSource(folder, files);
 }
 
