@@ -160,13 +160,13 @@ export class Pump {
   }
 
   /**
-   * One live round: what was dirty when it began is sent and acknowledged, then what `rehearse` sends. Undefined if it ended early.
-   * `onStep` is called as it goes, for progress.
+   * One live round: what was dirty when it began is sent and acknowledged, then what `rehearse` sends, which may tell what became of the regions first. Undefined
+   * if it ended early. `onStep` is called as it goes, for progress.
    */
   async round(
     live: () => boolean,
     onStep: () => void,
-    rehearse: (round: number) => Promise<void>,
+    rehearse: (round: number, follow: () => Promise<boolean>) => Promise<void>,
   ): Promise<RoundStats | undefined> {
     this.#round += 1;
     const watch = new RoundWatch(this.#clock, () => this.#slices.givenMs);
@@ -184,7 +184,7 @@ export class Pump {
       // What was on a channel that was lost meanwhile goes once more.
     } while (!this.lanes.isSwept);
     watch.delivered();
-    await rehearse(this.#round);
+    await rehearse(this.#round, () => this.#followRegions(live));
     if (!(await this.lanes.quiet(live))) return undefined;
     if (!(await this.#rest(live, watch))) return undefined;
     return await this.#outcome(watch.times(), {

@@ -18,6 +18,14 @@ export interface StateSenderDeps {
   readonly send: (message: StateChunk | StateDelta) => void;
 }
 
+/** How a rehearsal is sent; false ends it. */
+export interface RehearsalLink {
+  /** Tells which regions there are by now, and how long. */
+  readonly follow: () => Promise<boolean>;
+  /** Waited for before each piece. */
+  readonly room: () => Promise<boolean>;
+}
+
 /** Asks the guest for its state and sends it: whole, or by how it differs from the one that was rehearsed last. */
 export class StateSender {
   readonly #deps: StateSenderDeps;
@@ -41,10 +49,12 @@ export class StateSender {
 
   /**
    * Between two rounds, while the guest runs: sends the state it has now, to be loaded for practice. After rounds 1, 2, 4, 8 and so on: it may
-   * cost what saving and loading cost. `room` is waited for before each piece; false ends it.
+   * cost what saving and loading cost.
    */
-  async rehearse(round: number, room: () => Promise<boolean>): Promise<void> {
+  async rehearse(round: number, { follow, room }: RehearsalLink): Promise<void> {
     if (!this.#mayRehearse || !Number.isInteger(Math.log2(round))) return;
+    // A state may name regions, and how much of them is used.
+    if (!(await follow())) return;
     let state: Uint8Array;
     try {
       state = (await this.#save()).slice();

@@ -192,7 +192,8 @@ export class Transfer {
       const outcome = await this.#pump.round(
         live,
         () => this.#progress(),
-        (round) => this.#states.rehearse(round, () => this.#pump.roomForState(live)),
+        (round, follow) =>
+          this.#states.rehearse(round, { follow, room: () => this.#pump.roomForState(live) }),
       );
       if (outcome === undefined || !live()) return;
       this.#liveRounds += 1;

@@ -62,7 +62,7 @@ class Files implements Guest {
   async saveState(): Promise<Uint8Array> {
     return new Uint8Array();
   }
-  async loadState(): Promise<void> {}
+  async loadState(_state: Uint8Array): Promise<void> {}
 }
 
 describe('the id of a region that vanished', () => {
@@ -134,5 +134,54 @@ describe('the id of a region that vanished', () => {
     const content = source.contents.get('log') ?? new Uint8Array();
     expect(target.contents.get('log')).toEqual(content);
     expect(content.byteLength).toBe(9 * pageBytes);
+  });
+});
+
+/** Files of which its state says how long they are. */
+class Told extends Files {
+  readonly rehearsable = true;
+  /** Of each state that was loaded, and what was here then. */
+  readonly loaded: { readonly there: unknown; readonly here: unknown }[] = [];
+  #isPaused = false;
+
+  get #lengths(): unknown {
+    return this.regions.map(({ name, byteLength }) => [name, byteLength]);
+  }
+
+  /** In each turn there is until it is paused. */
+  growOn(name: string): void {
+    const { byteLength = 0 } = this.contents.get(name) ?? {};
+    if (this.#isPaused || byteLength > 900_000) return;
+    this.grow(name, byteLength + 100);
+    setImmediate(() => this.growOn(name));
+  }
+
+  override async pause(): Promise<void> {
+    this.#isPaused = true;
+  }
+
+  override async saveState(): Promise<Uint8Array> {
+    return new TextEncoder().encode(JSON.stringify(this.#lengths));
+  }
+
+  override async loadState(state: Uint8Array): Promise<void> {
+    const there: unknown = JSON.parse(new TextDecoder().decode(state));
+    this.loaded.push({ there, here: this.#lengths });
+  }
+}
+
+describe('a state that is rehearsed', () => {
+  it('finds its regions as long as they were when it was saved', async () => {
+    const source = new Told();
+    source.create(1, 'log', random.bytes(40 * 4096));
+    const there = new Told();
+    there.create(1, 'log', new Uint8Array());
+    const listener = await listen({ accept: () => there });
+    open.push(listener);
+    source.growOn('log');
+    const migration = migrate(source, { host: '127.0.0.1', port: listener.port });
+    await expect(migration.done).resolves.toMatchObject({ verified: 'memory' });
+    expect(there.loaded.length).toBeGreaterThan(1);
+    for (const { there: said, here } of there.loaded) expect(here).toEqual(said);
   });
 });

@@ -13,7 +13,7 @@ import {
 /** What is open, but for what `unmovable` names. */
 export function saveDescriptors(
   fs: EmscriptenFs,
-  indexOf: ReadonlyMap<FsNode, number>,
+  indexOf: (node: FsNode) => number | undefined,
 ): DescriptorState[] {
   const firstOf = new Map<object, number>();
   const saved: DescriptorState[] = [];
@@ -25,7 +25,7 @@ export function saveDescriptors(
     const line = stream.tty?.output;
     saved.push({
       fd,
-      node: indexOf.get(stream.node) ?? -1,
+      node: indexOf(stream.node) ?? -1,
       path: stream.path,
       flags: stream.flags,
       position: stream.position ?? 0,

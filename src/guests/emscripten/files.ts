@@ -4,9 +4,10 @@ import type { Region } from '../../memory/region.js';
 import type { DirtyTracker } from '../../memory/tracker.js';
 import { firstGlueRegion, type OfferedGlueRegion } from '../wasm/glue.js';
 import { FileRegion, roomFor } from './file-region.js';
-import { type OpenMemfs, visit } from './memfs.js';
+import type { OpenMemfs } from './memfs.js';
 import { bytesOf, type EmscriptenFs, type FsNode, isFile } from './module.js';
 import { regionName } from './region-name.js';
+import type { TreeWalk } from './tree-walk.js';
 import { watchFiles } from './watch.js';
 
 /** An id that a destination takes: beyond it none would be left for the way back. */
@@ -19,6 +20,7 @@ export type IsStill = (path: string) => boolean;
 export class Files implements DirtyTracker {
   readonly exact = true;
   readonly #fs: EmscriptenFs;
+  readonly #walk: TreeWalk;
   readonly #isStill: IsStill;
   /** Of each file that has one. */
   #regionOf = new Map<FsNode, FileRegion>();
@@ -30,8 +32,9 @@ export class Files implements DirtyTracker {
   #isTracking = false;
   #nextId: number = firstGlueRegion;
 
-  constructor({ fs, tables }: OpenMemfs, isStill: IsStill) {
+  constructor({ fs, tables, walk }: OpenMemfs, isStill: IsStill) {
     this.#fs = fs;
+    this.#walk = walk;
     this.#isStill = isStill;
     watchFiles(tables, {
       renamed: () => {
@@ -78,7 +81,11 @@ export class Files implements DirtyTracker {
       found.set(node, this.#regionFor(node, path));
     }
     this.#regionOf = found;
-    this.#list = [...found.values()].sort((a, b) => a.id - b.id);
+    const list = [...found.values()].sort((a, b) => a.id - b.id);
+    // The same list for as long as nothing else is in it.
+    const isSame =
+      list.length === this.#list.length && list.every((it, at) => it === this.#list[at]);
+    if (!isSame) this.#list = list;
     this.#isStale = false;
   }
 
@@ -97,15 +104,18 @@ export class Files implements DirtyTracker {
 
   /** Every regular file once: those in the tree, then those that are open without a name. */
   files(): { readonly node: FsNode; readonly path: string }[] {
-    const named = visit(this.#fs).filter(({ node }) => isFile(node));
+    const named = this.#walk.visit().filter(({ node }) => isFile(node));
     const nodes = new Set(named.map(({ node }) => node));
-    const nameless = [];
+    return [...named, ...this.nameless((node) => nodes.has(node))];
+  }
+
+  /** Every regular file once that is open and not named. */
+  nameless(isNamed: (node: FsNode) => boolean): { readonly node: FsNode; readonly path: string }[] {
+    const nodes = new Set<FsNode>();
     for (const stream of this.#fs.streams) {
-      if (!stream?.node || !isFile(stream.node) || nodes.has(stream.node)) continue;
-      nodes.add(stream.node);
-      nameless.push({ node: stream.node, path: `(unlinked) ${stream.node.id}` });
+      if (stream?.node && isFile(stream.node) && !isNamed(stream.node)) nodes.add(stream.node);
     }
-    return [...named, ...nameless];
+    return [...nodes].map((node) => ({ node, path: `(unlinked) ${node.id}` }));
   }
 
   /** The source's files, each beginning with what this side has under the same name. */

@@ -1,5 +1,7 @@
 import { FerryError } from '../../errors.js';
+import { LinesReader, LinesWriter } from '../json-lines.js';
 import { readJsonState, writeJsonState } from '../json-state.js';
+import { joinParts, splitParts } from '../state-parts.js';
 import type { GlueState } from '../wasm/glue.js';
 import { applyDescriptors, planDescriptors, saveDescriptors } from './descriptors.js';
 import { readDescriptors, writeDescriptors } from './descriptors-state.js';
@@ -9,9 +11,10 @@ import { readCalls, writeCalls } from './host-calls-state.js';
 import type { InstantiatedProgram } from './instance.js';
 import { openMemfs } from './memfs.js';
 import type { EmscriptenModule } from './module.js';
-import { applyTree, planTree } from './tree-load.js';
-import { saveTree } from './tree-save.js';
-import { readTree, writeTree } from './tree-state.js';
+import { TreeLoader } from './tree-loader.js';
+import { TreeSaver } from './tree-save.js';
+import { readNode, readTree, writeNode, writeTree } from './tree-state.js';
+import { maxNodes } from './tree-walk.js';
 import { findUnmovable } from './unmovable.js';
 
 export interface EmscriptenGlueOptions {
@@ -32,6 +35,7 @@ export interface EmscriptenGlue extends GlueState {
 }
 
 const maxStateBytes = 1 << 20;
+const nodesPerLine = 32;
 
 /**
  * What an emscripten program keeps in JavaScript: its files in MEMFS, whose contents are regions that travel while it runs, with exact marks of what is written to
@@ -46,13 +50,18 @@ export function emscriptenGlue({
   const memfs = openMemfs(module);
   const { fs } = memfs;
   const files = new Files(memfs, isStill);
+  const saver = new TreeSaver(memfs, files);
+  const writer = new LinesWriter(nodesPerLine, writeNode);
+  const reader = new LinesReader('nodes', maxNodes, readNode);
+  const loader = new TreeLoader(memfs, files);
   return {
     tracker: files,
     regions: () => files.regions(),
     save() {
-      const { tree, indexOf } = saveTree(memfs, files);
+      const { tree, indexOf } = saver.save();
       const streams = writeDescriptors(saveDescriptors(fs, indexOf));
-      const state = writeJsonState({ ...writeTree(tree), streams, ...writeCalls(program.calls) });
+      const head = writeJsonState({ ...writeTree(tree), streams, ...writeCalls(program.calls) });
+      const state = joinParts([head, writer.write(tree.nodes)]);
       if (state.byteLength <= maxStateBytes) return state;
       throw new FerryError(
         'ERR_STATE_TOO_LARGE',
@@ -60,14 +69,15 @@ export function emscriptenGlue({
       );
     },
     load(state) {
-      const plan = readJsonState(state, 'the state of an emscripten program', (record) => {
-        const tree = readTree(record);
+      const [head = state, nodesOf = state] = splitParts(state, 2);
+      const plan = readJsonState(head, 'the state of an emscripten program', (record) => {
+        const tree = readTree(record, reader.read(nodesOf), loader.last);
         const descriptors = readDescriptors(record, tree.nodes.length);
-        const nodes = planTree(memfs, files, tree);
+        const makeTree = loader.plan(tree);
         planDescriptors(fs, descriptors, tree.nodes);
-        return { tree, descriptors, nodes, timers: readCalls(record, program.calls) };
+        return { descriptors, makeTree, timers: readCalls(record, program.calls) };
       });
-      applyDescriptors(fs, plan.descriptors, applyTree(memfs, files, plan.nodes, plan.tree));
+      applyDescriptors(fs, plan.descriptors, plan.makeTree());
       program.calls.takeTimers(plan.timers);
     },
     adopt: (offered) => files.adopt(offered),

@@ -13,17 +13,17 @@ export class HostFunctions {
   #libraries = 0;
   /** What was in those entries that are the host's, or free for it. */
   #entries: readonly (readonly [slot: number, entry: unknown])[] = [];
+  #byName: ReadonlyMap<string, unknown> = new Map();
 
   constructor(table: ProgramTable | undefined, calls: HostCalls) {
     this.#table = table;
     this.#calls = calls;
   }
 
-  /** By their names. */
+  /** By their names: the same map for as long as they are the same. */
   byName(): ReadonlyMap<string, unknown> {
     if (!this.#isKnown()) this.#look();
-    const found = this.#entries.filter(([, entry]) => typeof entry === 'function');
-    return new Map(found.map(([slot, entry]) => [nameOf(slot, entry as Callable), entry]));
+    return this.#byName;
   }
 
   /** The host puts functions only where there was none, or behind all others. */
@@ -47,6 +47,8 @@ export class HostFunctions {
       if (isHost) entries.push([slot, entry]);
     }
     this.#entries = entries;
+    const found = entries.filter(([, entry]) => typeof entry === 'function');
+    this.#byName = new Map(found.map(([slot, entry]) => [nameOf(slot, entry as Callable), entry]));
   }
 }
 

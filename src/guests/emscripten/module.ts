@@ -133,6 +133,13 @@ export function entriesOf(directory: FsNode): [string, FsNode][] {
 
 const noBytes = new Uint8Array(0);
 
+/** How many bytes of a file are used. */
+export function usedBytesOf(file: FsNode): number {
+  const { contents } = file;
+  if (!ArrayBuffer.isView(contents)) return bytesOf(file).byteLength;
+  return Math.min(contents.byteLength, file.usedBytes ?? 0);
+}
+
 /**
  * The bytes of a file as far as they are used: signed ones where a program wrote all of it at once. A build before 3.1.6 may keep them in a plain list, and then makes
  * typed bytes of it here.

@@ -1,19 +1,11 @@
 import { MalformedState } from '../json-state.js';
 import type { FileRegion } from './file-region.js';
 import type { Files } from './files.js';
-import { isMountpoint, type OpenMemfs, type VisitedNode, visit } from './memfs.js';
-import {
-  bytesOf,
-  type EmscriptenFs,
-  type FsNode,
-  isDevice,
-  isDirectory,
-  isFile,
-  type Memfs,
-  typeBits,
-} from './module.js';
+import type { OpenMemfs } from './memfs.js';
+import { type FsNode, isDevice, isDirectory, isFile, typeBits, usedBytesOf } from './module.js';
 import { hashOf } from './tree-save.js';
 import type { FileState, NodeState, TreeState } from './tree-state.js';
+import { isMountpoint, type TreeWalk, type VisitedNode } from './tree-walk.js';
 
 /** A node of the other side and the one that is here in its place, if there is one of its type. */
 export interface PlannedNode {
@@ -24,7 +16,11 @@ export interface PlannedNode {
 }
 
 /** Finds what is here of another side's tree. MalformedState names the first thing that cannot be made so; nothing is changed. */
-export function planTree({ fs }: OpenMemfs, files: Files, { nodes }: TreeState): PlannedNode[] {
+export function planTree(
+  { fs, walk }: OpenMemfs,
+  files: Files,
+  { nodes }: TreeState,
+): PlannedNode[] {
   const regions = new Map(files.regions().map((region) => [region.id, region]));
   const planned: PlannedNode[] = [];
   for (const state of nodes) {
@@ -36,7 +32,7 @@ export function planTree({ fs }: OpenMemfs, files: Files, { nodes }: TreeState):
     const [left] = regions.values();
     throw new MalformedState(`region ${left?.id} "${left?.name}" belongs to no file`);
   }
-  checkDevices(planned, visit(fs));
+  checkDevices(planned, walk.visit());
   return planned;
 }
 
@@ -67,22 +63,26 @@ function regionOf(
   regions: Map<number, FileRegion>,
 ): FileRegion | undefined {
   if (state.type !== 'file' || state.from === undefined) return undefined;
-  if ('sha256' in state.from) {
-    checkStill(state, state.from.sha256, here);
+  if (typeof state.from === 'string') {
+    checkStill(state, state.from, here);
     return undefined;
   }
-  const region = regions.get(state.from.region);
+  const region = regions.get(state.from);
   if (region === undefined)
     throw new MalformedState(`file "${state.name}" is in no region of its own`);
-  if (region.byteLength < state.usedBytes) {
-    throw new MalformedState(`file "${state.name}" has more bytes than region ${region.id}`);
-  }
+  checkRoom(state, region);
   regions.delete(region.id);
   return region;
 }
 
+/** Sees that a file's contents can be in `region`. */
+export function checkRoom(state: NodeState, region: FileRegion): void {
+  if (state.type !== 'file' || region.byteLength >= state.usedBytes) return;
+  throw new MalformedState(`file "${state.name}" has more bytes than region ${region.id}`);
+}
+
 function checkStill(state: FileState, sha256: string, here: FsNode | undefined): void {
-  if (here !== undefined && isFile(here) && bytesOf(here).byteLength === state.usedBytes) {
+  if (here !== undefined && isFile(here) && usedBytesOf(here) === state.usedBytes) {
     if (hashOf(here) === sha256) return;
   }
   throw new MalformedState(`file "${state.name}" is part of the program and another one here`);
@@ -113,13 +113,12 @@ export function applyTree(
   open: OpenMemfs,
   files: Files,
   planned: readonly PlannedNode[],
-  { nextInode, cwd }: TreeState,
+  tree: TreeState,
 ): FsNode[] {
-  const { fs } = open;
-  const nodes = isInPlace(fs, planned)
+  const nodes = isInPlace(open.walk, planned)
     ? planned.map(({ here }) => here as FsNode)
     : rebuild(open, planned);
-  for (const [index, { state }] of planned.entries()) fill(nodes[index] as FsNode, state);
+  for (const [index, { state }] of planned.entries()) fillNode(nodes[index] as FsNode, state);
   files.settle(
     planned.flatMap(({ state, region }, index) =>
       state.type === 'file' && region !== undefined
@@ -127,14 +126,19 @@ export function applyTree(
         : [],
     ),
   );
-  fs.nextInode = nextInode;
-  fs.currentPath = cwd;
+  settleTree(open, tree);
   return nodes;
 }
 
+/** What of a tree is not its nodes'. */
+export function settleTree({ fs }: OpenMemfs, { nextInode, cwd }: TreeState): void {
+  fs.nextInode = nextInode;
+  fs.currentPath = cwd;
+}
+
 /** Each node is where it has to be already, in the same order and by the same number: as when a state was rehearsed before. */
-function isInPlace(fs: EmscriptenFs, planned: readonly PlannedNode[]): boolean {
-  const visited = visit(fs);
+function isInPlace(walk: TreeWalk, planned: readonly PlannedNode[]): boolean {
+  const visited = walk.visit();
   return (
     visited.length === planned.length &&
     planned.every(
@@ -144,9 +148,9 @@ function isInPlace(fs: EmscriptenFs, planned: readonly PlannedNode[]): boolean {
 }
 
 /** Puts nodes where they have to be; makes those that are not here. */
-function rebuild({ fs, memfs }: OpenMemfs, planned: readonly PlannedNode[]): FsNode[] {
+function rebuild({ fs, memfs, walk }: OpenMemfs, planned: readonly PlannedNode[]): FsNode[] {
   // Nodes are found by their names and the numbers of their directories, which may be others now.
-  for (const { node } of visit(fs)) for (const each of hashed(node)) fs.hashRemoveNode(each);
+  for (const { node } of walk.visit()) for (const each of hashed(node)) fs.hashRemoveNode(each);
   const nodes: FsNode[] = [];
   for (const { state, here } of planned) {
     nodes.push(here ?? newNode(fs, memfs, nodes[state.parent] ?? fs.root, state));
@@ -168,7 +172,12 @@ function hashed(node: FsNode): FsNode[] {
 }
 
 /** In no table of names yet. */
-function newNode(fs: EmscriptenFs, memfs: Memfs, parent: FsNode, state: NodeState): FsNode {
+function newNode(
+  fs: OpenMemfs['fs'],
+  memfs: OpenMemfs['memfs'],
+  parent: FsNode,
+  state: NodeState,
+): FsNode {
   const node = memfs.createNode(parent, state.name, state.mode, 0);
   fs.hashRemoveNode(node);
   return node;
@@ -187,7 +196,7 @@ function place(node: FsNode, state: NodeState, directory: FsNode | undefined): v
 }
 
 /** What of a node is its own, but for contents in a region. */
-function fill(node: FsNode, state: NodeState): void {
+export function fillNode(node: FsNode, state: NodeState): void {
   const [atime, mtime, ctime] = state.times;
   node.mode = state.mode;
   if ('timestamp' in node) {

@@ -6,10 +6,13 @@ import {
   readNumber,
   readText,
 } from '../json-state.js';
-import { maxNodes } from './memfs.js';
 import { deviceMode, directoryMode, fileMode, linkMode, typeBits } from './module.js';
+import { maxNodes } from './tree-walk.js';
 
-/** What every node has; times are milliseconds. */
+/** In milliseconds. */
+export type NodeTimes = readonly [atime: number, mtime: number, ctime: number];
+
+/** What every node has. */
 interface NodeBase {
   /** Where its directory is among the nodes, before it; -1 for the root, and for open files without a name. */
   readonly parent: number;
@@ -17,7 +20,7 @@ interface NodeBase {
   readonly mode: number;
   /** Its inode number, which programs keep. */
   readonly id: number;
-  readonly times: readonly [atime: number, mtime: number, ctime: number];
+  readonly times: NodeTimes;
 }
 
 export interface DirectoryState extends NodeBase {
@@ -28,8 +31,8 @@ export interface DirectoryState extends NodeBase {
 export interface FileState extends NodeBase {
   readonly type: 'file';
   readonly usedBytes: number;
-  /** Where its contents are: in a region; at both ends, with this SHA-256; nowhere, as it is empty. */
-  readonly from: { readonly region: number } | { readonly sha256: string } | undefined;
+  /** Where its contents are: in the region of this number; at both ends, with this SHA-256 in hexadecimal digits; nowhere, as it is empty. */
+  readonly from: number | string | undefined;
 }
 
 export interface LinkState extends NodeBase {
@@ -56,19 +59,17 @@ const mostName = 4096;
 const mostMode = 0xffff;
 const mostInode = 2 ** 31;
 
-/** As JSON: a list a node, of what all have and what its type has. */
-export function writeTree({ nodes, nextInode, cwd }: TreeState): object {
-  return { nodes: nodes.map(writeNode), nextInode, cwd };
-}
-
-function writeNode(node: NodeState): readonly (number | string)[] {
+/** As JSON: a list, of what all nodes have and what its type has. */
+export function writeNode(node: NodeState): readonly (number | string)[] {
   const { parent, name, mode, id, times } = node;
   const base = [parent, name, mode, id, ...times];
   switch (node.type) {
     case 'directory':
       return [...base, node.isMountpoint ? 1 : 0];
     case 'file':
-      return [...base, node.usedBytes, ...writeFrom(node.from)];
+      return node.from === undefined
+        ? [...base, node.usedBytes]
+        : [...base, node.usedBytes, node.from];
     case 'link':
       return [...base, node.target];
     case 'device':
@@ -78,19 +79,51 @@ function writeNode(node: NodeState): readonly (number | string)[] {
   }
 }
 
-function writeFrom(from: FileState['from']): readonly (number | string)[] {
-  if (from === undefined) return [];
-  return 'region' in from ? [from.region] : [from.sha256];
+/** What of a tree is not in its nodes. */
+export function writeTree({ nextInode, cwd }: TreeState): object {
+  return { nextInode, cwd };
 }
 
-/** Throws MalformedState for anything that is no tree: names that are taken twice, parents that are none. */
-export function readTree(record: JsonRecord): TreeState {
-  const nodes = readList('nodes', record['nodes'], maxNodes, (item, index) =>
-    readNode(item, index),
-  );
+/**
+ * A tree of `nodes`. Throws MalformedState for anything that is none: names that are taken twice, parents that are none. `before`: one that was read, which spares looking at
+ * all of them where they are as they were there.
+ */
+export function readTree(
+  record: JsonRecord,
+  nodes: readonly NodeState[],
+  before: TreeState | undefined,
+): TreeState {
   const nextInode = readCount('nextInode', record['nextInode'], mostInode);
+  const cwd = readText('cwd', record['cwd'], mostName);
+  if (before === undefined || nextInode < before.nextInode || !areAlike(nodes, before.nodes)) {
+    checkTree(nodes, nextInode);
+  }
+  return { nodes, nextInode, cwd };
+}
+
+/** Whether what `checkTree` looks at is the same. */
+function areAlike(nodes: readonly NodeState[], others: readonly NodeState[]): boolean {
+  if (nodes.length !== others.length) return false;
+  for (let index = 0; index < nodes.length; index++) {
+    const node = nodes[index] as NodeState;
+    const other = others[index] as NodeState;
+    if (node !== other && !isAlike(node, other)) return false;
+  }
+  return true;
+}
+
+/** Whether two nodes are of one type, name and number, and in directories of one place. */
+export function isAlike(node: NodeState, other: NodeState): boolean {
+  const { parent, name, id, type } = node;
+  const isSame =
+    parent === other.parent && name === other.name && id === other.id && type === other.type;
+  return isSame && isClosed(node) === isClosed(other);
+}
+
+function checkTree(nodes: readonly NodeState[], nextInode: number): void {
   const taken = new Set<string>();
   const ids = new Set<number>();
+  if (nodes.length === 0) throw new MalformedState('it has no nodes');
   for (const [index, { parent, name, id }] of nodes.entries()) {
     const directory = nodes[parent];
     if (index === 0 ? nodes[0]?.type !== 'directory' : !fits(nodes[index], directory, index)) {
@@ -104,7 +137,11 @@ export function readTree(record: JsonRecord): TreeState {
     taken.add(place);
     ids.add(id);
   }
-  return { nodes, nextInode, cwd: readText('cwd', record['cwd'], mostName) };
+}
+
+/** What is in it is not of this tree. */
+function isClosed(node: NodeState): boolean {
+  return node.type !== 'directory' || node.isMountpoint;
 }
 
 /** The last one would be another thing in the object that MEMFS has for a directory. */
@@ -119,10 +156,11 @@ function fits(
   if (node.parent === -1) return node.type === 'file';
   const { name } = node;
   const isName = !notNames.has(name) && !/[/\0]/.test(name);
-  return isName && directory?.type === 'directory' && !directory.isMountpoint;
+  return isName && directory !== undefined && !isClosed(directory);
 }
 
-function readNode(item: unknown, index: number): NodeState {
+/** What `writeNode` wrote; `index` is for words alone. */
+export function readNode(item: unknown, index: number): NodeState {
   try {
     return readParts(readList('it', item, 9, (value) => value));
   } catch (cause) {
@@ -166,6 +204,6 @@ function readFrom(usedBytes: number, from: unknown): FileState['from'] {
     if (usedBytes > 0) throw new MalformedState(`${usedBytes} bytes of nothing`);
     return undefined;
   }
-  if (typeof from === 'string') return { sha256: readText('its hash', from, 64) };
-  return { region: readCount('its region', from, 0xffffffff) };
+  if (typeof from === 'string') return readText('its hash', from, 64);
+  return readCount('its region', from, 0xffffffff);
 }

@@ -1,6 +1,6 @@
 import { whyUnmovable } from './descriptors.js';
 import type { Files } from './files.js';
-import { isMountpoint, type OpenMemfs, visit } from './memfs.js';
+import type { OpenMemfs } from './memfs.js';
 import {
   bytesOf,
   type EmscriptenModule,
@@ -10,6 +10,7 @@ import {
   hasBytes,
   isFile,
 } from './module.js';
+import { isMountpoint } from './tree-walk.js';
 
 /** What an offer has room for (docs/protocol.md): regions, and bytes of their names and numbers. */
 const mostRegions = 4000;
@@ -22,10 +23,10 @@ const ownMount = '/proc/self/fd';
 export function findUnmovable(
   module: EmscriptenModule,
   memory: { readonly buffer: ArrayBufferLike },
-  { fs }: OpenMemfs,
+  { fs, walk }: OpenMemfs,
   files: Files,
 ): string[] {
-  const visited = visit(fs);
+  const visited = walk.visit();
   const nodes = new Set([...visited, ...files.files()].map(({ node }) => node));
   const found: string[] = [];
   for (const { node, path } of visited) {

@@ -1,20 +1,20 @@
 import { FerryError } from '../../errors.js';
 import { asRecord, MalformedState, readBoolean, readList, readText } from '../json-state.js';
 import type { FunctionName, FunctionNames } from './function-names.js';
-import type { ProgramTable, Surface } from './surface.js';
+import type { Surface } from './surface.js';
+import { ProgramTables } from './tables.js';
 import { readValue, readVector, writeValue, writeVector } from './value-codec.js';
 
-/** What a program is besides its memory, as JSON: each list in the order of the module. */
+/** What a program is besides its memory and the entries of its tables, as JSON: each list in the order of the module. */
 export interface Registers {
   readonly globals: readonly (FunctionName | string)[];
-  readonly tables: readonly (readonly FunctionName[])[];
+  /** How many entries each has. */
+  readonly tables: readonly number[];
   /** Which of the segments that the program may drop it has dropped. */
   readonly drops: readonly boolean[];
 }
 
 const mostGlobals = 100_000;
-const mostTables = 1000;
-const mostEntries = 10_000_000;
 const mostDrops = 1_000_000;
 
 type GlobalPlace = Surface['layout']['globals'][number];
@@ -27,11 +27,11 @@ interface Register {
   prepare(value: unknown, find: (name: unknown) => unknown): () => void;
 }
 
-interface TrackedTable {
-  readonly name: string;
-  readonly most: number;
-  readonly table: ProgramTable;
-  readonly isExtern: boolean;
+/** As it travels. */
+export interface SavedRegisters {
+  readonly registers: Registers;
+  /** Names of the entries of its tables: see `SavedTables`. */
+  readonly entries: Uint8Array;
 }
 
 /** The globals, tables and dropped segments of a running program. */
@@ -39,23 +39,13 @@ export class ProgramRegisters {
   readonly #surface: Surface;
   readonly #names: FunctionNames;
   readonly #globals: readonly Register[];
-  readonly #tables: readonly TrackedTable[];
+  readonly #tables: ProgramTables;
 
   constructor(surface: Surface, names: FunctionNames) {
-    const { globals, tables } = surface.layout;
     this.#surface = surface;
     this.#names = names;
-    this.#globals = globals.map((place) => this.#register(place));
-    this.#tables = tables.map((place) => {
-      const name = `table ${place.index}`;
-      const most = Math.min(place.max ?? mostEntries, mostEntries);
-      return {
-        name,
-        most,
-        table: surface.table(place, name),
-        isExtern: place.type === 'externref',
-      };
-    });
+    this.#globals = surface.layout.globals.map((place) => this.#register(place));
+    this.#tables = new ProgramTables(surface, names);
   }
 
   #register(place: GlobalPlace): Register {
@@ -104,79 +94,39 @@ export class ProgramRegisters {
 
   /** What of it cannot travel, in words. */
   check(): string[] {
-    const name = this.#names.namer();
-    const problems: string[] = [];
-    for (const register of this.#globals) {
-      if (register.save() === undefined) {
-        problems.push(`${register.name} holds a reference that nobody can name`);
-      }
-    }
-    for (const { name: table, isExtern, table: entries } of this.#tables) {
-      for (let index = 0; index < entries.length; index++) {
-        const entry = entries.get(index);
-        if (entry === null || (!isExtern && name(entry) !== undefined)) continue;
-        const what = isExtern
-          ? 'a value of the host'
-          : 'a function of the host or of another instance';
-        problems.push(`entry ${index} of ${table} is ${what}`);
-        break;
-      }
-    }
-    return problems;
+    const unnamed = this.#globals.filter((register) => register.save() === undefined);
+    const problems = unnamed.map(({ name }) => `${name} holds a reference that nobody can name`);
+    return [...problems, ...this.#tables.check()];
   }
 
   /** ERR_UNSUPPORTED where something cannot be named. */
-  save(): Registers {
-    const name = this.#names.namer();
-    const named = (what: string, found: FunctionName | undefined): FunctionName => {
-      if (found === undefined) {
-        throw new FerryError(
-          'ERR_UNSUPPORTED',
-          `this program cannot travel: ${what} cannot be named`,
-        );
-      }
-      return found;
-    };
-    return {
-      globals: this.#globals.map((register) => named(register.name, register.save())),
-      tables: this.#tables.map((tracked) => {
-        const { table } = tracked;
-        return Array.from({ length: table.length }, (_, index) =>
-          named(`entry ${index} of ${tracked.name}`, name(table.get(index))),
-        );
-      }),
-      drops: this.#surface.layout.drops.map(({ global }) => {
-        return this.#surface.globalCalled(global).value === 1;
-      }),
-    };
+  save(): SavedRegisters {
+    const globals = this.#globals.map((register) => {
+      const saved = register.save();
+      if (saved !== undefined) return saved;
+      throw new FerryError(
+        'ERR_UNSUPPORTED',
+        `this program cannot travel: ${register.name} cannot be named`,
+      );
+    });
+    const drops = this.#surface.layout.drops.map(
+      ({ global }) => this.#surface.globalCalled(global).value === 1,
+    );
+    const { lengths, names } = this.#tables.save();
+    return { registers: { globals, tables: lengths, drops }, entries: names };
   }
 
-  /** Checks registers of a peer and gives what takes them over. MalformedState, and nothing has changed. */
-  prepare(value: unknown): () => void {
+  /** Checks registers of a peer, and the entries of its tables, and gives what takes them over. MalformedState, and nothing has changed. */
+  prepare(value: unknown, entries: Uint8Array): () => void {
     const from = asRecord('registers', value);
     const find = this.#names.finder();
     const globals = readList('globals', from['globals'], mostGlobals, (item) => item);
-    const tables = readList('tables', from['tables'], mostTables, (item, index) =>
-      readList(`table ${index}`, item, mostEntries, find),
-    );
     const drops = readList('drops', from['drops'], mostDrops, (item) =>
       readBoolean('a drop', item),
     );
     expectCount('globals', globals.length, this.#globals.length);
-    expectCount('tables', tables.length, this.#tables.length);
     const writers = this.#globals.map((register, index) => register.prepare(globals[index], find));
-    this.#tables.forEach(({ table, name, most, isExtern }, index) => {
-      const entries = tables[index] ?? [];
-      if (isExtern && entries.some((entry) => entry !== null)) {
-        throw new MalformedState(`${name} holds values of the host`);
-      }
-      if (entries.length < table.length || entries.length > most) {
-        throw new MalformedState(
-          `${name} has ${table.length} entries here, and ${entries.length} there`,
-        );
-      }
-      writers.push(() => fill(table, entries));
-    });
+    writers.push(this.#tables.prepare(from['tables'], entries));
     return this.#withDrops(drops, writers);
   }
 
@@ -196,13 +146,6 @@ export class ProgramRegisters {
       for (const write of writers) write();
     };
   }
-}
-
-function fill(table: ProgramTable, entries: readonly unknown[]): void {
-  if (entries.length > table.length) table.grow(entries.length - table.length);
-  entries.forEach((entry, index) => {
-    if (table.get(index) !== entry) table.set(index, entry);
-  });
 }
 
 function expectCount(what: string, found: number, expected: number): void {

@@ -3,7 +3,7 @@ import { FerryError } from '../../errors.js';
 import type { Region } from '../../memory/region.js';
 import type { GrowableMemory } from '../growable.js';
 import type { Guest, GuestIdentity } from '../guest.js';
-import { asRecord, readCount, readJsonState, writeJsonState } from '../json-state.js';
+import { readCount, readJsonState, writeJsonState } from '../json-state.js';
 import { joinParts, splitParts } from '../state-parts.js';
 import { CallGate } from './call-gate.js';
 import { type Generation, nextGeneration } from './generation.js';
@@ -236,9 +236,9 @@ class ProgramGuest implements WasmGuest {
   }
 
   async saveState(): Promise<Uint8Array> {
-    const registers = this.#program.registers.save();
+    const { registers, entries } = this.#program.registers.save();
     const head = writeJsonState({ generation: this.#generation, registers });
-    const state = joinParts([head, this.#glue?.save() ?? new Uint8Array()]);
+    const state = joinParts([head, entries, this.#glue?.save() ?? new Uint8Array()]);
     if (state.byteLength > this.maxStateBytes) {
       throw new FerryError(
         'ERR_STATE_TOO_LARGE',
@@ -249,18 +249,14 @@ class ProgramGuest implements WasmGuest {
   }
 
   async loadState(state: Uint8Array): Promise<void> {
-    const [head, ofGlue] = splitParts(state, 2);
-    const { generation, takeOver } = readJsonState(
-      head ?? state,
-      'the state of a program',
-      (from) => {
-        return {
-          generation: readCount('generation', from['generation']),
-          takeOver: this.#program.registers.prepare(asRecord('registers', from['registers'])),
-        };
-      },
-    );
-    this.#glue?.load(ofGlue ?? new Uint8Array());
+    const [head = state, entries = state, ofGlue = state] = splitParts(state, 3);
+    const { generation, takeOver } = readJsonState(head, 'the state of a program', (from) => {
+      return {
+        generation: readCount('generation', from['generation']),
+        takeOver: this.#program.registers.prepare(from['registers'], entries),
+      };
+    });
+    this.#glue?.load(ofGlue);
     takeOver();
     this.#generation = generation;
     this.#isNewCopy = true;

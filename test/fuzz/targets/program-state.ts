@@ -29,8 +29,8 @@ const { wasm } = instrument(
 let guest: Promise<WasmGuest> | undefined;
 const boot = (): Promise<WasmGuest> => wasmGuest({ module: wasm });
 
-/** Text of what nearly is the state of that program. */
-function someState(random: Random): string {
+/** Texts of what nearly are the state of that program and the entries of its table. */
+function someState(random: Random): { readonly head: string; readonly entries: string } {
   const pick = <T>(...items: readonly T[]): T | undefined => items[random.below(items.length)];
   /** Mostly as it should be. */
   const mostly = (right: string, ...wrong: readonly string[]): string =>
@@ -40,18 +40,27 @@ function someState(random: Random): string {
     mostly(pick('0', 'null') ?? '0', '1', '-1', '"host"', '99999', '{}', '0.5');
   const hex = mostly(`"${'f'.repeat(32)}"`, '"7ff0000000000001"', `"${'0'.repeat(31)}"`, number);
   const count = random.below(8) > 0 ? 3 + random.below(6) : few(random, 12);
-  const table = Array.from({ length: count }, entry).join(',');
+  const table = Array.from({ length: count }, entry).join(mostly(',', ']\n[', '\n'));
+  const length = mostly(String(count), '3', '-1', '"3"');
   const globals = [`"${random.below(9)}"`, '"-1"', '"0000000000000000"', hex, entry()];
   const extra = pick('', '"__proto__": {"polluted": 1},', '"generation": 3,');
-  return `{${extra}"generation":${number},"registers":{"globals":[${globals.join(',')}],"tables":[[${table}]],"drops":[${mostly('false', 'true', '1')}]}}`;
+  const drops = mostly('false', 'true', '1');
+  const registers = `{"globals":[${globals.join(',')}],"tables":[${length}],"drops":[${drops}]}`;
+  return {
+    head: `{${extra}"generation":${number},"registers":${registers}}`,
+    entries: `[${table}]${mostly('\n', '  \n', '')}`,
+  };
 }
 
 /** States of WebAssembly programs. Input: the state. What is taken must be what the program then says of itself. */
 export const programState: Target = {
   name: 'program-state',
   make(random) {
-    const head = mutate(random, new TextEncoder().encode(someState(random)), few(random, 2));
-    return mutate(random, joinParts([head, new Uint8Array()]), few(random, 1));
+    const { head, entries } = someState(random);
+    const parts = [head, entries].map((part) =>
+      mutate(random, new TextEncoder().encode(part), few(random, 1)),
+    );
+    return mutate(random, joinParts([...parts, new Uint8Array()]), few(random, 1));
   },
   async run(input) {
     guest ??= boot();

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { emscriptenGlue } from '../../../src/guests/emscripten/glue.js';
+import { joinParts, splitParts } from '../../../src/guests/state-parts.js';
 import type { GlueState } from '../../../src/guests/wasm/glue.js';
 import { Move } from './move.js';
-import { type Program, startProgram } from './program.js';
+import { type Fs, type Program, startProgram } from './program.js';
 import { describeTree } from './tree.js';
 
 let here: Program;
@@ -15,6 +16,25 @@ beforeEach(async () => {
   [here, there] = await Promise.all([startProgram(), startProgram()]);
   [source, destination] = [emscriptenGlue(here), emscriptenGlue(there)];
 });
+
+/** A state as one value, and back. */
+interface Said {
+  readonly head: unknown;
+  /** Lines of nodes. */
+  readonly nodes: readonly unknown[];
+}
+
+function decode(state: Uint8Array): Said {
+  const [head, nodes] = splitParts(state, 2).map((part) => new TextDecoder().decode(part));
+  const lines = (nodes ?? '').split('\n').slice(0, -1);
+  return { head: JSON.parse(head ?? ''), nodes: lines.map((line) => JSON.parse(line)) };
+}
+
+function encode({ head, nodes }: Said): Uint8Array {
+  const lines = Object.values(Object(nodes)).map((line) => `${JSON.stringify(line)}\n`);
+  const parts = [JSON.stringify(head), lines.join('')];
+  return joinParts(parts.map((part) => new TextEncoder().encode(part)));
+}
 
 const ones = (length: number): Uint8Array => new Uint8Array(length).fill(1);
 const regionOf = (glue: GlueState, name: string) =>
@@ -212,7 +232,7 @@ describe('a state', () => {
     FS.dupStream(FS.open('/tmp/a', 'r'));
     const move = new Move(source, destination);
     move.round();
-    const text = new TextDecoder().decode(source.save());
+    const text = JSON.stringify(decode(source.save()));
     const places: (string | number)[][] = [];
     const walk = (value: unknown, path: (string | number)[]): void => {
       places.push(path);
@@ -249,7 +269,7 @@ describe('a state', () => {
           parent[place.at(-1) as string] = value;
           const before = describeTree(there.module.FS);
           try {
-            destination.load(new TextEncoder().encode(JSON.stringify(state)));
+            destination.load(encode(state));
           } catch (error) {
             expect(error).toMatchObject({ code: 'ERR_GUEST' });
             expect(describeTree(there.module.FS)).toEqual(before);
@@ -258,6 +278,75 @@ describe('a state', () => {
       ),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('a state that is like the last', () => {
+  let move: Move;
+
+  beforeEach(() => {
+    const { FS } = here.module;
+    for (const name of ['a', 'b', 'c']) FS.writeFile(`/tmp/${name}`, ones(5000));
+    FS.symlink('/tmp/a', '/tmp/l');
+    move = new Move(source, destination);
+    move.round();
+    move.rehearse();
+    expectEqual();
+  });
+
+  it('makes of each node what it says, whatever somebody did to it here meanwhile', () => {
+    const { FS } = there.module;
+    const node = (path: string) => FS.lookupPath(path).node;
+    node('/tmp/a').mtime = 5;
+    node('/tmp/b').mode = 0o100000;
+    node('/tmp/c').usedBytes = 1;
+    node('/tmp/c').contents = ones(7);
+    const link = Reflect.get(Object(node('/tmp').contents), 'l') as Fs['root'];
+    link.link = '/elsewhere';
+    expect(describeTree(FS)).not.toEqual(describeTree(here.module.FS));
+    move.rehearse();
+    expectEqual();
+  });
+
+  it('says what somebody did to a node by hand at the source', () => {
+    const node = (path: string) => here.module.FS.lookupPath(path).node;
+    node('/tmp/a').mtime = 5;
+    node('/tmp/b').mode = 0o100600;
+    (Reflect.get(Object(node('/tmp').contents), 'l') as Fs['root']).link = '/elsewhere';
+    move.rehearse();
+    expectEqual();
+  });
+
+  it('brings back what vanished here, and takes away what appeared', () => {
+    const { FS } = there.module;
+    FS.mkdir('/tmp/new');
+    FS.rename('/tmp/a', '/tmp/new/a');
+    move.rehearse();
+    expectEqual();
+    expect(FS.readFile('/tmp/a')).toEqual(ones(5000));
+  });
+
+  it('changes nothing where a file has more bytes than came', () => {
+    here.module.FS.chmod('/tmp/b', 0o600);
+    here.module.FS.truncate('/tmp/a', 9000);
+    const before = describeTree(there.module.FS);
+    expect(() => move.rehearse()).toThrow('more bytes than region');
+    expect(describeTree(there.module.FS)).toEqual(before);
+    move.end();
+    expectEqual();
+  });
+
+  it('compares a file that is part of the program where somebody changed it here', () => {
+    const isStill = (path: string): boolean => path.startsWith('/tmp/');
+    source = emscriptenGlue({ ...here, isStill });
+    destination = emscriptenGlue({ ...there, isStill });
+    move = new Move(source, destination);
+    move.rehearse();
+    here.module.FS.lookupPath('/tmp/b').node.mtime = 5;
+    move.rehearse();
+    expectEqual();
+    there.module.FS.lookupPath('/tmp/a').node.contents = ones(5000).fill(2);
+    expect(() => move.rehearse()).toThrow('file "a" is part of the program');
   });
 });
 

@@ -35,11 +35,17 @@ const bytes = assemble({
   ],
 });
 
-/** Registers of a state on its way, and the first of its tables. */
+/** Registers of a state on its way, and the entries of its only table. */
 interface Spoilt {
-  readonly all: Record<string, unknown[]>;
+  readonly all: Record<string, unknown>;
+  readonly globals: unknown[];
   readonly table: unknown[];
 }
+
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
+const lines = (...each: readonly unknown[]): Uint8Array =>
+  new TextEncoder().encode(each.map((line) => `${JSON.stringify(line)}\n`).join(''));
 
 interface Machine {
   readonly guest: WasmGuest;
@@ -152,24 +158,58 @@ describe('the registers of a program', () => {
     ['a host function nobody has', ({ table }) => table.splice(1, 1, 'alert')],
     ['a shorter table', ({ table }) => table.pop()],
     ['a table beyond its maximum', ({ table }) => table.push(...new Array(9).fill(null))],
-    ['one global less', ({ all }) => all['globals']?.pop()],
-    ['a number as an i64', ({ all }) => all['globals']?.splice(1, 1, 3)],
-    ['text as a drop', ({ all }) => all['drops']?.splice(0, 1, 'yes')],
-    ['no tables', ({ all }) => delete all['tables']],
+    ['one global less', ({ globals }) => globals.pop()],
+    ['a number as an i64', ({ globals }) => globals.splice(1, 1, 3)],
+    ['text as a drop', ({ all }) => Object.assign(all, { drops: ['yes', false] })],
+    ['no tables', ({ all }) => Object.assign(all, { tables: [] })],
+    ['tables that are none', ({ all }) => Object.assign(all, { tables: {} })],
+    ['a table that has more than there is', ({ all }) => Object.assign(all, { tables: [8] })],
+    ['an object as an entry', ({ table }) => table.splice(1, 1, {})],
     ['an object as globals', ({ all }) => Object.assign(all, { globals: {} })],
   ])('are refused, and nothing has changed, with %s', async (_, spoil) => {
     const [here, there] = [await boot(), await boot()];
     here.global(0).value = 99;
-    const [head = new Uint8Array(), rest = new Uint8Array()] = splitParts(
-      await here.guest.saveState(),
-      2,
-    );
-    const state = JSON.parse(new TextDecoder().decode(head));
-    spoil({ all: state.registers, table: state.registers.tables[0] });
+    const state = await here.guest.saveState();
+    const [head = state, entries = state, rest = state] = splitParts(state, 3);
+    const said = decode(head) as { registers: { globals: unknown[] } };
+    const table = decode(entries) as unknown[];
+    const { length } = table;
+    const { registers } = said;
+    const spoilt = { all: registers as Spoilt['all'], globals: registers.globals, table };
+    spoil(spoilt);
+    if (table.length !== length) spoilt.all['tables'] = [table.length];
     const before = await there.guest.saveState();
-    const bad = joinParts([new TextEncoder().encode(JSON.stringify(state)), rest]);
+    const bad = joinParts([encode(said), lines(table), rest]);
     await expect(there.guest.loadState(bad)).rejects.toMatchObject({ code: 'ERR_GUEST' });
     expect(await there.guest.saveState()).toEqual(before);
+  });
+
+  it('have entries in lines of any length, and nothing else', async () => {
+    const [here, there] = [await boot(), await boot()];
+    here.table.set(2, here.table.get(0));
+    const state = await here.guest.saveState();
+    const [head = state, entries = state, rest = state] = splitParts(state, 3);
+    const [first, ...others] = decode(entries) as unknown[];
+    const load = (names: Uint8Array): Promise<void> =>
+      there.guest.loadState(joinParts([head, names, rest]));
+    const text = new TextEncoder();
+    for (const bad of [entries.subarray(0, -1), text.encode('[0],\n'), text.encode('0\n')]) {
+      await expect(load(bad)).rejects.toMatchObject({ code: 'ERR_GUEST' });
+    }
+    expect(await there.guest.saveState()).not.toEqual(state);
+    await load(lines([first], [], others));
+    expect(await there.guest.saveState()).toEqual(state);
+  });
+
+  it('are found by what they are called at the time, though they were the same before', async () => {
+    const [here, there] = [await boot(), await boot()];
+    await carried(here, there);
+    there.table.set(1, null);
+    await carried(here, there);
+    expect(call(there.table.get(1))).toBe(20);
+    here.table.set(1, here.table.get(0));
+    await carried(here, there);
+    expect(call(there.table.get(1))).toBe(10);
   });
 
   it('are refused where a segment is gone here that is not gone there', async () => {
