@@ -7,7 +7,6 @@ import type { Guest, GuestIdentity } from './guest.js';
 import { Pump } from './pump.js';
 import { SqliteProgram } from './sqlite-program.js';
 import { decodeSqliteState, encodeSqliteState } from './sqlite-state.js';
-import { loadSqlJs } from './sqljs.js';
 import type { GlueState } from './wasm/glue.js';
 import { type WasmGuest, wasmGuest } from './wasm/wasm-guest.js';
 
@@ -56,12 +55,13 @@ export class SqliteGuest implements Guest {
     options: SqliteRunOptions,
     waits: boolean,
   ): Promise<SqliteGuest> {
-    const { wasm, program: parts } = program.instance;
+    const { wasm, program: parts, version, tellsWrites } = program.instance;
     const instance = await wasmGuest({
       ...parts,
       module: wasm,
       glue: new SqliteGlue(program),
-      version: `1 ${options.sizeMiB} ${loadSqlJs().version}`,
+      version: `1 ${options.sizeMiB} ${version}`,
+      hostWrites: tellsWrites ? 'known' : 'compare',
       maxByteLength: program.maxByteLength,
     });
     // Met here for the first time, not while a guest stands still, where compiling it would cost a millisecond.

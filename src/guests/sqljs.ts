@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { compileFunction } from 'node:vm';
 import { FerryError } from '../errors.js';
-import { instrument } from '../instrument/index.js';
+import { instrument, instrumentGlue } from '../instrument/index.js';
 import { growThrough, placeBesideGlue } from './emscripten/growth.js';
 import {
   type InstantiatedProgram,
@@ -44,57 +46,82 @@ export interface SqlInstance {
   readonly wasm: Uint8Array;
   /** Addresses in memory that the glue's object of the database keeps. */
   readonly handles: Readonly<Record<string, number>>;
+  /** SHA-256 of the glue, as it was published. */
+  readonly version: string;
+  /** Whether all that the glue writes to memory is told to `trackWrites`. */
+  readonly tellsWrites: boolean;
 }
 
 /** The same at both ends, so that their memories begin alike. */
 const thisProgram = 'pageferry';
 
 interface SqlJs {
+  /** The glue keeps its one instance for ever; evaluated anew it makes another. */
   readonly init: () => InitSqlJs;
   readonly wasm: Uint8Array;
-  /** SHA-256 of the glue. */
   readonly version: string;
+  readonly tellsWrites: boolean;
 }
 
-let loaded: SqlJs | undefined;
+let loading: Promise<SqlJs> | undefined;
 
-/** Finds sql.js and puts a write log into it, where the engine has room for one; once a process. ERR_UNSUPPORTED if it is not installed. */
-export function loadSqlJs(): SqlJs {
-  loaded ??= load();
-  return loaded;
+/** Finds sql.js and puts a write log into it, where the engine has room for one, and what tells of writes into its glue; once a process. */
+async function loadSqlJs(): Promise<SqlJs> {
+  loading ??= load();
+  try {
+    return await loading;
+  } catch (error) {
+    loading = undefined;
+    throw error;
+  }
 }
 
-function load(): SqlJs {
+/** ERR_UNSUPPORTED if it is not installed. */
+async function load(): Promise<SqlJs> {
   const require = createRequire(import.meta.url);
   let gluePath: string;
+  let source: string;
   let bytes: Uint8Array;
   try {
     gluePath = require.resolve('sql.js');
+    source = readFileSync(gluePath, 'utf8');
     bytes = readFileSync(require.resolve('sql.js/dist/sql-wasm.wasm'));
   } catch (cause) {
     throw new FerryError('ERR_UNSUPPORTED', 'the sqlite guest needs sql.js: npm install sql.js', {
       cause,
     });
   }
-  // The glue keeps its one instance for ever; loaded anew it makes another.
-  const init = (): InitSqlJs => {
-    delete require.cache[gluePath];
-    return require(gluePath);
-  };
+  const { code, report } = await instrumentGlue(source);
   const { wasm } = instrument(bytes, { place: placeBesideGlue() });
-  const version = createHash('sha256').update(readFileSync(gluePath)).digest('hex');
-  return { init, wasm, version };
+  return {
+    init: commonJs(code, gluePath),
+    wasm,
+    version: createHash('sha256').update(source).digest('hex'),
+    tellsWrites: report.unseen.length === 0,
+  };
+}
+
+/** What evaluates the source of a CommonJS module, and gives what it exports; anew each time. */
+function commonJs<T>(code: string, path: string): () => T {
+  const names = ['exports', 'require', 'module', '__filename', '__dirname'];
+  const evaluate = compileFunction(code, names, { filename: path });
+  return () => {
+    const module = { exports: {} };
+    const values = [module.exports, createRequire(path), module, path, dirname(path)];
+    Reflect.apply(evaluate, module.exports, values);
+    return module.exports as T;
+  };
 }
 
 /** Boots SQLite with memory of `byteLength` (at least 26 MiB), the same way each time. */
 export async function bootSqlite(byteLength: number): Promise<SqlInstance> {
-  const { init, wasm } = loadSqlJs();
+  const { init, wasm, version, tellsWrites } = await loadSqlJs();
   const source = programSource(wasm);
   const module = await init()({ thisProgram, instantiateWasm: source.instantiateWasm });
   const program = await source.program;
   growThrough(program.imports, program.memory, byteLength);
   const db = withFixedRandom(() => new module.Database());
-  return { db, program, wasm, handles: handlesOf('database', db) };
+  return { db, program, wasm, handles: handlesOf('database', db), version, tellsWrites };
 }
 
 /** The glue names its files at random, and the name is in memory. */

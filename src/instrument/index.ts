@@ -1,6 +1,13 @@
 /** `pageferry/instrument`: a write log for WebAssembly programs. Runs in browsers too. */
 export { type Instrumented, type InstrumentOptions, instrument } from './instrument.js';
 export {
+  type GlueReport,
+  type InstrumentedGlue,
+  type InstrumentGlueOptions,
+  instrumentGlue,
+  type UnseenWriter,
+} from './instrument-glue.js';
+export {
   type GlobalTypeName,
   type LayoutDrop,
   type LayoutGlobal,

@@ -32,6 +32,18 @@ const dataViewGetters = {
   byteLength: getter(DataView.prototype, 'byteLength'),
 };
 const { isView } = ArrayBuffer;
+/** By the names of typed arrays; those that are not here have 8 bytes an element. */
+const elementBits: ReadonlyMap<string, number> = new Map([
+  ['Int8Array', 8],
+  ['Uint8Array', 8],
+  ['Uint8ClampedArray', 8],
+  ['Int16Array', 16],
+  ['Uint16Array', 16],
+  ['Float16Array', 16],
+  ['Int32Array', 32],
+  ['Uint32Array', 32],
+  ['Float32Array', 32],
+]);
 const unshared = getter(ArrayBuffer.prototype, 'byteLength');
 
 function getter(owner: object, key: PropertyKey): (this: unknown) => unknown {
@@ -53,6 +65,13 @@ export function elementsOf(value: unknown): number {
 
 export function isTypedArray(value: unknown): value is Exclude<ArrayBufferView, DataView> {
   return isView(value) && kindOf.call(value) !== undefined;
+}
+
+/** Bytes of an element of a typed array, whatever its length is now; 0 for anything else. */
+export function elementBytesOf(value: unknown): number {
+  if (!isView(value)) return 0;
+  const kind = kindOf.call(value);
+  return kind === undefined ? 0 : (elementBits.get(String(kind)) ?? 64) / 8;
 }
 
 /** Where a view, or a buffer, lies; empty where it is detached. */
@@ -82,7 +101,7 @@ export class Watch {
   readonly #target: WriteTarget;
   readonly #onWrite: OnWrite;
   /** A WebAssembly.Memory's own getter: the buffer changes by growth alone. */
-  readonly #isMemory: boolean;
+  readonly isMemory: boolean;
   readonly #isShared: boolean;
   /** Buffers of shared memory from before it grew are still views of it. */
   readonly #older = new WeakSet<object>();
@@ -99,14 +118,14 @@ export class Watch {
       throw new TypeError('a target has a buffer: give a WebAssembly.Memory, or { buffer }');
     }
     this.#isShared = kind === '[object SharedArrayBuffer]';
-    this.#isMemory = isPlainMemory(target);
+    this.isMemory = isPlainMemory(target);
   }
 
   /** Whether what is written to `buffer` is written to the target. Asked at every hooked call: what costs is avoided. */
   owns(buffer: unknown): boolean {
     if (buffer === this.#buffer) return true;
     // Asking a memory for its buffer takes 20 times as long as all the rest here.
-    if (this.#isMemory && !this.#mayHaveGrown(buffer)) return false;
+    if (this.isMemory && !this.#mayHaveGrown(buffer)) return false;
     const now = this.#target.buffer;
     if (now !== this.#buffer) {
       if (this.#isShared) this.#older.add(this.#buffer);
@@ -185,6 +204,17 @@ export class Watches {
   remove(watch: Watch): void {
     watch.end();
     this.#all = this.#all.filter((each) => each !== watch);
+  }
+
+  /** Whether all targets are WebAssembly memories: a view over one that is not watched never comes to be. */
+  get areMemories(): boolean {
+    return this.#all.every(({ isMemory }) => isMemory);
+  }
+
+  /** Those that watch what a view or buffer lies in. */
+  of(written: unknown): readonly Watch[] {
+    const buffer = bufferOf(written);
+    return this.#all.filter((each) => each.owns(buffer));
   }
 
   /** To be asked before a view or buffer is written; undefined where nobody wants to know. */

@@ -27,7 +27,8 @@ export interface WasmGuestOptions {
   readonly glue?: GlueState;
   /**
    * 'compare' (the default): JavaScript may write memory in ways that nobody sees (`HEAP32[i] = x`); all of memory is compared once more while the guest is
-   * paused. 'known': it writes by methods only, which are hooked (`trackWrites`), or not at all; anything else is found by the audit, and is ERR_MISSED_WRITE.
+   * paused. 'known': it writes by methods, which are hooked (`trackWrites`), by assignments of a source that went through `instrumentGlue`, or not at all; anything else is found by the audit,
+   * and is ERR_MISSED_WRITE.
    */
   readonly hostWrites?: 'compare' | 'known';
   /** Stops whatever calls the program; resolves when it does. Also called where a guest is paused to wait for another's memory: nothing may run there yet. */

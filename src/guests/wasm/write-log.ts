@@ -10,6 +10,7 @@ import type { Region } from '../../memory/region.js';
  */
 export class WriteLog {
   readonly #maps: () => readonly Uint8Array[];
+  #own: Uint8Array = new Uint8Array(0);
 
   /** `maps`: each has one byte for each page there can be, and the first is this thread's; read anew each time. */
   constructor(maps: () => readonly Uint8Array[]) {
@@ -23,8 +24,17 @@ export class WriteLog {
   /** Notes that the host wrote `byteLength` bytes from `byteOffset` on. */
   mark(byteOffset: number, byteLength: number): void {
     if (byteLength === 0) return;
-    const [map] = this.#maps();
-    map?.fill(1, Math.floor(byteOffset / 4096), pageCountOf(byteOffset + byteLength));
+    const map = this.#ownMap();
+    const first = Math.floor(byteOffset / 4096);
+    const end = pageCountOf(byteOffset + byteLength);
+    if (end - first === 1) map[first] = 1;
+    else map.fill(1, first, end);
+  }
+
+  /** Glue that assigns element by element asks at each: the array is kept while its memory has not grown. */
+  #ownMap(): Uint8Array {
+    if (this.#own.byteLength === 0) this.#own = this.#maps()[0] ?? this.#own;
+    return this.#own;
   }
 
   /** Moves the marks of `region`, the memory from its beginning, into a bitmap. */
