@@ -90,12 +90,13 @@ export async function bundleDestination(
   const place = pathInFolder(resolve(options.outDir), name);
   const arriving: ArrivingFile[] = [];
   let lock: PlaceLock | undefined;
+  let staging: string | undefined;
   try {
     const { dev, ino } = await stat(options.outDir, { bigint: true });
     lock = await lockPlace(dev, ino, name);
     await recover(place);
     const isThere = await checkPlace(place, offer, paths, options);
-    const staging = await openStaging(place);
+    staging = await openStaging(place);
     for (const [index, path] of paths.entries()) {
       const { id, byteLength } = offer.regions[index] ?? { id: -1, byteLength: 0 };
       const base =
@@ -116,6 +117,9 @@ export async function bundleDestination(
     return new BundleDestination({ name, place, staging, isThere, lock, arriving, offer }, options);
   } catch (error) {
     await Promise.allSettled(arriving.map(({ file }) => file.discard()));
+    if (staging !== undefined && options.keepMs === undefined) {
+      await rm(staging, { recursive: true, force: true }).catch(() => {});
+    }
     await lock?.release();
     throw fileError(error, `cannot receive ${place}`);
   }

@@ -10,7 +10,7 @@ export interface Window {
 
 const dayMinutes = 24 * 60;
 /** The clock may be set, or the machine sleep: it is looked at this often. */
-const lookEveryMs = 30_000;
+const lookEveryMs = 5000;
 
 /** "22:30" (the next one), or "2026-11-23T22:30", or with a zone. Milliseconds since 1970. */
 export function parseMoment(text: string): number {

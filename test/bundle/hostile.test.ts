@@ -210,6 +210,45 @@ describe('a link at the destination', () => {
   });
 });
 
+describe('what a crash left at the destination', () => {
+  const one = files('web/a');
+  const manifest = bytesOf(honest(one));
+
+  it('between the two renames of a replacement: the older bundle is put back, and what it has is not sent', async () => {
+    await send(liar(one, manifest));
+    await fs.rename(join(inbox, 'web'), join(inbox, '.web.pageferry-old'));
+    expect(await send(liar(one, manifest))).toMatchObject({ pagesSent: 0 });
+    expect(await fs.readdir(inbox)).toEqual(['web']);
+  });
+
+  it('behind them: neither bundle is touched before one is verified', async () => {
+    await send(liar(one, manifest));
+    await fs.cp(join(inbox, 'web'), join(inbox, '.web.pageferry-old'), { recursive: true });
+    await expect(send(liar(one, manifest))).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringContaining('--verify web'),
+    });
+    expect((await fs.readdir(inbox)).sort()).toEqual(['.web.pageferry-old', 'web']);
+  });
+
+  it('while files took their names: they are what it goes on with', async () => {
+    const staging = join(inbox, '.web.pageferry-bundle');
+    await fs.mkdir(staging, { mode: 0o700 });
+    await fs.writeFile(join(staging, 'a'), noise);
+    expect(await send(liar(one, manifest))).toMatchObject({ pagesSent: 0 });
+    expect((await fs.readFile(join(inbox, 'web/a'))).equals(noise)).toBe(true);
+  });
+
+  it('in a folder that others may write: it is not used', async () => {
+    const staging = join(inbox, '.web.pageferry-bundle');
+    await fs.mkdir(staging);
+    await fs.chmod(staging, 0o777);
+    await fs.writeFile(join(staging, 'a'), noise);
+    expect(await send(liar(one, manifest))).toMatchObject({ pagesSent: 3 });
+    expect((await fs.stat(join(inbox, 'web'))).mode & 0o777).toBe(0o700);
+  });
+});
+
 describe('a folder that is to be sent', () => {
   const folder = (): string => join(room, 'web');
   beforeEach(async () => {
