@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { reachedDeclarations } from './declarations.mjs';
 import { flatten, indentsOf } from './indents.mjs';
+import { withLines } from './lines.mjs';
 import { slimMap } from './source-map.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -18,7 +19,7 @@ const moduleOf = (path) => relative('dist', path).replace(/\.js$/, '');
 const subpaths = Object.values(manifest.exports).flatMap((to) =>
   to.default === undefined ? [] : [moduleOf(to.default)],
 );
-/** Started by their path: the command, what it forks, and the threads that capture. */
+/** Started by their path: the command, what it forks, and the threads that capture, or work on pages of a store. */
 const programs = [
   ...Object.values(manifest.bin).map(moduleOf),
   'cli/demo-source',
@@ -44,13 +45,13 @@ const mapped = new Set(['core', 'memory', 'protocol', 'transport']);
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
-const minify = {
+const minify = (removeWhitespace) => ({
   compress: { keepNames: names, sequences: false, joinVars: false },
   mangle: { keepNames: names },
-  codegen: { removeWhitespace: false },
-};
+  codegen: { removeWhitespace },
+});
 
-/** The files of the bundle, whose maps are right for their place in `target`. */
+/** The files of the bundle, whose maps are right for their place in `target`; what has no map is without whitespace. */
 async function bundle() {
   const build = await rolldown({
     cwd: root,
@@ -60,26 +61,33 @@ async function bundle() {
     transform: { target: 'es2022' },
   });
   try {
-    const { output } = await build.generate({
-      dir: target,
-      format: 'esm',
-      comments: false,
-      minify,
-      minifyInternalExports: false,
-      sourcemap: 'hidden',
-      chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
-      codeSplitting: {
-        groups: layers.map((name, height) => ({
-          name,
-          test: name === 'core' ? /\/src\/(core\/|errors\.ts$)/ : new RegExp(`/src/${name}/`),
-          priority: layers.length - height,
-        })),
-      },
-    });
-    return output.filter(({ type }) => type === 'chunk');
+    const [plain, dense] = [await generate(build, false), await generate(build, true)];
+    return plain.map((chunk) =>
+      mapped.has(chunk.name) ? chunk : dense.find(({ fileName }) => fileName === chunk.fileName),
+    );
   } finally {
     await build.close();
   }
+}
+
+async function generate(build, removeWhitespace) {
+  const { output } = await build.generate({
+    dir: target,
+    format: 'esm',
+    comments: false,
+    minify: minify(removeWhitespace),
+    minifyInternalExports: false,
+    sourcemap: 'hidden',
+    chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
+    codeSplitting: {
+      groups: layers.map((name, height) => ({
+        name,
+        test: name === 'core' ? /\/src\/(core\/|errors\.ts$)/ : new RegExp(`/src/${name}/`),
+        priority: layers.length - height,
+      })),
+    },
+  });
+  return output.filter(({ type }) => type === 'chunk');
 }
 
 async function write(directory, name, text) {
@@ -93,16 +101,14 @@ async function build(directory) {
     await write(directory, name, await readFile(join(types, name)));
   }
   for (const { name, fileName, code, map } of await bundle()) {
-    const indents = indentsOf(fileName, code);
-    const flat = flatten(code, indents);
-    const slim = mapped.has(name) ? slimMap(map, indents) : null;
-    if (slim === null) {
-      await write(directory, fileName, flat);
-    } else {
-      await write(directory, `${fileName}.map`, JSON.stringify(slim));
-      const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
-      await write(directory, fileName, `${flat}${link}`);
+    if (!mapped.has(name)) {
+      await write(directory, fileName, withLines(fileName, code));
+      continue;
     }
+    const indents = indentsOf(fileName, code);
+    await write(directory, `${fileName}.map`, JSON.stringify(slimMap(map, indents)));
+    const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
+    await write(directory, fileName, `${flatten(code, indents)}${link}`);
   }
   // npm makes a command executable when it is installed, which for a checkout is before the next build.
   for (const path of Object.values(manifest.bin)) {
