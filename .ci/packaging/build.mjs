@@ -41,7 +41,7 @@ const layers = [
  * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it
  * would be half of the package.
  */
-const mapped = new Set(['core', 'memory', 'protocol', 'transport']);
+const mapped = new Set(['core', 'memory', 'protocol']);
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
