@@ -36,6 +36,7 @@ const layers = [
   'instrument',
   'guests',
   'migration',
+  'snapshot',
 ];
 /**
  * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it

@@ -228,6 +228,7 @@ export interface SnapshotReader extends AsyncDisposable {
   nextRun(region: number, firstPage: number): Promise<{ page: number; count: number } | undefined>;
   /** Checks that the ids of all pages make up the root in the manifest. Done once by `read`. */
   prove(): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface PruneOptions {
