@@ -11,7 +11,7 @@ import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import { bundleKind, dryRunFeature } from './bundle-guest.js';
 import { type Commands, commission, dismiss } from './commission.js';
-import { ContentHash } from './content-hash.js';
+import { ContentHash, hashedRegion } from './content-hash.js';
 import { convertedPath, convertImage, type ImageFormat } from './image-format.js';
 import {
   type BundleFile,
@@ -58,6 +58,7 @@ interface OfferedBundle {
 interface ArrivingFile {
   readonly path: string;
   readonly file: FileDestination;
+  readonly hash: ContentHash;
   readonly region: Region;
 }
 
@@ -112,7 +113,10 @@ export async function bundleDestination(
         ...(base === undefined ? {} : { base }),
       });
       const [region] = file.regions;
-      if (region !== undefined) arriving.push({ path, file, region });
+      const hash = new ContentHash();
+      if (region !== undefined) {
+        arriving.push({ path, file, hash, region: hashedRegion(region, hash) });
+      }
     }
     return new BundleDestination({ name, place, staging, isThere, lock, arriving, offer }, options);
   } catch (error) {
@@ -260,10 +264,9 @@ export class BundleDestination implements Guest {
         'verification: the manifest of the bundle is not of what was offered',
       );
     }
-    for (const [index, { path, region }] of this.#arriving.entries()) {
-      const found = await new ContentHash().finish(region.byteLength, (at, into) =>
-        region.read(at, into),
-      );
+    // Of what was read back from the disk since it was last written.
+    for (const [index, { path, region, hash }] of this.#arriving.entries()) {
+      const found = await hash.finish(region.byteLength, region.read);
       if (found === files[index]?.sha256) continue;
       throw new FerryError(
         'ERR_DIGEST',

@@ -8,7 +8,7 @@ import type { Guest, GuestIdentity } from '../guests/guest.js';
 import { lockPlace, type PlaceLock } from '../guests/place-lock.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
-import { ContentHash } from './content-hash.js';
+import { ContentHash, hashedRegion } from './content-hash.js';
 import {
   type BundleFile,
   checkPaths,
@@ -132,7 +132,7 @@ async function openFile(
     const role = said?.role ?? (format === 'bytes' ? 'file' : 'disk');
     const mode = said?.mode ?? (await lstat(path)).mode & 0o777;
     const about = { path: name, role, format, bytes: inner.byteLength, mode };
-    return { guest, region: hashed(inner, hash), hash, about };
+    return { guest, region: hashedRegion(inner, hash), hash, about };
   } catch (error) {
     await guest.close();
     throw error;
@@ -143,18 +143,6 @@ async function openFile(
 function formatOf(name: string, magic: Uint8Array): string {
   if (Buffer.from(magic).equals(Buffer.from('QFI\xfb', 'latin1'))) return 'qcow2';
   return /\.(img|raw)$/.test(name) ? 'raw' : 'bytes';
-}
-
-/** `region`, whose content is hashed while it is read. */
-function hashed(region: Region, hash: ContentHash): Region {
-  return {
-    ...region,
-    read: async (offset, into) => {
-      const done = await region.read(offset, into);
-      hash.saw(offset, into.subarray(0, done));
-      return done;
-    },
-  };
 }
 
 /** Where a bundle's folder is once its migration ended. */
@@ -227,10 +215,8 @@ export class BundleGuest implements Guest {
   /** The manifest. From here on the destination may be told to take over: the folder is set aside first. */
   async saveState(): Promise<Uint8Array> {
     const files: BundleFile[] = [];
-    for (const { guest, hash, about } of this.#files) {
-      const [region] = guest.regions;
-      const read = (offset: number, into: Uint8Array) => region?.read(offset, into) ?? 0;
-      files.push({ ...about, sha256: await hash.finish(about.bytes, read) });
+    for (const { region, hash, about } of this.#files) {
+      files.push({ ...about, sha256: await hash.finish(about.bytes, region.read) });
     }
     const { clean = true, keepSource, dryRun } = this.#options;
     const manifest: Manifest = { ...this.#description, name: this.name, clean, files };

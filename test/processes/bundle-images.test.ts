@@ -38,7 +38,7 @@ describe.skipIf(!canConvert && !mustConvert)(`receive --convert${skipped}`, () =
     inRoom(async (room) => {
       const folder = await machineWith(room, 'disk.qcow2', 'qcow2');
       const receiver = await receiveBundles(room, '--once', '--convert', 'raw');
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed' } });
       expect((await fs.readdir(join(room.inbox, 'web'))).sort()).toEqual([
         '.pageferry-bundle.json',
@@ -60,7 +60,7 @@ describe.skipIf(!canConvert && !mustConvert)(`receive --convert${skipped}`, () =
     inRoom(async (room) => {
       const folder = await machineWith(room, 'disk.img', 'raw');
       const receiver = await receiveBundles(room, '--once', '--convert', 'qcow2');
-      await room.send(folder, receiver.port, '--bundle').gone();
+      await room.send(folder, receiver.port, '--bundle').ended();
       const { files } = await manifestOf(room);
       expect(files.map(({ path, format }) => [path, format])).toEqual([
         ['disk.qcow2', 'qcow2'],
@@ -81,7 +81,7 @@ describe.skipIf(!canConvert && !mustConvert)(`receive --convert${skipped}`, () =
       qemuImg('create', '-q', '-f', 'qcow2', '-b', secret, '-F', 'raw', disk);
       const content = await fs.readFile(disk);
       const receiver = await receiveBundles(room, '--convert', 'raw');
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent.last).toMatchObject({ code: 'ERR_UNSUPPORTED', side: 'destination' });
       await until('nothing is left', async () => (await fs.readdir(room.inbox)).length === 0);
       await expectSource(folder, { 'disk.qcow2': content });
@@ -99,7 +99,7 @@ describe.skipIf(!canConvert && !mustConvert)(`receive --convert${skipped}`, () =
       await handle.write(Buffer.from(bytes), 0, bytes.length, at);
       await handle.close();
       const receiver = await receiveBundles(room, '--convert', 'raw');
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent.last).toMatchObject({ type: 'failed', code });
       await until('nothing is left', async () => (await fs.readdir(room.inbox)).length === 0);
     })(),

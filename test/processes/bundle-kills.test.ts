@@ -77,8 +77,8 @@ describe.concurrent('a bundle', () => {
       const second = room.run([...receive, '--once']);
       const { samePages } = await source.event('compared');
       expect(samePages).toBeGreaterThanOrEqual(512);
-      expect(await source.gone()).toMatchObject({ code: 0, last: { interruptions: 1 } });
-      expect(await second.gone()).toMatchObject({ code: 0, last: { state: 'registered' } });
+      expect(await source.ended()).toMatchObject({ code: 0, last: { interruptions: 1 } });
+      expect(await second.ended()).toMatchObject({ code: 0, last: { state: 'registered' } });
       await expectArrived(room, 'web', files);
       expect(await fs.readdir(room.inbox)).toEqual(['web']);
     }),
@@ -103,7 +103,7 @@ describe.concurrent('a bundle', () => {
       // What no bundle of this name has any more is not in it in the end.
       await fs.writeFile(join(room.inbox, staging, 'stray'), 'x');
       const second = await receiveBundles(room, '--keep-partial', '--once');
-      const sent = await room.send(folder, second.port, '--bundle').gone();
+      const sent = await room.send(folder, second.port, '--bundle').ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed' } });
       const compared = sent.events.find(({ type }) => type === 'compared');
       expect(compared?.['samePages']).toBeGreaterThanOrEqual(512);
@@ -139,7 +139,7 @@ describe.concurrent('a bundle', () => {
       await expect(fs.stat(folder)).rejects.toThrow('ENOENT');
       await room.file('go', '');
       await receiver.process.event('received');
-      const again = await room.send(folder, receiver.port, '--bundle').gone();
+      const again = await room.send(folder, receiver.port, '--bundle').ended();
       expect(again).toMatchObject({ code: 0, last: { pagesSent: 0, source: { state: 'moved' } } });
       expect(await noted(room, 'told')).toHaveLength(1);
       await expectArrived(room, 'web', files);
@@ -153,7 +153,7 @@ describe.concurrent('a bundle', () => {
     inRoom(async (room) => {
       const files = someFiles(5);
       const folder = await folderOf(room, 'web.moving', files);
-      const sent = await room.send(room.path('web'), 1, '--bundle').gone();
+      const sent = await room.send(room.path('web'), 1, '--bundle').ended();
       expect(sent).toMatchObject({ code: 1, last: { code: 'ERR_CONNECTION_LOST' } });
       expect(sent.events).toContainEqual({ type: 'source', state: 'moving', path: folder });
       await expectSource(folder, files);
@@ -173,7 +173,7 @@ describe.concurrent('a bundle', () => {
       const register = ['--register', `${line}; case "$line" in *newer*) ${wait};; esac`];
       const first = room.run(['receive', ...where, '--replace', ...register]);
       await first.event('listening');
-      await room.send(folder, port, '--bundle', '--keep-source').gone();
+      await room.send(folder, port, '--bundle', '--keep-source').ended();
       const newer = { ...files, 'etc/machine.conf': 'changed' };
       const said = { 'bundle.json': '{"description":"newer"}' };
       await folderOf(room, 'web', { ...newer, ...said });
@@ -191,14 +191,42 @@ describe.concurrent('a bundle', () => {
 
       // Which of the two is right its operator says.
       const second = await receiveBundles(room, '--replace');
-      const refused = await room.send(folder, second.port, '--bundle').gone();
+      const refused = await room.send(folder, second.port, '--bundle').ended();
       expect(refused).toMatchObject({ code: 3, last: { code: 'ERR_IO' } });
       expect(refused.last?.['message']).toContain('--verify web');
       const verified = await room.run(['bundles', room.inbox, '--verify', 'web']).ended();
       expect(verified).toMatchObject({ code: 0, last: { state: 'registered' } });
       expect(await fs.readdir(room.inbox)).toEqual(['web']);
-      const again = await room.send(folder, second.port, '--bundle').gone();
+      const again = await room.send(folder, second.port, '--bundle').ended();
       expect(again).toMatchObject({ code: 0, last: { pagesSent: 0, source: { state: 'moved' } } });
+    }),
+  );
+
+  it(
+    'whose receiver is told to end while it is being registered is rolled back',
+    inRoom(async (room) => {
+      const files = someFiles(10);
+      const folder = await folderOf(room, 'web', files);
+      // It does not wait to be told that nothing is registered any more.
+      const line = `read -r line; echo "$line" >> '${room.path('told')}'`;
+      const register = [
+        '--register',
+        `${line}; case "$line" in *unregister*) ;; *) sleep 60;; esac`,
+      ];
+      const receiver = await receiveBundles(room, ...register);
+      const source = room.send(folder, receiver.port, '--bundle');
+      await told(room, 1);
+      receiver.process.signal('SIGTERM');
+      expect(await source.ended()).toMatchObject({
+        code: 1,
+        last: { type: 'failed', code: 'ERR_START_FAILED', side: 'destination' },
+      });
+      expect(await receiver.process.ended()).toMatchObject({ code: 143 });
+      expect((await noted(room, 'told')).map(({ type }) => type)).toEqual([
+        ...['register', 'unregister'],
+      ]);
+      await room.expectEmptyInbox();
+      await expectSource(folder, files);
     }),
   );
 
@@ -248,11 +276,11 @@ describe.concurrent('a bundle', () => {
       const waiting = room.send(folder, 1, '--bundle', '--window', window);
       expect(await waiting.event('waiting')).toMatchObject({ untilMs: expect.any(Number) });
       waiting.signal('SIGINT');
-      expect(await waiting.gone()).toMatchObject({ code: 130, last: { code: 'ERR_ABORTED' } });
+      expect(await waiting.ended()).toMatchObject({ code: 130, last: { code: 'ERR_ABORTED' } });
       await expectSource(folder, files);
       const at = new Date(Date.now() + 800).toISOString();
       const receiver = await receiveBundles(room, '--once');
-      const sent = await room.send(folder, receiver.port, '--bundle', '--at', at).gone();
+      const sent = await room.send(folder, receiver.port, '--bundle', '--at', at).ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed' } });
       expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(at));
     }),
@@ -270,7 +298,7 @@ describe.skipIf(!canMount && !mustMount)(`a disk that is full${skipped}`, () => 
       const args = ['receive', '--listen', '127.0.0.1:0', '--out-dir', room.inbox, ...more];
       const receiver = room.run(args, onTmpfs(room.inbox, `size=${size}`));
       const port = Number((await receiver.event('listening'))['port']);
-      const sent = await room.send(folder, port, '--bundle').gone();
+      const sent = await room.send(folder, port, '--bundle').ended();
       expect(sent.last).toMatchObject({ type: 'failed', code: 'ERR_DISK_FULL' });
       const inbox = seenBy(receiver, room.inbox);
       await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);

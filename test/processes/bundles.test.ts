@@ -31,9 +31,9 @@ describe.concurrent('a bundle', () => {
         room,
         ...['--once', '--register', notes(room, 'told'), '--check', notes(room, 'told')],
       );
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed', verified: 'memory' } });
-      expect(await receiver.process.gone()).toMatchObject({
+      expect(await receiver.process.ended()).toMatchObject({
         code: 0,
         last: {
           type: 'completed',
@@ -71,7 +71,7 @@ describe.concurrent('a bundle', () => {
       const files = someFiles(2);
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room, '--once');
-      const sent = await room.send(folder, receiver.port, '--bundle', '--keep-source').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
       expect(sent).toMatchObject({ code: 0, last: { source: { state: 'kept', path: folder } } });
       await expectArrived(room, 'web', files);
       await expectSource(folder, files);
@@ -86,12 +86,14 @@ describe.concurrent('a bundle', () => {
       const told = ['--register', notes(room, 'told')];
       const receiver = await receiveBundles(room, ...told);
       const before = ['--before', notes(room, 'before')];
-      const dry = await room.send(folder, receiver.port, '--bundle', '--dry-run', ...before).gone();
+      const dry = await room
+        .send(folder, receiver.port, '--bundle', '--dry-run', ...before)
+        .ended();
       expect(dry).toMatchObject({ code: 0, last: { type: 'completed' } });
       expect(await receiver.process.event('received')).toMatchObject({ state: 'dry-run' });
       await expectRolledBack(room, folder, files);
       expect([...(await noted(room, 'told')), ...(await noted(room, 'before'))]).toEqual([]);
-      const wet = await room.send(folder, receiver.port, '--bundle').gone();
+      const wet = await room.send(folder, receiver.port, '--bundle').ended();
       // Frames are cut by the clock: what is in them is the same.
       expect(wet.last?.['pagesByKind']).toEqual(dry.last?.['pagesByKind']);
       expect(wet.last?.['bytesByKind']).toEqual(dry.last?.['bytesByKind']);
@@ -106,7 +108,7 @@ describe.concurrent('a bundle', () => {
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room, '--once');
       const wide = ['--connections', '3', '--workers', '2', '--bytes-per-second', '40M'];
-      const sent = await room.send(folder, receiver.port, '--bundle', ...wide).gone();
+      const sent = await room.send(folder, receiver.port, '--bundle', ...wide).ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed', repaired: 0 } });
       await expectArrived(room, 'web', files);
     }),
@@ -124,7 +126,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room, ...options, said);
       const undo = ['--before', notes(room, 'quiesced'), '--undo', notes(room, 'quiesced')];
-      const sent = await room.send(folder, receiver.port, '--bundle', ...undo).gone();
+      const sent = await room.send(folder, receiver.port, '--bundle', ...undo).ended();
       expect(sent).toMatchObject({
         code: 1,
         last: { type: 'failed', code: 'ERR_START_FAILED', side: 'destination' },
@@ -148,7 +150,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
       const folder = await folderOf(room, 'web', files);
       const slow = ['--check', 'sleep 60', '--check-timeout', '1'];
       const receiver = await receiveBundles(room, '--register', notes(room, 'told'), ...slow);
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent.last?.['message']).toMatch(/health check: "sleep 60" took more than 1000 ms/);
       expect((await noted(room, 'told')).map(({ type }) => type)).toEqual([
         'register',
@@ -163,7 +165,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
     inRoom(async (room) => {
       const files = someFiles(7);
       const folder = await folderOf(room, 'web', files);
-      const sent = await room.send(folder, 1, '--bundle', '--before', said).gone();
+      const sent = await room.send(folder, 1, '--bundle', '--before', said).ended();
       expect(sent).toMatchObject({ code: 1, last: { code: 'ERR_GUEST', side: 'source' } });
       expect(sent.last?.['message']).toMatch(/quiesce: .*ended with 3: no such network/);
       await expectSource(folder, files);
@@ -180,7 +182,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
       const source = room.send(folder, receiver.port, ...slow);
       await source.event('progress');
       await fs.appendFile(join(folder, 'disk.img'), 'more');
-      expect(await source.gone()).toMatchObject({ code: 1, last: { code: 'ERR_SOURCE_CHANGED' } });
+      expect(await source.ended()).toMatchObject({ code: 1, last: { code: 'ERR_SOURCE_CHANGED' } });
       expect(await dropped(receiver)).toMatchObject({ code: 'ERR_SOURCE_CHANGED' });
       await expectRolledBack(room, folder, {
         ...files,
@@ -199,7 +201,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
       const source = room.send(folder, receiver.port, ...slow);
       await source.event('progress');
       await fs.writeFile(join(folder, 'new'), 'x');
-      expect(await source.gone()).toMatchObject({ code: 1, last: { code: 'ERR_SOURCE_CHANGED' } });
+      expect(await source.ended()).toMatchObject({ code: 1, last: { code: 'ERR_SOURCE_CHANGED' } });
       await expectRolledBack(room, folder, files);
     }),
   );
@@ -212,8 +214,8 @@ describe.concurrent('a bundle of the same name', () => {
       const files = someFiles(10);
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room, '--register', notes(room, 'told'));
-      await room.send(folder, receiver.port, '--bundle', '--keep-source').gone();
-      const again = await room.send(folder, receiver.port, '--bundle').gone();
+      await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
+      const again = await room.send(folder, receiver.port, '--bundle').ended();
       expect(again).toMatchObject({
         code: 0,
         last: { pagesSent: 0, source: { state: 'moved' } },
@@ -233,10 +235,10 @@ describe.concurrent('a bundle of the same name', () => {
       const files = someFiles(11);
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room);
-      await room.send(folder, receiver.port, '--bundle', '--keep-source').gone();
+      await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
       const other = { ...files, 'etc/machine.conf': content };
       await folderOf(room, 'web', other);
-      const refused = await room.send(folder, receiver.port, '--bundle').gone();
+      const refused = await room.send(folder, receiver.port, '--bundle').ended();
       expect(refused).toMatchObject({ code, last: { code: 'ERR_IO' } });
       expect(refused.last?.['message']).toContain('--replace');
       await expectArrived(room, 'web', files);
@@ -251,13 +253,13 @@ describe.concurrent('a bundle of the same name', () => {
       const files = someFiles(12, 4);
       const folder = await folderOf(room, 'web', files);
       const receiver = await receiveBundles(room, '--replace', '--register', notes(room, 'told'));
-      await room.send(folder, receiver.port, '--bundle', '--keep-source').gone();
+      await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
       const disk = Buffer.from(files['disk.img'] ?? '');
       disk.fill(1, 2 * mebibyte, 2 * mebibyte + 5000);
       const newer = { 'disk.img': disk, 'data.raw': files['data.raw'] ?? '', added: 'new' };
       await fs.rm(join(folder, 'etc'), { recursive: true });
       await folderOf(room, 'web', newer);
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent).toMatchObject({ code: 0, last: { pagesSent: 3 } });
       await expectArrived(room, 'web', newer);
       expect((await fs.stat(join(room.inbox, 'web/data.raw'))).blocks * 512).toBeLessThan(mebibyte);
@@ -281,11 +283,11 @@ describe.concurrent('a bundle of the same name', () => {
         room,
         ...['--replace', '--register', notes(room, 'told'), '--check', check],
       );
-      await room.send(folder, receiver.port, '--bundle', '--keep-source').gone();
+      await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
       await room.file('ill', '');
       const newer = { ...files, 'etc/machine.conf': 'broken' };
       await folderOf(room, 'web', newer);
-      const sent = await room.send(folder, receiver.port, '--bundle').gone();
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
       expect(sent).toMatchObject({ code: 1, last: { code: 'ERR_START_FAILED' } });
       await expectArrived(room, 'web', files);
       await expectSource(folder, newer);
@@ -312,9 +314,9 @@ describe.concurrent('a bundle that was shut down by force', () => {
       const commands = ['--register', notes(room, 'told'), '--check', notes(room, 'told')];
       const receiver = await receiveBundles(room, '--once', ...commands);
       const forced = ['--before', 'exit 9', '--force'];
-      const sent = await room.send(folder, receiver.port, '--bundle', ...forced).gone();
+      const sent = await room.send(folder, receiver.port, '--bundle', ...forced).ended();
       expect(sent).toMatchObject({ code: 0, last: { type: 'completed' } });
-      expect((await receiver.process.gone()).last).toMatchObject({ state: 'unclean' });
+      expect((await receiver.process.ended()).last).toMatchObject({ state: 'unclean' });
       expect(await noted(room, 'told')).toEqual([]);
       const [listed] = (await room.run(['bundles', room.inbox]).ended()).events;
       expect(listed).toMatchObject({ name: 'web', state: 'unclean' });
@@ -341,7 +343,7 @@ describe.concurrent('a bundle that was shut down by force', () => {
     inRoom(async (room) => {
       const folder = await folderOf(room, 'web', someFiles(15));
       const receiver = await receiveBundles(room, '--once');
-      await room.send(folder, receiver.port, '--bundle', '--force').gone();
+      await room.send(folder, receiver.port, '--bundle', '--force').ended();
       const disk = await fs.open(join(room.inbox, 'web/disk.img'), 'r+');
       await disk.write('X', mebibyte);
       await disk.close();
