@@ -111,7 +111,8 @@ async function sqlite(
 ): Promise<MemoryPair> {
   const random = new Random(3);
   const { db, program } = await bootSqlite(32 * mebibyte);
-  const { memory } = program;
+  const { memory, size } = program;
+  const bytes = () => new Uint8Array(memory.buffer, 0, size.byteLength);
   // The rows of `main` would be in a file system of JavaScript's; these are in WebAssembly memory.
   db.run("ATTACH ':memory:' AS live");
   db.run('CREATE TABLE live.item (id INTEGER PRIMARY KEY, amount INTEGER, code TEXT, note TEXT)');
@@ -123,7 +124,7 @@ async function sqlite(
     insert.reset();
   }
   db.run('COMMIT');
-  const before = new Uint8Array(memory.buffer).slice();
+  const before = bytes().slice();
   const update = db.prepare(`UPDATE live.item SET ${set} WHERE id = ?`);
   db.run('BEGIN');
   for (let count = 0; count < updates; count++) {
@@ -132,7 +133,7 @@ async function sqlite(
     update.reset();
   }
   db.run('COMMIT');
-  return sameLength(before, new Uint8Array(memory.buffer));
+  return sameLength(before, bytes());
 }
 
 /** An amount and a code, as long as all others in SQLite's records. */

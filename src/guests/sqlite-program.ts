@@ -109,7 +109,7 @@ export class SqliteProgram {
 
   /** Of its memory, as it is now. */
   get byteLength(): number {
-    return this.instance.program.memory.buffer.byteLength;
+    return this.instance.program.size.byteLength;
   }
 
   /** Fills the tables until memory grows for the first time. */

@@ -2,7 +2,6 @@ import { FerryError } from '../errors.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { OnCommit } from './commit.js';
-import { growThrough } from './emscripten/growth.js';
 import type { Guest, GuestIdentity } from './guest.js';
 import { Pump } from './pump.js';
 import { SqliteProgram } from './sqlite-program.js';
@@ -161,8 +160,7 @@ class SqliteGlue implements GlueState {
   }
 
   grow(byteLength: number): void {
-    const { imports, memory } = this.#program.instance.program;
-    growThrough(imports, memory, byteLength);
+    this.#program.instance.program.size.grow(byteLength);
   }
 
   hostFunctions(): ReadonlyMap<string, unknown> {

@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { FerryError } from '../errors.js';
 import { instrument, instrumentGlue } from '../instrument/index.js';
-import { growThrough, placeBesideGlue } from './emscripten/growth.js';
 import {
   type InstantiatedProgram,
   type ProgramSource,
@@ -92,7 +91,7 @@ async function load(): Promise<SqlJs> {
     });
   }
   const { code, report } = await instrumentGlue(source);
-  const { wasm } = instrument(bytes, { place: placeBesideGlue() });
+  const { wasm } = instrument(bytes, { hostGrows: true });
   return {
     init: commonJs(code, gluePath),
     wasm,
@@ -119,7 +118,7 @@ export async function bootSqlite(byteLength: number): Promise<SqlInstance> {
   const source = programSource(wasm);
   const module = await init()({ thisProgram, instantiateWasm: source.instantiateWasm });
   const program = await source.program;
-  growThrough(program.imports, program.memory, byteLength);
+  program.size.grow(byteLength);
   const db = withFixedRandom(() => new module.Database());
   return { db, program, wasm, handles: handlesOf('database', db), version, tellsWrites };
 }

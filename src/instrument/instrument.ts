@@ -24,6 +24,11 @@ export interface InstrumentOptions {
    * names none; at most 512 MiB where it does not grow by itself, since it then has all of that from the beginning.
    */
   readonly maxPages?: number;
+  /**
+   * Behind the maximum, of a program whose host grows its memory: whether the host does so by the global that is `size` in the layout, and nothing else. Such a program begins as small as it
+   * says; default false, and it has all of its memory from the beginning.
+   */
+  readonly hostGrows?: boolean;
 }
 
 /** An instrumented module, and what was done to it. */
@@ -48,7 +53,7 @@ const headBytes = 128;
  */
 export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): Instrumented {
   if (!(bytes instanceof Uint8Array)) throw new TypeError('a module is bytes, in a Uint8Array');
-  const { prefix = defaultPrefix, start = 'keep', maxPages } = options;
+  const { prefix = defaultPrefix, start = 'keep', maxPages, hostGrows = false } = options;
   const place = options.place ?? (hasMultiMemory() ? 'second-memory' : 'behind-maximum');
   if (typeof prefix !== 'string') throw new TypeError('prefix is a string');
   if (prefix.length < 1 || prefix.length > longestPrefix || /\p{Surrogate}/u.test(prefix)) {
@@ -62,7 +67,7 @@ export function instrument(bytes: Uint8Array, options: InstrumentOptions = {}): 
   const module = parseModule(bytes);
   refuseNames(module, prefix);
   const isBehind = place === 'behind-maximum';
-  const wishes = { place, maxPages, growsMemory: isBehind && growsMemory(module) };
+  const wishes = { place, maxPages, growsMemory: isBehind && growsMemory(module), hostGrows };
   return rewrite(module, planMap(module, wishes), prefix, start === 'keep');
 }
 

@@ -40,6 +40,8 @@ export interface MapWishes {
   readonly maxPages: number | undefined;
   /** Whether the program grows its memory by itself. */
   readonly growsMemory: boolean;
+  /** Whether its host does, in a way that knows of the map. */
+  readonly hostGrows: boolean;
 }
 
 /** ERR_UNSUPPORTED where the map cannot be at `place`. */
@@ -55,7 +57,7 @@ export function planMap(module: WasmModule, wishes: MapWishes): MapPlan {
   refuseBehindMaximum(memory);
   const maxPages = maximumBefore(memory, wishes);
   // Glue in JavaScript that grows the memory would find the map there: such a program has all there is from the beginning.
-  const startPages = wishes.growsMemory ? min : maxPages;
+  const startPages = wishes.growsMemory || wishes.hostGrows ? min : maxPages;
   const byteOffset = maxPages * wasmPageBytes;
   return { place, startPages, maxPages, mapPages: mapPagesFor(maxPages), byteOffset };
 }

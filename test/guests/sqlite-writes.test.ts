@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { InstrumentedGlue } from '../../src/instrument/index.js';
-import { hasMultiMemory } from '../../src/instrument/index.js';
 import { DirtyBitmap } from '../../src/memory/bitmap.js';
 import type { Region } from '../../src/memory/region.js';
 
@@ -146,7 +145,7 @@ function silent(assigning: string): typeof change {
   };
 }
 
-describe.runIf(hasMultiMemory())('the marks of SQLite and its glue', () => {
+describe('the marks of SQLite and its glue', () => {
   it.each([1, 2, 3])('are on every page that changed, whatever is done (%i)', async (seed) => {
     change = (glue) => glue;
     const { missed, marked } = await missedPages(seed);

@@ -21,7 +21,8 @@ function subjectOf(guest: SqliteGuest, commits: () => number): GuestSubject {
 }
 
 function memoryOf(guest: SqliteGuest): Uint8Array {
-  return new Uint8Array(guest.program.instance.program.memory.buffer);
+  const [region] = guest.regions;
+  return region?.memory?.() ?? new Uint8Array();
 }
 
 function transactTimes(guest: SqliteGuest, times: number): void {
@@ -148,11 +149,14 @@ describe('SQLite as it runs', () => {
 
   it('refuses a state whose outside is not as here, by name', async () => {
     const guest = await createSqlite({ sizeMiB, seed });
-    const [ofProgram = none, ofGlue = none] = splitParts(await guest.saveState(), 2);
+    const [ofProgram = none, entries = none, ofGlue = none] = splitParts(
+      await guest.saveState(),
+      3,
+    );
     const { registers, handles } = decodeSqliteState(ofGlue);
     const [name = ''] = Object.keys(handles);
     const other = encodeSqliteState(registers, { ...handles, [name]: 1 });
-    await expect(guest.loadState(joinParts([ofProgram, other]))).rejects.toMatchObject({
+    await expect(guest.loadState(joinParts([ofProgram, entries, other]))).rejects.toMatchObject({
       code: 'ERR_GUEST',
       message: expect.stringContaining(name),
     });

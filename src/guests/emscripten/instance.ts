@@ -1,4 +1,5 @@
 import type { ProgramImports, ProgramInstance, ProgramMemory, ProgramTable } from './ends.js';
+import { type ProgramSize, sizeBeforeStart } from './growth.js';
 import { HostCalls } from './host-calls.js';
 import { HostFunctions } from './host-functions.js';
 
@@ -8,6 +9,8 @@ export interface InstantiatedProgram {
   readonly imports: ProgramImports;
   /** Its one memory, exported or imported. */
   readonly memory: ProgramMemory;
+  /** How much of its memory is the program's own. */
+  readonly size: ProgramSize;
   /** Functions in its table that are not its own. */
   readonly hosts: HostFunctions;
   /** What it called its host for since it was instantiated. */
@@ -46,12 +49,15 @@ export function programSource(bytes: Uint8Array): ProgramSource {
           throw new TypeError('the program called its host before it was made');
         return ends;
       });
+      const sizeOf = sizeBeforeStart(bytes, imports);
       WebAssembly.instantiate(Uint8Array.from(bytes), imports as WebAssembly.Imports)
         .then(({ instance, module }) => {
           const memory = memoryOf(instance, imports);
           const table = tableOf(instance);
           ends = { table, memory };
-          resolve({ instance, imports, memory, hosts: new HostFunctions(table, calls), calls });
+          const size = sizeOf(instance, memory);
+          const hosts = new HostFunctions(table, calls);
+          resolve({ instance, imports, memory, size, hosts, calls });
           done(instance, module);
         })
         .catch(reject);
