@@ -64,6 +64,8 @@ export interface Guest {
   ): Promise<void>;
   /** Destination only: a region appeared, all zero (`byteLength` >= 0), or vanished (-1) at the source. Absent: only growth is carried. */
   reshape?(id: number, name: string, byteLength: number): Promise<void>;
+  /** Source only, at the end: it was handed over, and somebody else has it from now on. What it throws is forgotten. */
+  handedOver?(): void | Promise<void>;
   /** Called once at the end of a migration that did not leave the guest running here: drop what was built up. */
   discard?(): Promise<void>;
 }

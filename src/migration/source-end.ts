@@ -35,6 +35,7 @@ export async function endSource(end: SourceEnd): Promise<MigrationReport> {
     throw new FerryError('ERR_GUEST', what, { cause: stuck });
   }
   const report = reportOf(end);
+  if (state.phase === 'completed' && end.guest.handsOver !== false) await tell(end.guest);
   if (report !== undefined) {
     emit({ type: 'completed', ...report });
     return report;
@@ -54,6 +55,14 @@ async function settle({ guest, control, transfer, farewell }: SourceEnd): Promis
   if (guest.handsOver === false) await control.resume().catch(() => {});
   await control.idle();
   await farewell;
+}
+
+async function tell(guest: Guest): Promise<void> {
+  try {
+    await guest.handedOver?.();
+  } catch {
+    // It is gone from here, whatever it makes of that.
+  }
 }
 
 function reportOf(end: SourceEnd): MigrationReport | undefined {

@@ -61,6 +61,34 @@ function watched(
 }
 
 describe('migrate and listen over TCP', () => {
+  it('tells a guest once that it was handed over, and one that was not nothing', async () => {
+    const memory = memoryOf(10);
+    const told: string[] = [];
+    const handedOver = (): void => {
+      told.push('handed over');
+      throw new Error('of no use to anybody');
+    };
+    const { guest, calls } = watched(memory, { handedOver });
+    const refusing = await destination(() => {
+      throw new FerryError('ERR_NO_CAPACITY', 'full');
+    });
+    expect(await codeOf(start(guest, refusing))).toBe('ERR_NO_CAPACITY');
+    expect(told).toEqual([]);
+    const to = new Uint8Array(memory.byteLength);
+    const listener = await destination(() => bufferGuest(to, { tracker: 'marks' }));
+    expect(await codeOf(start(guest, listener))).toBe('completed');
+    expect(told).toEqual(['handed over']);
+    expect(calls).toEqual(['pause', 'release']);
+    expect(to).toEqual(memory);
+    const copied = { ...watched(memory, { handedOver }).guest, handsOver: false };
+    const another = await destination(() => ({
+      ...bufferGuest(to, { tracker: 'marks' }),
+      handsOver: false,
+    }));
+    expect(await codeOf(start(copied, another))).toBe('completed');
+    expect(told).toHaveLength(1);
+  });
+
   it.each(['marks', 'hash', 'compare'] as const)(
     'moves memory that is written all along, tracked by %s',
     async (tracker) => {

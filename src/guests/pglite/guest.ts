@@ -26,7 +26,7 @@ export interface PgliteGuestOptions<S extends PgliteSession = PgliteSession>
 
 /** A PGlite session that can be moved. */
 export interface PgliteGuest<S extends PgliteSession = PgliteSession> extends WasmGuest {
-  /** The session. Its queries wait while it is paused, or somewhere else. */
+  /** The session. Its queries wait while it is paused, or awaited; ERR_GUEST once it was handed over. */
   readonly db: S;
 }
 
@@ -67,6 +67,8 @@ async function openPglite<S extends PgliteSession>(
   const files = emscriptenGlue({ module: db.Module, program: ends, isStill });
   const gate = new QueryGate(db);
   const works = new CallGate();
+  /** It was handed over, and has not come back. */
+  let isGone = false;
   const { onGeneration, maxByteLength } = options;
   const hold = async (): Promise<void> => {
     await gate.close(maxQueryMs);
@@ -103,6 +105,7 @@ async function openPglite<S extends PgliteSession>(
     resume() {
       letGo();
       works.open();
+      isGone = false;
     },
   });
   if (waits) {
@@ -110,8 +113,24 @@ async function openPglite<S extends PgliteSession>(
     await gate.close(maxQueryMs);
   }
   await practise(guest, waits);
-  const run: WasmGuest['run'] = (work) => works.run(work);
-  return Object.assign(guest, { db, run });
+  const adopt = guest.adopt?.bind(guest);
+  const own: Pick<WasmGuest, 'run' | 'adopt' | 'handedOver' | 'discard'> = {
+    // It waits for the session to be here, also for its return.
+    run: (work) => works.run(work),
+    handedOver() {
+      isGone = true;
+      gate.leave();
+    },
+    async adopt(offered) {
+      // Another one, or this one on its way back: it is worth waiting for.
+      await gate.close(maxQueryMs);
+      await adopt?.(offered);
+    },
+    async discard() {
+      if (isGone) own.handedOver?.();
+    },
+  };
+  return Object.assign(guest, { db, ...own });
 }
 
 /**

@@ -20,16 +20,30 @@ export interface PglitePackage {
 const instrumented = new Map<string, Uint8Array<ArrayBuffer>>();
 
 /**
- * Finds the package where the process works, or else beside this one, and instruments its program, once a process. ERR_UNSUPPORTED where it is not installed.
+ * Finds the package where the process works, or else beside this one, and instruments its program, once a process. ERR_UNSUPPORTED where it is not installed, or not as this knows it.
  */
 export async function loadPglite(given?: PgliteClass): Promise<PglitePackage> {
   const path = findPackage();
   const PGlite = given ?? (await importClass(path));
-  const wasmPath = join(dirname(path), programFile);
-  const known = instrumented.get(wasmPath);
-  const program = known ?? instrument(readFileSync(wasmPath), { place: placeBesideGlue() }).wasm;
-  instrumented.set(wasmPath, program);
-  return { PGlite, program };
+  return { PGlite, program: programOf(join(dirname(path), programFile)) };
+}
+
+function programOf(path: string): Uint8Array<ArrayBuffer> {
+  const known = instrumented.get(path);
+  if (known !== undefined) return known;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new FerryError(
+      'ERR_UNSUPPORTED',
+      `the ${packageName} that is installed has no ${programFile} beside its entry: npm install ${packageName}@^0.5.16`,
+      { cause },
+    );
+  }
+  const { wasm } = instrument(bytes, { place: placeBesideGlue() });
+  instrumented.set(path, wasm);
+  return wasm;
 }
 
 function findPackage(): string {

@@ -2,19 +2,35 @@ import { FerryError } from '../../errors.js';
 import { inTime } from '../in-time.js';
 import type { PgliteInsides } from './types.js';
 
-/** Holds a session between two of its queries: those that are asked for meanwhile wait, as they would for one that takes long. */
+/**
+ * Holds a session between two of its queries: those that are asked for meanwhile wait, as they would for one that takes long. Once it is gone from here they are rejected,
+ * whether they waited or come later.
+ */
 export class QueryGate {
-  readonly #session: PgliteInsides;
+  readonly #exclusively: PgliteInsides['_runExclusiveTransaction'];
   #open: (() => void) | undefined;
+  #isGone = false;
 
   constructor(session: PgliteInsides) {
-    this.#session = session;
     const execute = session.execProtocolRawSync.bind(session);
     // Whoever speaks the protocol himself waits for nobody.
     session.execProtocolRawSync = (message) => {
-      if (this.#open === undefined) return execute(message);
+      if (this.#open === undefined && !this.#isGone) return execute(message);
       throw new FerryError('ERR_GUEST', 'the session is paused, or runs somewhere else by now');
     };
+    const transaction = session._runExclusiveTransaction.bind(session);
+    const query = session._runExclusiveQuery.bind(session);
+    this.#exclusively = (work) => transaction(() => query(work));
+    session._runExclusiveTransaction = (work) => transaction(() => this.#unlessGone(work));
+    session._runExclusiveQuery = (work) => query(() => this.#unlessGone(work));
+  }
+
+  async #unlessGone<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#isGone) return work();
+    throw new FerryError(
+      'ERR_GUEST',
+      'the session was handed over: what is asked of it has to be asked where it runs now',
+    );
   }
 
   /**
@@ -32,9 +48,7 @@ export class QueryGate {
         entered();
         await left;
       };
-      this.#session
-        ._runExclusiveTransaction(() => this.#session._runExclusiveQuery(wait))
-        .catch(failed);
+      this.#exclusively(wait).catch(failed);
     });
     try {
       await inTime(isIn, withinMs, () => tooLong(withinMs));
@@ -43,11 +57,20 @@ export class QueryGate {
       throw error;
     }
     this.#open = leave;
+    this.#isGone = false;
+  }
+
+  /** The session is gone from here, until the gate is closed again to wait for one. */
+  leave(): void {
+    this.#isGone = true;
+    this.#open?.();
+    this.#open = undefined;
   }
 
   open(): void {
     this.#open?.();
     this.#open = undefined;
+    this.#isGone = false;
   }
 }
 

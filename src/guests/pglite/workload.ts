@@ -139,6 +139,10 @@ export class PgliteWorkload implements Guest {
     await this.#guest.reshape?.(id, name, byteLength);
   }
 
+  handedOver(): void | Promise<void> {
+    return this.#guest.handedOver?.();
+  }
+
   throttle(fraction: number): void {
     this.#throttle = fraction;
   }

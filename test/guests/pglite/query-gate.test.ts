@@ -51,6 +51,26 @@ describe('the gate of a session', () => {
     expect(session.execProtocolRawSync(Uint8Array.of(1))).toEqual(Uint8Array.of(1));
   });
 
+  it('rejects those that waited where the session is gone, and those that come later, until it is awaited', async () => {
+    const session = new Session();
+    const gate = gateOf(session);
+    await gate.close(1000);
+    let asked = 0;
+    const ask = async (): Promise<number> => ++asked;
+    const gone = { code: 'ERR_GUEST', message: expect.stringContaining('handed over') };
+    const waiting = session._runExclusiveTransaction(ask);
+    gate.leave();
+    await expect(waiting).rejects.toMatchObject(gone);
+    await expect(session._runExclusiveTransaction(ask)).rejects.toMatchObject(gone);
+    await expect(session._runExclusiveQuery(ask)).rejects.toMatchObject(gone);
+    expect(() => session.execProtocolRawSync(Uint8Array.of(1))).toThrow('somewhere else');
+    await gate.close(1000);
+    const awaiting = session._runExclusiveTransaction(ask);
+    gate.open();
+    expect(await awaiting).toBe(1);
+    expect(session.execProtocolRawSync(Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+  });
+
   it('gives up where a query takes too long, and everything goes on', async () => {
     const session = new Session();
     const gate = gateOf(session);

@@ -54,7 +54,17 @@ describe('a session of PGlite', () => {
       fetch 5 from c`);
     const xact = await one(here, 'select pg_current_xact_id_if_assigned()::text');
     const waiting = there.db.query('fetch 2 from c');
+    let early: Promise<unknown> | undefined;
+    const pause = here.pause.bind(here);
+    here.pause = async () => {
+      await pause();
+      early ??= Promise.allSettled([here.db.query('select 1')]);
+    };
     const { pagesSent, totalPages } = await move(here);
+    // Who waited there, and who comes too late, is told.
+    const gone = { code: 'ERR_GUEST' };
+    expect(await early).toMatchObject([{ reason: gone }]);
+    await expect(here.db.query('select 1')).rejects.toMatchObject(gone);
     expect(pagesSent).toBeLessThan(totalPages / 4);
     // Its hook asked something of the session, and was answered.
     expect(generations).toEqual([1]);
