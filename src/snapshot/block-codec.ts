@@ -40,47 +40,39 @@ export function checkCompression(compression: Compression): void {
 export class BlockCodec {
   readonly #arena: Arena;
   readonly #raw: number;
+  readonly #packed: number;
   readonly #table: number;
   readonly #slots: number[] = [];
   #next = 0;
 
   constructor() {
-    this.#arena = new Arena((blockSlots + 1) * (MAX_STORED_BYTES + 2 * slack) + (64 << 10));
+    this.#arena = new Arena((blockSlots + 2) * (MAX_STORED_BYTES + 2 * slack) + (64 << 10));
     this.#raw = this.#arena.alloc(MAX_BLOCK_BYTES + slack);
+    this.#packed = this.#arena.alloc(MAX_STORED_BYTES + slack);
     this.#table = this.#arena.alloc(16 << 10);
     for (let slot = 0; slot < blockSlots; slot++) {
       this.#slots.push(this.#arena.alloc(MAX_STORED_BYTES + slack));
     }
   }
 
-  /** Compresses `raw` and makes a block of it: a view, valid for three further calls. */
-  encode(
-    raw: Uint8Array,
-    objects: number,
-    number: number,
-    compression: Compression,
-    key: Uint8Array | undefined,
-  ): Uint8Array {
-    const at = this.#slot();
-    const payload = at + BLOCK_HEADER_BYTES;
-    // Less than 1/64 saved is not worth decompressing.
+  /** Compresses `raw`, or leaves it as it is: less than 1/64 saved is not worth decompressing. A view, valid until the next call. */
+  compress(raw: Uint8Array, compression: Compression): BlockBytes {
     const limit = raw.length - (raw.length >>> 6) - 1;
-    let bytes = 0;
     if (compression === 'lz4') {
-      this.#arena.bytes(this.#raw, raw.length).set(raw);
       const { kernels } = this.#arena;
-      bytes = kernels.lz4Compress(this.#raw, raw.length, payload, limit, this.#table);
-    } else if (compression === 'zstd' && zstd.zstdCompressSync !== undefined) {
-      const packed = zstd.zstdCompressSync(raw);
-      bytes = packed.length <= limit ? packed.length : 0;
-      if (bytes > 0) this.#arena.bytes(payload, bytes).set(packed);
+      this.#arena.bytes(this.#raw, raw.length).set(raw);
+      const at = this.#packed;
+      const bytes = kernels.lz4Compress(this.#raw, raw.length, at, limit, this.#table);
+      if (bytes > 0) return { method: blockMethod.lz4, bytes: this.#arena.bytes(at, bytes) };
     }
-    const method = bytes > 0 ? blockMethod[compression] : blockMethod.none;
-    if (bytes === 0) this.#arena.bytes(payload, raw.length).set(raw);
-    return this.#finish(at, bytes || raw.length, raw.length, objects, number, method, key);
+    if (compression === 'zstd' && zstd.zstdCompressSync !== undefined) {
+      const packed = zstd.zstdCompressSync(raw);
+      if (packed.length <= limit) return { method: blockMethod.zstd, bytes: packed };
+    }
+    return { method: blockMethod.none, bytes: raw };
   }
 
-  /** Makes a block of what was compressed elsewhere. */
+  /** Makes a block of what was compressed: a view, valid until three more are made, or read. */
   wrap(
     block: BlockBytes,
     rawBytes: number,

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { sha256 } from './object-reader.js';
+import { createHash, hash } from 'node:crypto';
 import { PAGE_ID_BYTES, type RegionRole, STORE_PAGE_BYTES } from './types.js';
 
 /** Pages whose ids one leaf hashes. */
@@ -25,7 +24,7 @@ export async function regionRoot(
   for (let first = 0; first < pages; first += LEAF_PAGES) {
     const count = Math.min(LEAF_PAGES, pages - first);
     await idsOf(first, count, ids);
-    root.update(sha256(ids.subarray(0, count * PAGE_ID_BYTES)));
+    root.update(hash('sha256', ids.subarray(0, count * PAGE_ID_BYTES), 'buffer'));
   }
   return root.digest('hex');
 }

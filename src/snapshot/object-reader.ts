@@ -1,11 +1,9 @@
-import { hash } from 'node:crypto';
 import { decodeXbzrle } from '../codec/xbzrle.js';
 import type { Catalog } from './catalog.js';
 import { MAX_DEPTH } from './pack-index.js';
 import type { PackWriter } from './pack-writer.js';
 import { ordinalOf, packOf, placeOf } from './places.js';
 import { corrupt } from './store-error.js';
-import { STORE_PAGE_BYTES } from './types.js';
 
 /** Reads objects of packs, those of the pack under construction too, and builds pages from deltas. */
 export class ObjectReader {
@@ -69,30 +67,4 @@ export class ObjectReader {
     if (pending !== undefined) return pending.slice();
     return (await writing.pack.readBlock(block)).subarray(start, start + index.length(ordinal));
   }
-}
-
-/** Makes ids of pages: the first 16 bytes of SHA-256 over `prefix` and the page. */
-export class PageIds {
-  readonly #prefix: Uint8Array;
-  readonly #input: Uint8Array;
-
-  constructor(prefix: Uint8Array) {
-    this.#prefix = prefix;
-    this.#input = new Uint8Array(prefix.length + STORE_PAGE_BYTES);
-    this.#input.set(prefix);
-  }
-
-  /** The id of 4096 bytes. */
-  of(page: Uint8Array): Uint8Array {
-    let input = page;
-    if (this.#prefix.length > 0) {
-      this.#input.set(page, this.#prefix.length);
-      input = this.#input;
-    }
-    return sha256(input).subarray(0, 16);
-  }
-}
-
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer');
 }

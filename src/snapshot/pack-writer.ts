@@ -124,7 +124,7 @@ export class PackWriter {
     await this.#slotFree();
     const stored =
       made === undefined
-        ? codec.encode(raw, objects, number, compression, this.#key)
+        ? codec.wrap(codec.compress(raw, compression), raw.length, objects, number, this.#key)
         : codec.wrap(made, raw.length, objects, number, this.#key);
     this.#write(stored, raw.length, first);
     this.#pendingBytes = 0;

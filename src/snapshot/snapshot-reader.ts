@@ -1,7 +1,8 @@
 import type { Catalog } from './catalog.js';
 import { idPrefixOf } from './context.js';
 import { pagesOf, regionRoot } from './merkle.js';
-import { ObjectReader, PageIds } from './object-reader.js';
+import { ObjectReader } from './object-reader.js';
+import { PageIds } from './page-id.js';
 import { idsAt, placesOf } from './page-space.js';
 import type { PageTable } from './page-table.js';
 import { ordinalOf, packOf } from './places.js';

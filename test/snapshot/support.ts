@@ -13,7 +13,7 @@ import {
   STORE_PAGE_BYTES,
   type Store,
 } from '../../src/snapshot/index.js';
-import { PageIds } from '../../src/snapshot/object-reader.js';
+import { PageIds } from '../../src/snapshot/page-id.js';
 
 /** A folder that goes when the test is over. */
 export async function makeFolder(): Promise<string> {
