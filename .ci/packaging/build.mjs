@@ -25,6 +25,7 @@ const programs = [
   'cli/demo-source',
   'cli/demo-destination',
   'threads/crew-worker',
+  'threads/page-worker',
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
 const layers = [

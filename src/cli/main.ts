@@ -3,15 +3,19 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { addBundles } from './bundles.js';
 import { addDemo } from './demo.js';
+import { addDiff } from './diff.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
 import { addInstrument } from './instrument.js';
 import { addKeys } from './keys.js';
+import { addLs } from './ls.js';
 import { addPredict } from './predict.js';
 import { addReceive } from './receive.js';
 import { addReplay } from './replay.js';
 import { addResolve } from './resolve.js';
+import { addRestore } from './restore.js';
 import { addSend } from './send.js';
+import { addSnapshot } from './snapshot.js';
 
 const manifest: unknown = createRequire(import.meta.url)('../../package.json');
 
@@ -27,6 +31,10 @@ function main(): Promise<void> {
   addReceive(program);
   addSend(program);
   addBundles(program);
+  addSnapshot(program);
+  addRestore(program);
+  addLs(program);
+  addDiff(program);
   addPredict(program);
   addKeys(program);
   addInstrument(program);

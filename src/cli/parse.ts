@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { mostWorkers } from '../migration/options.js';
 import { maxChannels } from '../protocol/limits.js';
+import { mostPageThreads } from '../snapshot/page-crew.js';
 
 const units: Readonly<Record<string, number>> = {
   '': 1,
@@ -124,6 +125,15 @@ export function parseWorkers(text: string): number {
   const count = parseCount(text);
   if (count > mostWorkers) {
     throw new InvalidArgumentError(`give a whole number from 0 to ${mostWorkers}`);
+  }
+  return count;
+}
+
+/** Threads that work with a store, 1 to 4. */
+export function parseStoreThreads(text: string): number {
+  const count = parseCount(text);
+  if (count < 1 || count > mostPageThreads) {
+    throw new InvalidArgumentError(`give a whole number from 1 to ${mostPageThreads}`);
   }
   return count;
 }

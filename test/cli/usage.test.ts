@@ -8,6 +8,10 @@ const commands = [
   'receive',
   'send',
   'bundles',
+  'snapshot',
+  'restore',
+  'ls',
+  'diff',
   'predict',
   'instrument',
   'inspect',
@@ -20,7 +24,7 @@ describe('help', () => {
     const { exit, stdout } = await run('--help');
     expect(exit).toBe(0);
     for (const name of commands) expect(stdout).toContain(`  ${name} `);
-    for (const name of ['snapshot', 'protect', 'standby']) {
+    for (const name of ['protect', 'standby', 'drill']) {
       expect(stdout).not.toContain(name);
     }
   });
