@@ -32,6 +32,7 @@ const names = [
   'order',
   'write-log',
   'hooks',
+  'snapshot',
 ];
 
 const { values: options, positionals } = parseArgs({
