@@ -3,7 +3,6 @@ import { dirname, join, resolve } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
 import { type FileDestination, fileDestination } from '../guests/file-destination.js';
 import { fileError } from '../guests/file-io.js';
-import { pathInFolder } from '../guests/file-name.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
 import { partialPathOf } from '../guests/partial-file.js';
 import { lockPlace, type PlaceLock } from '../guests/place-lock.js';
@@ -22,7 +21,7 @@ import {
   maxManifestBytes,
   parseManifest,
 } from './manifest.js';
-import { fileIn, kindAt, manifestName, olderOf, recordName } from './paths.js';
+import { checkName, fileIn, kindAt, manifestName, olderOf, recordName } from './paths.js';
 import { type BundleRecord, readRecord, syncFolder, writeRecord, writeWhole } from './record.js';
 import { firstWrong, readArrived, sha256 } from './registry.js';
 import { makeFolders, openStaging, recover, removeStrays, swapIn, swapOut } from './staging.js';
@@ -88,7 +87,7 @@ export async function bundleDestination(
       `a bundle of version ${offer.version} ${unknown ?? ''}`,
     );
   }
-  const place = pathInFolder(resolve(options.outDir), name);
+  const place = join(resolve(options.outDir), name);
   const arriving: ArrivingFile[] = [];
   let lock: PlaceLock | undefined;
   let staging: string | undefined;
@@ -139,6 +138,7 @@ function splitNames({ regions }: OfferedBundle): {
   if (regions.some((region) => !region.name.startsWith(`${first}/`))) {
     throw new FerryError('ERR_OUT_OF_RANGE', 'files of more than one bundle are offered');
   }
+  checkName(first);
   checkPaths(paths);
   return { name: first, paths };
 }
@@ -325,8 +325,8 @@ export class BundleDestination implements Guest {
       was?.record.state === 'registered'
         ? { ...told, session: was.record.session, manifest: was.manifest }
         : undefined;
-    if (wasTold !== undefined) await dismiss(this.#options, wasTold);
     try {
+      if (wasTold !== undefined) await dismiss(this.#options, wasTold);
       await swapIn(this.#staging, this.place);
     } catch (error) {
       if (wasTold !== undefined) await commission(this.#registerOnly, wasTold);

@@ -3,7 +3,6 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
 import { type FileGuest, fileGuest } from '../guests/file.js';
 import { fileError } from '../guests/file-io.js';
-import { pathInFolder } from '../guests/file-name.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
 import { lockPlace, type PlaceLock } from '../guests/place-lock.js';
 import type { Region } from '../memory/region.js';
@@ -18,7 +17,7 @@ import {
   manifestVersion,
   maxManifestBytes,
 } from './manifest.js';
-import { kindAt } from './paths.js';
+import { checkName, kindAt } from './paths.js';
 import { readRecord, syncFolder } from './record.js';
 import { listFiles, readDescription } from './source-files.js';
 
@@ -74,7 +73,7 @@ export async function bundleGuest(
     const { clean, ...description } = await readDescription(place);
     const record = await readRecord(place);
     const name = description.name ?? basename(folder);
-    pathInFolder('.', name);
+    checkName(name);
     const paths = await listFiles(place);
     checkPaths(paths);
     const names = paths.map((each) => `${name}/${each}`);

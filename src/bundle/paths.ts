@@ -23,6 +23,13 @@ export function checkPath(path: string): void {
   for (const part of parts) pathInFolder('.', part);
 }
 
+/** ERR_OUT_OF_RANGE for what no bundle can be called. */
+export function checkName(name: string): void {
+  pathInFolder('.', name);
+  if (!isOurs(name)) return;
+  throw new FerryError('ERR_OUT_OF_RANGE', `${JSON.stringify(name)} is pageferry's own name`);
+}
+
 /** Names that are not a bundle's content. */
 export function isReserved(path: string): boolean {
   return (

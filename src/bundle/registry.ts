@@ -9,7 +9,7 @@ import { lockPlace } from '../guests/place-lock.js';
 import { type Commands, commission, dismiss } from './commission.js';
 import { hashFile } from './content-hash.js';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.js';
-import { fileIn, manifestName, olderOf } from './paths.js';
+import { fileIn, isOurs, manifestName, olderOf } from './paths.js';
 import { type BundleRecord, readRecord, writeRecord } from './record.js';
 
 /** A bundle that arrived. */
@@ -72,7 +72,7 @@ export async function listBundles(folder: string): Promise<readonly Entry[]> {
     if (!entry.isDirectory()) continue;
     const partial = /^\.(.+)\.pageferry-bundle$/.exec(entry.name)?.[1];
     if (partial !== undefined) found.push({ name: partial, state: 'partial' });
-    else if (!entry.name.startsWith('.')) found.push(...(await entryOf(folder, entry.name)));
+    else if (!isOurs(entry.name)) found.push(...(await entryOf(folder, entry.name)));
   }
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -119,7 +119,8 @@ async function send(
     try {
       return await sendOnce(file, targets, { ...options, trust }, stage, closing?.signal);
     } catch (error) {
-      if (closing?.signal.aborted === true && !interruption.signal.aborted) {
+      const isClosed = closing?.signal.aborted === true && !interruption.signal.aborted;
+      if (isClosed && error instanceof Failure && error.event.code === 'ERR_ABORTED') {
         output.event({ type: 'window-closed' });
         output.line('  the window closed: it goes on when it opens again');
         waitMs = firstRetryMs;

@@ -58,6 +58,7 @@ describe('an offer of a bundle', () => {
     ['a bundle that is called ..', ['../secret']],
     ['a bundle without a name', ['/secret']],
     ['a bundle that is called .', ['./secret']],
+    ['a bundle that is called as what arrives', ['.web.pageferry-bundle/secret']],
     ['a path that leads out', ['web/../../secret']],
     ['a path that leads out by a folder', ['web/etc/../../../secret']],
     ['an absolute path', ['web//secret']],

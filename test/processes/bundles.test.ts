@@ -305,6 +305,32 @@ describe.concurrent('a bundle of the same name', () => {
   );
 });
 
+describe.concurrent('a bundle that cannot be unregistered', () => {
+  it(
+    'is not replaced, and is registered again',
+    inRoom(async (room) => {
+      const files = someFiles(16);
+      const folder = await folderOf(room, '.web', files);
+      const line = `read -r line; echo "$line" >> '${room.path('told')}'`;
+      const register = ['--register', `${line}; case "$line" in *unregister*) exit 5;; esac`];
+      const receiver = await receiveBundles(room, '--replace', ...register);
+      await room.send(folder, receiver.port, '--bundle', '--keep-source').ended();
+      const newer = { ...files, 'etc/machine.conf': 'other' };
+      await folderOf(room, '.web', newer);
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
+      expect(sent).toMatchObject({ code: 1, last: { code: 'ERR_START_FAILED' } });
+      expect(sent.last?.['message']).toMatch(/undoing the registration: .*ended with 5/);
+      await expectArrived(room, '.web', files);
+      await expectSource(folder, newer);
+      expect((await noted(room, 'told')).map(({ type }) => type)).toEqual([
+        ...['register', 'unregister', 'register'],
+      ]);
+      const { events } = await room.run(['bundles', room.inbox]).ended();
+      expect(events).toMatchObject([{ name: '.web', state: 'registered' }]);
+    }),
+  );
+});
+
 describe.concurrent('a bundle that was shut down by force', () => {
   it(
     'arrives unclean, is told to nobody, and is registered once it is verified',
