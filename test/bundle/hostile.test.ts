@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleDestination } from '../../src/bundle/bundle-destination.js';
 import { bundleGuest } from '../../src/bundle/bundle-guest.js';
+import { sweepStaging } from '../../src/bundle/staging.js';
+import { lockPlace } from '../../src/guests/place-lock.js';
 import { type Listener, listen } from '../../src/migration/listen.js';
 import { migrate } from '../../src/migration/migrate.js';
 import { until } from '../processes/until.js';
@@ -238,6 +240,25 @@ describe('what a crash left at the destination', () => {
     await fs.writeFile(join(staging, 'a'), noise);
     expect(await send(liar(one, manifest))).toMatchObject({ pagesSent: 0 });
     expect((await fs.readFile(join(inbox, 'web/a'))).equals(noise)).toBe(true);
+  });
+
+  it('is removed once it is old enough, but not while somebody uses it', async () => {
+    const place = join(inbox, 'web');
+    const staging = join(inbox, '.web.pageferry-bundle');
+    await fs.mkdir(join(staging, 'etc'), { recursive: true, mode: 0o700 });
+    await fs.writeFile(join(staging, 'etc/.a.pageferry-partial'), noise);
+    await sweepStaging(place, 60_000);
+    expect(await fs.readdir(staging)).toEqual(['etc']);
+    const past = new Date(Date.now() - 120_000);
+    for (const path of ['etc/.a.pageferry-partial', 'etc', '.']) {
+      await fs.utimes(join(staging, path), past, past);
+    }
+    const { dev, ino } = await fs.stat(inbox, { bigint: true });
+    const lock = await lockPlace(dev, ino, 'web');
+    await expect(sweepStaging(place, 60_000)).rejects.toMatchObject({ code: 'ERR_BUSY' });
+    await lock?.release();
+    await sweepStaging(place, 60_000);
+    expect(await fs.readdir(inbox)).toEqual([]);
   });
 
   it('in a folder that others may write: it is not used', async () => {

@@ -203,6 +203,28 @@ describe.concurrent('a bundle', () => {
   );
 
   it(
+    'whose receiver is killed while it is being registered and had a journal is there, unclean, when that is started again',
+    inRoom(async (room) => {
+      const files = someFiles(11);
+      const folder = await folderOf(room, 'web', files);
+      const port = await freePort();
+      const where = ['--out-dir', room.inbox, '--listen', `127.0.0.1:${port}`];
+      const receive = ['receive', ...where, '--journal', room.path('journal')];
+      const first = room.run([...receive, '--register', waits(room, 'go')]);
+      await first.event('listening');
+      const source = room.send(folder, port, '--bundle');
+      await told(room, 1);
+      first.signal('SIGKILL');
+      await first.ended();
+      await source.event('in-doubt');
+      room.run(receive);
+      expect(await source.ended()).toMatchObject({ code: 0, last: { source: { state: 'moved' } } });
+      expect(await stateOf(room)).toEqual([['web', 'unclean']]);
+      await expectArrived(room, 'web', files);
+    }),
+  );
+
+  it(
     'whose receiver is told to end while it is being registered is rolled back',
     inRoom(async (room) => {
       const files = someFiles(10);

@@ -305,6 +305,24 @@ describe.concurrent('a bundle of the same name', () => {
   );
 });
 
+describe.concurrent('receive --base', () => {
+  it(
+    'has only what differs from an older bundle of the name sent, and leaves that as it is',
+    inRoom(async (room) => {
+      const older = someFiles(17);
+      const base = room.path('older');
+      await folderOf(room, 'older/web', older);
+      const files = { ...older, 'etc/machine.conf': 'other' };
+      const folder = await folderOf(room, 'web', files);
+      const receiver = await receiveBundles(room, '--base', base);
+      const sent = await room.send(folder, receiver.port, '--bundle').ended();
+      expect(sent).toMatchObject({ code: 0, last: { pagesSent: 1 } });
+      await expectArrived(room, 'web', files);
+      await expectSource(join(base, 'web'), older);
+    }),
+  );
+});
+
 describe.concurrent('a bundle that cannot be unregistered', () => {
   it(
     'is not replaced, and is registered again',
