@@ -43,7 +43,7 @@ const layers = [
  * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it
  * would be half of the package.
  */
-const mapped = new Set(['core', 'memory', 'protocol']);
+const mapped = new Set(['core', 'memory']);
 
 /** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
 const names = { class: true, function: true };
@@ -92,6 +92,11 @@ async function generate(build, removeWhitespace) {
   return output.filter(({ type }) => type === 'chunk');
 }
 
+/** A declaration with one character for each level. */
+function tabbed(text) {
+  return text.replaceAll(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4));
+}
+
 async function write(directory, name, text) {
   const path = join(directory, name);
   await mkdir(dirname(path), { recursive: true });
@@ -100,7 +105,7 @@ async function write(directory, name, text) {
 
 async function build(directory) {
   for (const name of await reachedDeclarations(types, subpaths)) {
-    await write(directory, name, await readFile(join(types, name)));
+    await write(directory, name, tabbed(await readFile(join(types, name), 'utf8')));
   }
   for (const { name, fileName, code, map } of await bundle()) {
     if (!mapped.has(name)) {

@@ -4,7 +4,7 @@ import type { Guest } from '../guests/guest.js';
 import { GuestWriter } from './guest-writer.js';
 import type { PageStage } from './page-stage.js';
 import { type RegionWatch, WATCH_WINDOW_PAGES, type WatchScratch } from './region-watch.js';
-import type { Json, SnapshotInfo, Store, WriterCounts } from './types.js';
+import type { Checkpoint, Json, SnapshotInfo, Store } from './types.js';
 
 /** So much is left to be copied while the guest is paused; what is more is stored while it runs. */
 const mostLeftPages = 1024;
@@ -13,18 +13,6 @@ const mostPasses = 6;
 /** More than that is not copied to memory: it is stored while the guest is paused. */
 const mostStagedPages = 65_536;
 const defaultMaxStateBytes = 2 ** 20;
-
-/** A snapshot of a guest that ran before and after. */
-export interface Checkpoint {
-  readonly snapshot: SnapshotInfo;
-  /** From just before `pause` until the guest was told to run on, milliseconds. */
-  readonly pauseMs: number;
-  /** Pages copied while it was paused, and in all. */
-  readonly pausedPages: number;
-  readonly pages: number;
-  readonly stateBytes: number;
-  readonly counts: Readonly<WriterCounts>;
-}
 
 export interface AttemptParts {
   readonly store: Store;

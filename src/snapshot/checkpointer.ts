@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Region } from '../memory/region.js';
-import { type Checkpoint, CheckpointAttempt } from './checkpoint-attempt.js';
+import { CheckpointAttempt } from './checkpoint-attempt.js';
 import { PageStage } from './page-stage.js';
 import { RegionWatch, WatchScratch } from './region-watch.js';
-import type { Json, SnapshotInfo, Store } from './types.js';
+import type { Checkpoint, Json, SnapshotInfo, Store } from './types.js';
 
 /** How often a snapshot is begun anew since regions came or went meanwhile, before all of it is stored while the guest is paused. */
 const mostAttempts = 4;

@@ -293,3 +293,15 @@ export interface Store extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   close(): Promise<void>;
 }
+
+/** A snapshot of a guest that ran before and after. */
+export interface Checkpoint {
+  readonly snapshot: SnapshotInfo;
+  /** From just before `pause` until the guest was told to run on, milliseconds. */
+  readonly pauseMs: number;
+  /** Pages copied while it was paused, and in all. */
+  readonly pausedPages: number;
+  readonly pages: number;
+  readonly stateBytes: number;
+  readonly counts: Readonly<WriterCounts>;
+}

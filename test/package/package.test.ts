@@ -118,10 +118,10 @@ describe('its declarations', () => {
 });
 
 describe('its source maps', () => {
-  it('are there for core, memory and protocol', () => {
-    const layers = files.filter((name) => /^layers\/(core|memory|protocol)\.js$/.test(name));
+  it('are there for core and memory', () => {
+    const layers = files.filter((name) => /^layers\/(core|memory)\.js$/.test(name));
     expect(maps.sort()).toEqual(layers.map((name) => `${name}.map`).sort());
-    expect(maps).toHaveLength(3);
+    expect(maps).toHaveLength(2);
     for (const name of layers) {
       const link = `//# sourceMappingURL=${name.replace('layers/', '')}.map\n`;
       expect(readFileSync(join('dist', name), 'utf8').endsWith(link)).toBe(true);
@@ -166,11 +166,6 @@ describe('its source maps', () => {
       script: `import { DirtyBitmap } from 'pageferry/codec'; DirtyBitmap.create(8).set(9);`,
       path: 'src/memory/bitmap.ts',
       text: 'is outside a bitmap of',
-    },
-    {
-      script: `import { Framer } from 'pageferry/protocol'; new Framer(new Uint8Array(1));`,
-      path: 'src/protocol/framer.ts',
-      text: 'the area holds no frame',
     },
   ])('lead from a stack trace to $path', async ({ script, path, text }) => {
     const options = ['--enable-source-maps', '--input-type=module', '-e', script];
