@@ -38,8 +38,8 @@ async function obey(command: ToDestination): Promise<void> {
 }
 
 async function receive(plan: DemoPlan): Promise<void> {
-  // PostgreSQL takes seconds to begin: too long for whoever offers a guest.
-  const made = plan.kind === 'pglite' ? await receiveGuest(plan, post.commit) : undefined;
+  // PostgreSQL takes seconds to begin, and SQLite a second where many begin at once: too long for whoever offers a guest.
+  const made = plan.kind === 'ledger' ? undefined : await receiveGuest(plan, post.commit);
   const listener = await listen({
     accept: (offer) => accept(plan, offer, made),
     maxImageBytes: 2 ** 32,

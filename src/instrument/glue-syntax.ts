@@ -6,16 +6,21 @@ export type Element = MemberExpression & { object: Expression; property: Express
 /** The nodes in `node`, in the order of their text. */
 export function childrenOf(node: AnyNode): AnyNode[] {
   const found: AnyNode[] = [];
-  for (const value of Object.values(node)) {
-    for (const each of Array.isArray(value) ? value : [value]) {
-      if (isNode(each)) found.push(each);
-    }
+  for (const key in node) {
+    const value: unknown = node[key as keyof AnyNode];
+    if (Array.isArray(value)) {
+      for (const each of value) if (isNode(each)) found.push(each);
+    } else if (isNode(value)) found.push(value);
   }
-  return found.sort((a, b) => a.start - b.start);
+  // Most are in that order already.
+  const isOrdered = found.every(
+    (each, at) => at === 0 || (found[at - 1]?.start ?? 0) <= each.start,
+  );
+  return isOrdered ? found : found.sort((a, b) => a.start - b.start);
 }
 
 function isNode(value: unknown): value is AnyNode {
-  return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
+  return typeof value === 'object' && value !== null && 'start' in value && 'type' in value;
 }
 
 /** What stands within parentheses. */
