@@ -25,8 +25,10 @@ export class FinderOfStore {
   async prepare(pages: number): Promise<PageFinder> {
     const { files, path, lookupBytes } = this.#context;
     const names = await files.list(join(path, 'packs'));
-    const packs = names.filter((name) => /^[0-9a-f]{32}\.index$/.test(name));
-    const ids = packs.map((name) => name.slice(0, 32));
+    const packs = new Set(names.filter((name) => /^[0-9a-f]{32}\.pack$/.test(name)));
+    // An index that a power cut left without its pack says nothing.
+    const indexes = names.filter((name) => packs.has(name.replace(/\.index$/, '.pack')));
+    const ids = indexes.filter((name) => name.endsWith('.index')).map((name) => name.slice(0, 32));
     let missing = ids.filter((id) => !this.#known.has(id));
     let counts = await this.#counts(missing);
     const most = Math.floor(lookupBytes / PageFinder.bytesFor(1000)) * 1000;
