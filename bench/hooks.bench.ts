@@ -1,8 +1,11 @@
+import { instrumentGlue } from '../src/instrument/instrument-glue.js';
 import { trackWrites } from '../src/instrument/track-writes.js';
+import { type GlueWork, sqliteWork } from './glue-work.js';
 import { ofRounds, type Result, type Suite } from './harness.js';
 
 const rounds = 9;
 const roundMs = 30;
+const glueRounds = 41;
 const memory = new WebAssembly.Memory({ initial: 16 });
 const other = new WebAssembly.Memory({ initial: 16 });
 const text = 'twenty characters ok';
@@ -73,6 +76,8 @@ export const suite: Suite = {
     'What does a call cost that writes into a buffer, while writes to another are tracked, or to this one, or none?',
   async *run() {
     for (const [name, make] of Object.entries(cases)) yield measured(name, make);
+    yield await elements();
+    yield await glue();
     yield beginning();
   },
 };
@@ -105,6 +110,60 @@ function measured(name: string, make: Case): Result {
   return ofRounds(row, 'ns', 'lower', besides, {
     'no hooks': plain,
     'four others tracked': besidesFour,
+    'itself tracked': tracked,
+  });
+}
+
+/** What an assignment to an element costs whose source was rewritten. */
+async function elements(): Promise<Result> {
+  const source = 'for (let i = 0; i < calls; i++) bytes[i & 0xffff] = i';
+  const { code } = await instrumentGlue(source);
+  const [plainRun, rewritten] = [source, code].map((body) => new Function('bytes', 'calls', body));
+  const bytes = new Uint8Array(memory.buffer);
+  const times = { plain: [] as number[], besides: [] as number[], tracked: [] as number[] };
+  const told: number[] = [];
+  const idle: number[] = [];
+  const calls = callsFor((count) => rewritten?.(bytes, count));
+  for (let round = 0; round < rounds; round++) {
+    times.plain.push(nanoseconds((count) => plainRun?.(bytes, count), calls));
+    idle.push(nanoseconds((count) => rewritten?.(bytes, count), calls));
+    const others = trackWrites(other, () => {});
+    times.besides.push(nanoseconds((count) => rewritten?.(bytes, count), calls));
+    others.stop();
+    let count = 0;
+    const mine = trackWrites(memory, () => {
+      count++;
+    });
+    times.tracked.push(nanoseconds((total) => rewritten?.(bytes, total), calls));
+    mine.stop();
+    told.push(count);
+  }
+  if (told.some((count) => count !== calls)) throw new Error('not each assignment was told');
+  return ofRounds('write-log/elements', 'ns', 'lower', idle, {
+    'as published': times.plain,
+    'another tracked': times.besides,
+    'itself tracked': times.tracked,
+  });
+}
+
+/** What a program takes whose glue was rewritten: SQLite with sql.js, mostly texts that go through the glue. */
+async function glue(): Promise<Result> {
+  const published = await sqliteWork(false);
+  const rewritten = await sqliteWork(true);
+  for (const { run } of [published, rewritten]) for (let times = 0; times < 20; times++) run();
+  const timesOf = ({ run }: GlueWork): number => nanoseconds(() => run(), 1) / 1e6;
+  const idle: number[] = [];
+  const plain: number[] = [];
+  const tracked: number[] = [];
+  for (let round = 0; round < glueRounds; round++) {
+    plain.push(timesOf(published));
+    idle.push(timesOf(rewritten));
+    const tracking = trackWrites(rewritten.memory, () => {});
+    tracked.push(timesOf(rewritten));
+    tracking.stop();
+  }
+  return ofRounds('write-log/glue-sqlite', 'ms', 'lower', idle, {
+    'as published': plain,
     'itself tracked': tracked,
   });
 }
