@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { FerryError } from '../errors.js';
 import { allOf, closing, placeFile } from './place-file.js';
 import { type Sealer, section } from './sealed.js';
 import { corrupt, ifThere } from './store-error.js';
-import type { StoreFiles } from './store-files.js';
+import type { StoreFile, StoreFiles } from './store-files.js';
 
-/** What prune is about to delete. */
+/** What prune is about to delete. Where the file is damaged nothing is: it is looked at before anything is deleted or referred to, and decides neither. */
 export interface Condemned {
   /** How often it was written. */
   readonly generation: number;
@@ -22,27 +23,33 @@ export async function readCondemned(
   sealer: Sealer,
 ): Promise<Condemned> {
   const file = await ifThere(() => files.open(join(storePath, name)));
-  if (file === undefined) return { generation: 0, lastCounter: 0, since: new Map() };
-  return closing(file, async () => {
-    const { body, end } = await sealer.read(file, 0, section.condemned, name, name);
-    if (end !== (await file.size())) throw corrupt(`${name}: bytes behind its end`);
-    let value: { generation: number; lastCounter: number; since: Record<string, number> };
-    try {
-      value = JSON.parse(Buffer.from(body).toString());
-    } catch (error) {
-      throw corrupt(`${name} is no JSON`, error);
-    }
-    const { generation, lastCounter, since } = value ?? {};
-    const isOne = Number.isSafeInteger(generation) && Number.isSafeInteger(lastCounter);
-    if (!isOne || typeof since !== 'object' || since === null) throw corrupt(`${name} cannot be`);
-    const entries = Object.entries(since);
-    for (const [key, time] of entries) {
-      if (!/^(packs|tables)\/[0-9a-f]{32}$/.test(key) || !Number.isSafeInteger(time)) {
-        throw corrupt(`${name} names ${JSON.stringify(key)}`);
-      }
-    }
-    return { generation, lastCounter, since: new Map(entries) };
+  const nothing = { generation: 0, lastCounter: 0, since: new Map() };
+  if (file === undefined) return nothing;
+  return closing(file, () => parse(file, sealer)).catch((error) => {
+    if (error instanceof FerryError && error.code === 'ERR_STORE_CORRUPT') return nothing;
+    throw error;
   });
+}
+
+async function parse(file: StoreFile, sealer: Sealer): Promise<Condemned> {
+  const { body, end } = await sealer.read(file, 0, section.condemned, name, name);
+  if (end !== (await file.size())) throw corrupt(`${name}: bytes behind its end`);
+  let value: { generation: number; lastCounter: number; since: Record<string, number> };
+  try {
+    value = JSON.parse(Buffer.from(body).toString());
+  } catch (error) {
+    throw corrupt(`${name} is no JSON`, error);
+  }
+  const { generation, lastCounter, since } = value ?? {};
+  const isOne = Number.isSafeInteger(generation) && Number.isSafeInteger(lastCounter);
+  if (!isOne || typeof since !== 'object' || since === null) throw corrupt(`${name} cannot be`);
+  const entries = Object.entries(since);
+  for (const [key, time] of entries) {
+    if (!/^(packs|tables)\/[0-9a-f]{32}$/.test(key) || !Number.isSafeInteger(time)) {
+      throw corrupt(`${name} names ${JSON.stringify(key)}`);
+    }
+  }
+  return { generation, lastCounter, since: new Map(entries) };
 }
 
 /** Durable once it resolves. */

@@ -16,6 +16,8 @@ export class FinderOfStore {
   readonly #context: StoreContext;
   readonly #known = new Set<string>();
   #finder = new PageFinder(0);
+  /** Packs in the finder that were not there any more when it was prepared last. */
+  readonly gone: Set<string> = new Set();
 
   constructor(context: StoreContext) {
     this.#context = context;
@@ -29,6 +31,9 @@ export class FinderOfStore {
     // An index that a power cut left without its pack says nothing.
     const indexes = names.filter((name) => packs.has(name.replace(/\.index$/, '.pack')));
     const ids = indexes.filter((name) => name.endsWith('.index')).map((name) => name.slice(0, 32));
+    const present = new Set(ids);
+    this.gone.clear();
+    for (const id of this.#known) if (!present.has(id)) this.gone.add(id);
     let missing = ids.filter((id) => !this.#known.has(id));
     let counts = await this.#counts(missing);
     const most = Math.floor(lookupBytes / PageFinder.bytesFor(1000)) * 1000;

@@ -30,21 +30,20 @@ export class PageFinder {
   /** Adds an object with these two words of its id. One that finds no room is left out: it will be stored twice, no more. */
   add(word0: number, word1: number, pack: number): void {
     if (this.#count >= this.capacity) return;
+    this.#count++;
     let entry = ((pack << 16) | (word1 & 0xffff)) >>> 0;
     let bucket = word0 % this.#buckets;
-    for (let kicks = 0; kicks < maxKicks; kicks++) {
-      if (this.#put(bucket, entry)) break;
-      const other = this.#other(bucket, entry & 0xffff);
-      if (this.#put(other, entry)) break;
+    if (this.#put(bucket, entry)) return;
+    bucket = this.#other(bucket, entry & 0xffff);
+    for (let kicks = 0; kicks < maxKicks && !this.#put(bucket, entry); kicks++) {
       // Somebody there goes to where else it may be.
       this.#kick = (Math.imul(this.#kick, 1664525) + 1013904223) >>> 0;
-      const slot = other * slotsPerBucket + (this.#kick >>> 30);
+      const slot = bucket * slotsPerBucket + (this.#kick >>> 30);
       const moved = this.#slots[slot] as number;
       this.#slots[slot] = entry;
       entry = moved;
-      bucket = this.#other(other, entry & 0xffff);
+      bucket = this.#other(bucket, entry & 0xffff);
     }
-    this.#count++;
   }
 
   /** Puts the numbers of packs that may have the object into `into`; returns how many, up to 8. */

@@ -327,8 +327,6 @@ export class StoreWriter implements SnapshotWriter {
 
   /** The index, or undefined where it cannot be read: nothing refers to that pack from then on. */
   async #indexOf(pack: number): Promise<PackIndex | undefined> {
-    const held = this.#catalog.peek(pack);
-    if (held !== undefined) return held;
     if (this.#start.excluded.has(pack)) return undefined;
     try {
       return await this.#catalog.index(pack);

@@ -24,3 +24,8 @@ export async function ifThere<T>(act: () => Promise<T>): Promise<T | undefined> 
     throw error;
   }
 }
+
+/** The file of the store that `error` is about: the first one that its message names. */
+export function fileOf(error: Error): string | undefined {
+  return /\b(packs|tables|snapshots)\/[0-9a-f-]+\.[a-z]+/.exec(error.message)?.[0];
+}

@@ -1,20 +1,14 @@
-import { join } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
 import { Catalog } from './catalog.js';
 import { readCondemned } from './condemned.js';
 import type { StoreContext } from './context.js';
 import { FinderOfStore } from './finder-of-store.js';
 import { StoreLock } from './locks.js';
-import {
-  checkName,
-  checkRegions,
-  parseManifestName,
-  type ReadManifest,
-  readManifest,
-} from './manifest.js';
+import { checkName, checkRegions } from './manifest.js';
 import { PageTable } from './page-table.js';
-import { closing } from './place-file.js';
+import { pruneStore } from './prune.js';
 import { placeRegions } from './region-places.js';
+import { chooseRevisions, readRevisions } from './revisions.js';
 import { StoreReader } from './snapshot-reader.js';
 import { StoreWriter } from './snapshot-writer.js';
 import { coded } from './store-error.js';
@@ -29,18 +23,10 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './types.js';
+import { verifyStore } from './verify.js';
 
 /** A catalog with more packs than this is begun anew. */
 const manyPacks = 50_000;
-
-/** One manifest file and what is in it. */
-export interface Revision {
-  readonly counter: number;
-  readonly revision: number;
-  readonly name: string;
-  readonly read?: ReadManifest;
-  readonly error?: Error;
-}
 
 export class FolderStore implements Store {
   readonly path: string;
@@ -60,8 +46,10 @@ export class FolderStore implements Store {
   }
 
   async snapshots(): Promise<readonly SnapshotInfo[]> {
-    const found = await coded(`cannot list ${this.path}`, () => readRevisions(this.#context));
-    return newestRevisions(found).map(({ counter, read, error }) =>
+    const chosen = await coded(`cannot list ${this.path}`, async () =>
+      chooseRevisions(this.#context, await readRevisions(this.#context)),
+    );
+    return chosen.map(({ counter, read, error }) =>
       read === undefined
         ? { counter, error: error as Error }
         : { counter, manifest: read.manifest, signed: read.signed },
@@ -125,6 +113,7 @@ export class FolderStore implements Store {
         for (const name of since.keys()) {
           if (name.startsWith('packs/')) excluded.add(catalog.number(name.slice(6)));
         }
+        for (const id of this.#finder.gone) excluded.add(catalog.number(id));
         if (manifest !== undefined) table = await PageTable.open(catalog, manifest.table);
         const parent = manifest && table && { manifest, table };
         return new StoreWriter(context, {
@@ -145,12 +134,12 @@ export class FolderStore implements Store {
     });
   }
 
-  prune(_options: PruneOptions): Promise<PruneReport> {
-    return Promise.reject(new Error('prune'));
+  prune(options: PruneOptions): Promise<PruneReport> {
+    return coded(`cannot prune ${this.path}`, () => pruneStore(this.#context, options));
   }
 
-  verify(_options: VerifyOptions = {}): Promise<VerifyReport> {
-    return Promise.reject(new Error('verify'));
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return verifyStore(this.#context, options);
   }
 
   async close(): Promise<void> {
@@ -175,41 +164,4 @@ function manifestOf(snapshot: SnapshotInfo): NonNullable<SnapshotInfo['manifest'
     throw asFerryError(snapshot.error, 'ERR_STORE_CORRUPT');
   }
   return snapshot.manifest;
-}
-
-/** All manifest files, by counter and revision. */
-export async function readRevisions({
-  files,
-  path,
-  sealer,
-  verifyWith,
-}: StoreContext): Promise<Revision[]> {
-  const folder = join(path, 'snapshots');
-  const found: Revision[] = [];
-  for (const name of await files.list(folder)) {
-    const parsed = parseManifestName(name);
-    if (parsed === undefined) continue;
-    try {
-      const file = await files.open(join(folder, name));
-      const read = await closing(file, () =>
-        readManifest(file, name, parsed.counter, sealer, verifyWith),
-      );
-      found.push({ ...parsed, name, read });
-    } catch (error) {
-      found.push({ ...parsed, name, error: asFerryError(error, 'ERR_IO') });
-    }
-  }
-  return found.sort((one, other) => one.counter - other.counter || one.revision - other.revision);
-}
-
-/** Of each snapshot the newest revision that can be read. */
-export function newestRevisions(revisions: readonly Revision[]): Revision[] {
-  const newest = new Map<number, Revision>();
-  for (const revision of revisions) {
-    const before = newest.get(revision.counter);
-    if (before === undefined || revision.read !== undefined || before.read === undefined) {
-      newest.set(revision.counter, revision);
-    }
-  }
-  return [...newest.values()];
 }
