@@ -1,4 +1,5 @@
 import type { BundleOutcome } from '../bundle/bundle-destination.js';
+import { bundleKind } from '../bundle/bundle-guest.js';
 import type { Arrival } from '../migration/destination.js';
 import type { ListenEvent } from '../migration/listen.js';
 import { escapeControls } from './escape.js';
@@ -86,7 +87,9 @@ export class ReceiveView {
   #offered({ session, from, offer }: Extract<ListenEvent, { type: 'offered' }>): void {
     this.#offeredAt.set(session, performance.now());
     const { kind, byteLength } = offer;
-    const name = offer.regions[0]?.name ?? '';
+    const [first] = offer.regions;
+    // Of a bundle all begin with its name.
+    const name = (kind === bundleKind ? first?.name.split('/')[0] : first?.name) ?? '';
     this.#output.event({
       type: 'offered',
       session,

@@ -16,6 +16,9 @@ import { canMount, mustMount, onTmpfs, seenBy } from './mounts.js';
 import { dropped, inRoom, type Room } from './room.js';
 import { until } from './until.js';
 
+/** Several processes each, on machines that may be busy. */
+const timeoutMs = 90_000;
+
 const slow = ['--bundle', '--bytes-per-second', '4M'];
 const minuteMs = 60_000;
 const staging = '.web.pageferry-bundle';
@@ -44,9 +47,14 @@ async function received(room: Room, bytes: number): Promise<void> {
   });
 }
 
-/** A command waits, once it was told, for this file to be there. */
+/** Shell that waits for this file to be there, or for the room to be gone: whoever started it may have been killed. */
+function untilThere(room: Room, file: string): string {
+  return `while test -d '${room.folder}' && ! test -e '${room.path(file)}'; do sleep 0.05; done`;
+}
+
+/** A command that waits, once it was told. */
 function waits(room: Room, file: string): string {
-  return notes(room, 'told', `while ! test -e '${room.path(file)}'; do sleep 0.05; done`);
+  return notes(room, 'told', untilThere(room, file));
 }
 
 async function told(room: Room, count: number): Promise<void> {
@@ -58,7 +66,7 @@ async function stateOf(room: Room): Promise<unknown> {
   return events.map(({ name, state }) => [name, state]);
 }
 
-describe.concurrent('a bundle', () => {
+describe.concurrent('a bundle', { timeout: timeoutMs }, () => {
   it(
     'whose receiver is killed and started again goes on with what is there',
     inRoom(async (room) => {
@@ -169,7 +177,7 @@ describe.concurrent('a bundle', () => {
       const where = ['--out-dir', room.inbox, '--listen', `127.0.0.1:${port}`];
       // Only the second registration waits.
       const line = `read -r line; echo "$line" >> '${room.path('told')}'`;
-      const wait = `while ! test -e '${room.path('go')}'; do sleep 0.05; done`;
+      const wait = untilThere(room, 'go');
       const register = ['--register', `${line}; case "$line" in *newer*) ${wait};; esac`];
       const first = room.run(['receive', ...where, '--replace', ...register]);
       await first.event('listening');
@@ -285,7 +293,6 @@ describe.concurrent('a bundle', () => {
       ]);
       await expectArrived(room, 'web', files);
     }),
-    60_000,
   );
 
   it(
@@ -309,22 +316,26 @@ describe.concurrent('a bundle', () => {
   );
 });
 
-describe.skipIf(!canMount && !mustMount)(`a disk that is full${skipped}`, () => {
-  it.each([
-    { what: 'at once', size: '1m', more: [] },
-    { what: 'in the middle', size: '3m', more: ['--sparse'] },
-  ])('$what rolls everything back', ({ size, more }) =>
-    inRoom(async (room) => {
-      const files = someFiles(7, 6);
-      const folder = await folderOf(room, 'web', files);
-      const args = ['receive', '--listen', '127.0.0.1:0', '--out-dir', room.inbox, ...more];
-      const receiver = room.run(args, onTmpfs(room.inbox, `size=${size}`));
-      const port = Number((await receiver.event('listening'))['port']);
-      const sent = await room.send(folder, port, '--bundle').ended();
-      expect(sent.last).toMatchObject({ type: 'failed', code: 'ERR_DISK_FULL' });
-      const inbox = seenBy(receiver, room.inbox);
-      await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);
-      await expectSource(folder, files);
-    })(),
-  );
-});
+describe.skipIf(!canMount && !mustMount)(
+  `a disk that is full${skipped}`,
+  { timeout: timeoutMs },
+  () => {
+    it.each([
+      { what: 'at once', size: '1m', more: [] },
+      { what: 'in the middle', size: '3m', more: ['--sparse'] },
+    ])('$what rolls everything back', ({ size, more }) =>
+      inRoom(async (room) => {
+        const files = someFiles(7, 6);
+        const folder = await folderOf(room, 'web', files);
+        const args = ['receive', '--listen', '127.0.0.1:0', '--out-dir', room.inbox, ...more];
+        const receiver = room.run(args, onTmpfs(room.inbox, `size=${size}`));
+        const port = Number((await receiver.event('listening'))['port']);
+        const sent = await room.send(folder, port, '--bundle').ended();
+        expect(sent.last).toMatchObject({ type: 'failed', code: 'ERR_DISK_FULL' });
+        const inbox = seenBy(receiver, room.inbox);
+        await until('nothing is left', async () => (await fs.readdir(inbox)).length === 0);
+        await expectSource(folder, files);
+      })(),
+    );
+  },
+);

@@ -15,7 +15,10 @@ import {
 } from './bundle-room.js';
 import { inRoom } from './room.js';
 
-describe.concurrent('a bundle', () => {
+/** Several processes each, on machines that may be busy. */
+const timeoutMs = 90_000;
+
+describe.concurrent('a bundle', { timeout: timeoutMs }, () => {
   it(
     'arrives whole, is registered and checked, and is set aside where it was',
     inRoom(async (room) => {
@@ -42,6 +45,7 @@ describe.concurrent('a bundle', () => {
           path: join(room.inbox, 'web'),
         },
       });
+      expect(await receiver.process.event('offered')).toMatchObject({ name: 'web', regions: 4 });
       await expectArrived(room, 'web', files);
       const { blocks, mode } = await fs.stat(join(room.inbox, 'web/data.raw'));
       expect(blocks * 512).toBeLessThan(mebibyte / 2);
@@ -115,7 +119,7 @@ describe.concurrent('a bundle', () => {
   );
 });
 
-describe.concurrent('a step that fails rolls everything back:', () => {
+describe.concurrent('a step that fails rolls everything back:', { timeout: timeoutMs }, () => {
   const said = "echo 'no such network' >&2; exit 3";
   it.each([
     { step: 'registration', options: ['--register'] },
@@ -207,7 +211,7 @@ describe.concurrent('a step that fails rolls everything back:', () => {
   );
 });
 
-describe.concurrent('a bundle of the same name', () => {
+describe.concurrent('a bundle of the same name', { timeout: timeoutMs }, () => {
   it(
     'that is the very same is taken for arrived, and nothing is done',
     inRoom(async (room) => {
@@ -305,7 +309,7 @@ describe.concurrent('a bundle of the same name', () => {
   );
 });
 
-describe.concurrent('receive --base', () => {
+describe.concurrent('receive --base', { timeout: timeoutMs }, () => {
   it(
     'has only what differs from an older bundle of the name sent, and leaves that as it is',
     inRoom(async (room) => {
@@ -323,7 +327,7 @@ describe.concurrent('receive --base', () => {
   );
 });
 
-describe.concurrent('a bundle that cannot be unregistered', () => {
+describe.concurrent('a bundle that cannot be unregistered', { timeout: timeoutMs }, () => {
   it(
     'is not replaced, and is registered again',
     inRoom(async (room) => {
@@ -349,7 +353,7 @@ describe.concurrent('a bundle that cannot be unregistered', () => {
   );
 });
 
-describe.concurrent('a bundle that was shut down by force', () => {
+describe.concurrent('a bundle that was shut down by force', { timeout: timeoutMs }, () => {
   it(
     'arrives unclean, is told to nobody, and is registered once it is verified',
     inRoom(async (room) => {
