@@ -42,7 +42,7 @@ export class Catalog {
     files: StoreFiles,
     storePath: string,
     sealer: Sealer,
-    { indexBytes = 24 << 20, blocks = 24 }: { indexBytes?: number; blocks?: number } = {},
+    { indexBytes = 16 << 20, blocks = 24 }: { indexBytes?: number; blocks?: number } = {},
   ) {
     this.files = files;
     this.folder = join(storePath, 'packs');

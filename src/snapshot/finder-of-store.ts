@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { FerryError } from '../errors.js';
 import type { StoreContext } from './context.js';
-import { readHeads } from './index-file.js';
+import { HEADS_BYTES, readHeads } from './index-file.js';
 import { PageFinder } from './page-finder.js';
 import { closing } from './place-file.js';
 import { SEAL_BYTES } from './sealed.js';
@@ -45,9 +45,10 @@ export class FinderOfStore {
       this.#finder = new PageFinder(Math.min(wanted, most));
       if (total(counts) > most) missing = await this.#newestFirst(missing);
     }
+    const room = new Uint8Array(missing.length > 1 ? HEADS_BYTES : 0);
     for (const id of missing) {
       if ((counts.get(id) ?? 0) > this.#finder.free) break;
-      await this.#add(id);
+      await this.#add(id, room);
     }
     return this.#finder;
   }
@@ -57,13 +58,13 @@ export class FinderOfStore {
     this.#known.add(id);
   }
 
-  async #add(id: string): Promise<void> {
+  async #add(id: string, room: Uint8Array): Promise<void> {
     const { files, path, sealer, catalog } = this.#context;
     this.#known.add(id);
     const file = await ifThere(() => files.open(join(path, 'packs', `${id}.index`)));
     if (file === undefined) return;
     try {
-      const { count, words } = await closing(file, () => readHeads(file, id, sealer));
+      const { count, words } = await closing(file, () => readHeads(file, id, sealer, room));
       const number = catalog.number(id);
       for (let object = 0; object < count; object++) {
         this.#finder.add(words[2 * object] as number, words[2 * object + 1] as number, number);

@@ -7,6 +7,8 @@ import type { StoreFile } from './store-files.js';
 import { MAX_BATCH_PAGES, STORE_PAGE_BYTES } from './types.js';
 
 const headBytes = 8;
+/** Room for the first section of any index. */
+export const HEADS_BYTES: number = SEAL_BYTES + 8 + headBytes * MAX_PACK_OBJECTS;
 
 /** The two sections of a pack's index file: the first half of each id, which can be read alone; everything else. */
 export function encodeIndex(index: PackIndex, sealer: Sealer): Uint8Array[] {
@@ -59,10 +61,15 @@ export interface Heads {
   readonly end: number;
 }
 
-/** The first section alone. */
-export async function readHeads(file: StoreFile, pack: string, sealer: Sealer): Promise<Heads> {
+/** The first section alone, in `room` if it is large enough. */
+export async function readHeads(
+  file: StoreFile,
+  pack: string,
+  sealer: Sealer,
+  room?: Uint8Array,
+): Promise<Heads> {
   const where = `packs/${pack}.index`;
-  const { body, end } = await sealer.read(file, 0, section.heads, pack, where);
+  const { body, end } = await sealer.read(file, 0, section.heads, pack, where, room);
   const reader = new ByteReader(body, where);
   const count = reader.u32();
   const packBytes = reader.u32();
@@ -164,8 +171,8 @@ function checkBlocks(index: PackIndex, packBytes: number, where: string): void {
   }
 }
 
-/** As little-endian words, whatever the alignment. */
+/** As little-endian words; copied only where they are not aligned: what is read for a look at it should not take twice its memory. */
 function wordsOf(bytes: Uint8Array): Uint32Array {
-  const copy = new Uint8Array(bytes);
-  return new Uint32Array(copy.buffer);
+  const at = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Uint32Array(at.buffer, at.byteOffset, at.byteLength / 4);
 }

@@ -102,7 +102,7 @@ export class Sealer {
 
   /**
    * The body of the section that begins at `position`, and where it ends. ERR_STORE_CORRUPT, naming `where`, if it is anything else than what
-   * was sealed as that; ERR_STORE_VERSION if a newer version wrote it.
+   * was sealed as that; ERR_STORE_VERSION if a newer version wrote it. `room`: where the section may be put, so that reading many takes the memory of one.
    */
   async read(
     file: StoreFile,
@@ -110,6 +110,7 @@ export class Sealer {
     { kind, limit }: Section,
     owner: string,
     where: string,
+    room?: Uint8Array,
   ): Promise<{ body: Uint8Array; end: number }> {
     const header = Buffer.alloc(SEAL_BYTES);
     const got = await file.readAt(position, header);
@@ -128,10 +129,13 @@ export class Sealer {
     if (header[8] !== kind || header[9] !== flags) throw corrupt(`${where}: damaged header`);
     const end = position + SEAL_BYTES + length;
     if (length > limit || end > (await file.size())) throw corrupt(`${where}: a lying length`);
-    const sealed = Buffer.alloc(SEAL_BYTES + length);
+    const all = SEAL_BYTES + length;
+    const sealed =
+      room !== undefined && room.length >= all
+        ? Buffer.from(room.buffer, room.byteOffset, all)
+        : Buffer.alloc(all);
     header.copy(sealed);
-    const room = sealed.subarray(SEAL_BYTES);
-    if ((await file.readAt(position + SEAL_BYTES, room)) < length) {
+    if ((await file.readAt(position + SEAL_BYTES, sealed.subarray(SEAL_BYTES))) < length) {
       throw corrupt(`${where} ends too early`);
     }
     return { body: this.#open(sealed, kind, owner, where), end };
