@@ -16,7 +16,7 @@ export class FinderOfStore {
   readonly #context: StoreContext;
   readonly #known = new Set<string>();
   #finder = new PageFinder(0);
-  /** Packs in the finder that were not there any more when it was prepared last. */
+  /** Packs that were not there any more, or not whole, when the finder was prepared last. */
   readonly gone: Set<string> = new Set();
 
   constructor(context: StoreContext) {
@@ -33,7 +33,11 @@ export class FinderOfStore {
     const ids = indexes.filter((name) => name.endsWith('.index')).map((name) => name.slice(0, 32));
     const present = new Set(ids);
     this.gone.clear();
-    for (const id of this.#known) if (!present.has(id)) this.gone.add(id);
+    // A delta of a pack that is there may be built on one that is half there, or on its way out.
+    const seen = names.map((name) => /^[0-9a-f]{32}(?=\.(pack|index))/.exec(name)?.[0] ?? '');
+    for (const id of [...this.#known, ...seen]) {
+      if (id !== '' && !present.has(id)) this.gone.add(id);
+    }
     let missing = ids.filter((id) => !this.#known.has(id));
     let counts = await this.#counts(missing);
     const most = Math.floor(lookupBytes / PageFinder.bytesFor(1000)) * 1000;

@@ -75,6 +75,7 @@ class Prune {
       const counters = new Set(kept.map(({ counter }) => counter));
       const removed = revisions.filter(({ counter }) => !counters.has(counter));
       const { moves } = await this.#repackOrNot(kept, revisions);
+      await this.#keepCounters(removed);
       await this.#unlinkManifests([...removed, ...superseded].map(({ name }) => name));
       const condemned = await this.#condemn(revisions);
       return {
@@ -370,6 +371,15 @@ class Prune {
     const needs = { packs: table.packs, tables: table.tables };
     await publishRevision(this.#context, needs, counter, revision, parts);
     await this.#unlinkManifests(older.map(({ name }) => name));
+  }
+
+  /** What is removed leaves its counter behind: it is not given again. */
+  async #keepCounters(removed: readonly Revision[]): Promise<void> {
+    const { files, path, sealer } = this.#context;
+    const condemned = await readCondemned(files, path, sealer);
+    const lastCounter = Math.max(...removed.map(({ counter }) => counter));
+    if (lastCounter <= condemned.lastCounter) return;
+    await writeCondemned(files, path, sealer, { ...condemned, lastCounter });
   }
 
   async #unlinkManifests(names: readonly string[]): Promise<void> {

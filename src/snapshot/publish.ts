@@ -90,8 +90,9 @@ async function checkNeeds({ files, path, sealer }: StoreContext, needs: Needs): 
 }
 
 async function nextCounter({ files, path, sealer }: StoreContext): Promise<number> {
-  const { lastCounter } = await readCondemned(files, path, sealer);
+  // In this order: prune notes a counter before it removes its manifest.
   const names = await files.list(join(path, 'snapshots'));
+  const { lastCounter } = await readCondemned(files, path, sealer);
   let last = lastCounter;
   for (const name of names) last = Math.max(last, parseManifestName(name)?.counter ?? 0);
   return last + 1;

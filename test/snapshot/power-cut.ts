@@ -19,11 +19,14 @@ export interface World<Promised> {
 /** What programs do on a new disk, and what they promise meanwhile. */
 export type History<Promised> = (world: World<Promised>) => Promise<void>;
 
-/** Carries out `history`, and returns the moments at which the power may be cut: after each step that changes the disk, and after each promise. */
+/**
+ * Carries out `history`, and returns the moments at which the power may be cut: after each step that changes the disk, and after each promise. `faultAt` is asked
+ * before each step, and told how many moments there are so far.
+ */
 export async function momentsOf<Promised>(
   history: History<Promised>,
   first: Promised,
-  faultAt: (step: Step) => Fault | undefined = () => undefined,
+  faultAt: (step: Step, moments: number) => Fault | undefined = () => undefined,
 ): Promise<Moment<Promised>[]> {
   const disk = new SimulatedDisk();
   const moments: Moment<Promised>[] = [];
@@ -31,7 +34,7 @@ export async function momentsOf<Promised>(
   const note = (step: string) => moments.push({ image: disk.image(), promised, step });
   note('the beginning');
   const hooks: Hooks = {
-    before: faultAt,
+    before: (step) => faultAt(step, moments.length),
     after: ({ operation, path }) => {
       if (changing.has(operation)) note(`${operation} ${kindOf(path)}`);
     },
@@ -47,6 +50,8 @@ export async function momentsOf<Promised>(
 export interface CutOptions extends Bounds {
   /** Of all survivals every so manieth is checked; all of them: 1. */
   readonly stride: number;
+  /** The first moment at which the power is cut. Default 0. */
+  readonly from?: number;
 }
 
 export interface CutReport {
@@ -66,6 +71,7 @@ export async function cutEverywhere<Promised>(
   let all = 0;
   let checked = 0;
   for (const [at, { image, promised, step }] of moments.entries()) {
+    if (at < (options.from ?? 0)) continue;
     const known = seen.get(promised) ?? new Set();
     seen.set(promised, known);
     for (const survival of survivals(image, options)) {

@@ -142,6 +142,14 @@ export class SimulatedDisk {
     this.#changes = this.#changes.filter((change) => change.folder !== folder);
   }
 
+  /** What the system does after a while by itself. */
+  writeBack(folder: FolderNode): void {
+    for (const node of folder.entries.values()) {
+      if (node instanceof FileNode) node.sync();
+    }
+    this.syncFolder(folder);
+  }
+
   image(): DiskImage {
     const files = new Map<FileNode, FileImage>();
     const folders = new Map<FolderNode, ReadonlyMap<string, Node>>();

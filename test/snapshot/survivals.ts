@@ -3,6 +3,7 @@ import {
   apply,
   type DiskImage,
   type EntryChange,
+  type FileImage,
   FileNode,
   FolderNode,
   type Node,
@@ -27,20 +28,40 @@ export interface Survival {
   mount(): SimulatedDisk;
 }
 
-interface Variant {
+/** A file as it may be after the cut. */
+class Variant {
   readonly how: string;
-  readonly writes: readonly Write[];
+  readonly #image: FileImage;
+  readonly #writes: readonly Write[];
+  #bytes: Uint8Array | undefined;
+
+  constructor(how: string, image: FileImage, writes: readonly Write[]) {
+    this.how = how;
+    this.#image = image;
+    this.#writes = writes;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= withWrites(this.#image.durable, this.#writes);
+    return this.#bytes;
+  }
 }
 
 /** Everything, up to `bounds`, that a power cut at the moment of `image` may leave. */
 export function* survivals(image: DiskImage, bounds: Bounds): Generator<Survival> {
   const seen = new Set<string>();
+  const variants = new Map<FileNode, readonly Variant[]>();
+  for (const [file, found] of image.files) {
+    if (found.unsynced.length > 0) variants.set(file, variantsOf(found));
+  }
   for (const [how, changes] of subsets(image.changes, bounds.allSubsetsUpTo)) {
     const names = namesAfter(image, changes);
-    const dirty = [...filesIn(image.root, names)].filter(
-      (file) => image.files.get(file)?.unsynced.length,
-    );
-    for (const contents of assignments(image, dirty, bounds)) {
+    const dirty = new Map<FileNode, readonly Variant[]>();
+    for (const file of filesIn(image.root, names)) {
+      const all = variants.get(file);
+      if (all !== undefined) dirty.set(file, all);
+    }
+    for (const contents of assignments(dirty, bounds)) {
       const survival = new MountedTree(image, names, contents, how);
       if (seen.has(survival.key)) continue;
       seen.add(survival.key);
@@ -89,9 +110,12 @@ function* filesIn(folder: FolderNode, names: Names): Generator<FileNode> {
 }
 
 /** What of unsynced writes may be on the medium: nothing, all, the first ones, single ones, torn ones, or a length without contents. */
-function variantsOf(writes: readonly Write[]): Variant[] {
-  const variants: Variant[] = [{ how: 'nothing', writes: [] }];
-  const add = (how: string, survived: readonly Write[]) => variants.push({ how, writes: survived });
+function variantsOf(image: FileImage): Variant[] {
+  const { unsynced: writes } = image;
+  const variants: Variant[] = [];
+  const add = (how: string, survived: readonly Write[]) =>
+    variants.push(new Variant(how, image, survived));
+  add('nothing', []);
   add('all', writes);
   for (let at = 1; at < writes.length; at++) add(`the first ${at}`, writes.slice(0, at));
   for (const [at, write] of writes.entries()) {
@@ -122,19 +146,16 @@ function variantsOf(writes: readonly Write[]): Variant[] {
 }
 
 function* assignments(
-  image: DiskImage,
-  dirty: readonly FileNode[],
+  variants: ReadonlyMap<FileNode, readonly Variant[]>,
   { pairs }: Bounds,
 ): Generator<Contents> {
-  const variants = new Map<FileNode, readonly Variant[]>();
-  for (const file of dirty) variants.set(file, variantsOf(image.files.get(file)?.unsynced ?? []));
   const each = (at: number): Map<FileNode, Variant> => {
     const contents = new Map<FileNode, Variant>();
     for (const [file, all] of variants) contents.set(file, all[at] as Variant);
     return contents;
   };
   yield each(0);
-  if (dirty.length === 0) return;
+  if (variants.size === 0) return;
   yield each(1);
   for (const [file, all] of variants) {
     for (const variant of all) {
@@ -154,18 +175,13 @@ class MountedTree implements Survival {
   readonly how: string;
   readonly #image: DiskImage;
   readonly #names: Names;
-  readonly #contents = new Map<FileNode, Uint8Array>();
+  readonly #contents: Contents;
 
   constructor(image: DiskImage, names: Names, contents: Contents, how: string) {
     this.#image = image;
     this.#names = names;
-    const hows = [how];
-    for (const [file, variant] of contents) {
-      const bytes = withWrites(image.files.get(file)?.durable ?? new Uint8Array(0), variant.writes);
-      this.#contents.set(file, bytes);
-      hows.push(variant.how);
-    }
-    this.how = hows.join('; ');
+    this.#contents = contents;
+    this.how = [how, ...[...contents.values()].map((variant) => variant.how)].join('; ');
     const hash = createHash('sha256');
     for (const [folder, entries] of names) {
       // Folders are the same nodes in all survivals of a history; which of them is where is in the entries.
@@ -198,7 +214,7 @@ class MountedTree implements Survival {
   }
 
   #bytes(node: FileNode): Uint8Array {
-    return this.#contents.get(node) ?? (this.#image.files.get(node)?.durable as Uint8Array);
+    return this.#contents.get(node)?.bytes ?? (this.#image.files.get(node)?.durable as Uint8Array);
   }
 
   #word(node: Node): string {
