@@ -45,8 +45,13 @@ export class BlockCodec {
   readonly #slots: number[] = [];
   #next = 0;
 
-  constructor() {
-    this.#arena = new Arena((blockSlots + 2) * (MAX_STORED_BYTES + 2 * slack) + (64 << 10));
+  /** Bytes of an arena that it takes. */
+  static readonly byteLength: number =
+    (blockSlots + 2) * (MAX_STORED_BYTES + 2 * slack) + (64 << 10);
+
+  /** `arena`: what lies in it is compressed where it lies. Default: one of its own. */
+  constructor(arena: Arena = new Arena(BlockCodec.byteLength)) {
+    this.#arena = arena;
     this.#raw = this.#arena.alloc(MAX_BLOCK_BYTES + slack);
     this.#packed = this.#arena.alloc(MAX_STORED_BYTES + slack);
     this.#table = this.#arena.alloc(16 << 10);
@@ -60,9 +65,11 @@ export class BlockCodec {
     const limit = raw.length - (raw.length >>> 6) - 1;
     if (compression === 'lz4') {
       const { kernels } = this.#arena;
-      this.#arena.bytes(this.#raw, raw.length).set(raw);
+      const isHere = raw.buffer === this.#arena.memory.buffer;
+      if (!isHere) this.#arena.bytes(this.#raw, raw.length).set(raw);
+      const from = isHere ? raw.byteOffset : this.#raw;
       const at = this.#packed;
-      const bytes = kernels.lz4Compress(this.#raw, raw.length, at, limit, this.#table);
+      const bytes = kernels.lz4Compress(from, raw.length, at, limit, this.#table);
       if (bytes > 0) return { method: blockMethod.lz4, bytes: this.#arena.bytes(at, bytes) };
     }
     if (compression === 'zstd' && zstd.zstdCompressSync !== undefined) {

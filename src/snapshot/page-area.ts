@@ -7,16 +7,18 @@ const idBytes = 16;
 export const pageState = { zero: 0, same: 1, changed: 2 } as const;
 
 /**
- * Where one order's pages lie, seen by the thread that looks at them and by the one that stores them: 1 MiB of pages, their ids, those of the parent's
- * pages, the numbers of pages that changed, a state for each.
+ * Where one order's pages lie, seen by the thread that looks at them and by the one that stores them: 1 MiB of pages, room for as much compressed, their
+ * ids, those of the parent's pages, the numbers of pages that changed, a state for each.
  */
 export class PageArea {
   /** Bytes it takes; a multiple of 64. */
-  static readonly byteLength: number = LOOK_PAGES * (pageBytes + 2 * idBytes + 4 + 1);
+  static readonly byteLength: number = LOOK_PAGES * (2 * pageBytes + 2 * idBytes + 4 + 1);
 
   /** Of the pages, in the memory that holds it. */
   readonly address: number;
   readonly pages: Uint8Array;
+  /** Blocks of the pages that changed, each where its pages would begin. */
+  readonly blocks: Uint8Array;
   readonly ids: Uint8Array;
   readonly parentIds: Uint8Array;
   readonly numbers: Uint32Array;
@@ -27,6 +29,8 @@ export class PageArea {
     this.address = address;
     this.pages = new Uint8Array(memory, address, LOOK_PAGES * pageBytes);
     let next = address + this.pages.length;
+    this.blocks = new Uint8Array(memory, next, LOOK_PAGES * pageBytes);
+    next += this.blocks.length;
     this.ids = new Uint8Array(memory, next, LOOK_PAGES * idBytes);
     next += this.ids.length;
     this.parentIds = new Uint8Array(memory, next, LOOK_PAGES * idBytes);

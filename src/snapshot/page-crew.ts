@@ -4,8 +4,7 @@ import { PageArea } from './page-area.js';
 import type { PageAnswer, PageOrder, PageThreadSetup } from './page-orders.js';
 import type { RebuildOrder } from './page-rebuild.js';
 import { type PageThread, type StartPageThread, startPageWorker } from './page-thread.js';
-import type { LookOrder } from './page-work.js';
-import type { BlockBytes } from './types.js';
+import type { LookOrder, LookResult } from './page-work.js';
 
 /** Orders that wait or are carried out, a thread: it never waits for the next one. */
 const areasPerThread = 4;
@@ -13,10 +12,8 @@ const areasPerThread = 4;
 export const mostPageThreads = 4;
 
 /** Pages that were looked at. */
-export interface Look {
-  /** The first `changed` pages, ids and numbers in it are those that changed. */
+export interface Look extends LookResult {
   readonly area: PageArea;
-  readonly changed: number;
   /** Gives the area back: nothing of it may be looked at afterwards. */
   release(): void;
 }
@@ -98,18 +95,12 @@ export class PageCrew {
       if (parentIds !== undefined) area.parentIds.set(parentIds);
       const look = { ...order, hasParent: parentIds !== undefined };
       const answer = await this.#ask(member, (id) => ({ id, do: 'look', area: index, look }));
-      if (!('changed' in answer)) throw new RangeError('no look');
-      return { area, changed: answer.changed, release };
+      if (!('look' in answer)) throw new RangeError('no look');
+      return { area, ...answer.look, release };
     } catch (error) {
       release();
       throw error;
     }
-  }
-
-  async compress(bytes: Uint8Array): Promise<BlockBytes> {
-    const answer = await this.#ask(this.#idlest(), (id) => ({ id, do: 'compress', bytes }));
-    if (!('block' in answer)) throw new RangeError('no block');
-    return answer.block;
   }
 
   /** Writes pages of a snapshot to an open file. ERR_STORE_CORRUPT, ERR_IO, ERR_DISK_FULL. */

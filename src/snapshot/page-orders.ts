@@ -1,25 +1,21 @@
 import type { FerryErrorCode } from '../errors.js';
 import type { RebuildOrder } from './page-rebuild.js';
-import type { LookOrder } from './page-work.js';
-import type { BlockBytes, Compression } from './types.js';
+import type { LookOrder, LookResult } from './page-work.js';
 
 /** What a page thread is started with. */
 export interface PageThreadSetup {
   readonly areas: number;
   readonly idPrefix: Uint8Array;
-  readonly compression: Compression;
 }
 
 /** What it is asked; `id` comes back with the answer. */
 export type PageOrder =
   | { readonly id: number; readonly do: 'look'; readonly area: number; readonly look: LookOrder }
-  | { readonly id: number; readonly do: 'compress'; readonly bytes: Uint8Array }
   | { readonly id: number; readonly do: 'rebuild'; readonly rebuild: RebuildOrder };
 
 /** Its memory, in which its areas lie, before everything else; then one answer an order. */
 export type PageAnswer =
   | { readonly memory: ArrayBufferLike; readonly addresses: readonly number[] }
-  | { readonly id: number; readonly changed: number }
-  | { readonly id: number; readonly block: BlockBytes }
+  | { readonly id: number; readonly look: LookResult }
   | { readonly id: number; readonly rebuilt: true }
   | { readonly id: number; readonly code: FerryErrorCode; readonly message: string };

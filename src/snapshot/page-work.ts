@@ -2,8 +2,10 @@ import { readSync } from 'node:fs';
 import { Arena } from '../core/arena.js';
 import { FerryError } from '../errors.js';
 import { fileError } from '../guests/file-io.js';
+import { BlockCodec } from './block-codec.js';
 import { PageArea, pageState } from './page-area.js';
 import type { PageIds } from './page-id.js';
+import { blockMethod, type Compression, MAX_BATCH_PAGES } from './types.js';
 
 const pageBytes = 4096;
 
@@ -15,16 +17,29 @@ export interface LookOrder {
   readonly byteLength: number;
   /** The area has the ids of the parent's pages. */
   readonly hasParent: boolean;
+  /** How pages that changed are compressed, 64 at a time; undefined: they are not, as most will not be stored whole. */
+  readonly compression: Compression | undefined;
+}
+
+/** What came of it. */
+export interface LookResult {
+  /** How many pages changed: they, their ids and their numbers stand at the beginning of the area. */
+  readonly changed: number;
+  /** For each 64 of them the method they are compressed by, and the bytes of the block; none where they were not to be. */
+  readonly blocks: readonly { readonly method: number; readonly byteLength: number }[];
 }
 
 /** What one thread does: reads pages, and tells which are zeros, which are as the parent's, and what the ids of the others are. */
 export class PageWork {
   readonly areas: readonly PageArea[];
+  readonly codec: BlockCodec;
   readonly #arena: Arena;
   readonly #ids: PageIds;
 
-  constructor(areas: number, ids: PageIds, shared: boolean) {
-    this.#arena = new Arena(areas * (PageArea.byteLength + 64), { shared });
+  constructor(areas: number, ids: PageIds) {
+    const areaBytes = areas * (PageArea.byteLength + 64);
+    this.#arena = new Arena(areaBytes + BlockCodec.byteLength, { shared: true });
+    this.codec = new BlockCodec(this.#arena);
     const { buffer } = this.#arena.memory;
     this.areas = Array.from(
       { length: areas },
@@ -37,11 +52,8 @@ export class PageWork {
     return this.#arena.memory.buffer;
   }
 
-  /**
-   * Returns how many pages changed: they, their ids and their numbers stand at the beginning of the area, and a state for each page looked at. ERR_IO;
-   * ERR_SOURCE_CHANGED where the file ends too early.
-   */
-  look(area: PageArea, order: LookOrder): number {
+  /** Looks at pages, and leaves a state for each in the area. ERR_IO; ERR_SOURCE_CHANGED where the file ends too early. */
+  look(area: PageArea, order: LookOrder): LookResult {
     readPages(area.pages, order);
     const count = Math.ceil(order.byteLength / pageBytes);
     let changed = 0;
@@ -61,7 +73,35 @@ export class PageWork {
       if (changed !== page) area.pages.copyWithin(changed * pageBytes, start, start + pageBytes);
       changed += 1;
     }
-    return changed;
+    return { changed, blocks: this.#compress(area, changed, order.compression) };
+  }
+
+  #compress(
+    area: PageArea,
+    changed: number,
+    compression: Compression | undefined,
+  ): LookResult['blocks'] {
+    if (compression === undefined) return [];
+    const blocks: { method: number; byteLength: number }[] = [];
+    for (let first = 0; first < changed; first += MAX_BATCH_PAGES) {
+      const count = Math.min(MAX_BATCH_PAGES, changed - first);
+      const start = first * pageBytes;
+      blocks.push(
+        this.#compressTo(
+          area.blocks.subarray(start),
+          area.pages.subarray(start, start + count * pageBytes),
+          compression,
+        ),
+      );
+    }
+    return blocks;
+  }
+
+  /** What cannot be compressed is not copied: its pages are the block. */
+  #compressTo(into: Uint8Array, pages: Uint8Array, compression: Compression) {
+    const { method, bytes } = this.codec.compress(pages, compression);
+    if (method !== blockMethod.none) into.set(bytes);
+    return { method, byteLength: bytes.length };
   }
 }
 

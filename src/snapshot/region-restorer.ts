@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeAt } from '../guests/file-io.js';
+import { checkAborted } from './check-aborted.js';
 import type { PageCrew } from './page-crew.js';
 import {
   planBlock,
@@ -38,7 +39,7 @@ export class RegionRestorer {
     const { byteLength = 0, name = '' } = this.#reader.manifest.regions[region] ?? {};
     const pages = Math.ceil(byteLength / STORE_PAGE_BYTES);
     for (let first = 0; first < pages; first += windowPages) {
-      this.#signal?.throwIfAborted();
+      checkAborted(this.#signal);
       const count = Math.min(windowPages, pages - first);
       const plan = await this.#reader.plan(region, first, count);
       const jobs = jobsOf(plan).map((job) =>
@@ -61,7 +62,7 @@ export class RegionRestorer {
   ): Promise<void> {
     const page = new Uint8Array(STORE_PAGE_BYTES);
     for (const number of pages) {
-      this.#signal?.throwIfAborted();
+      checkAborted(this.#signal);
       await this.#reader.readPages(region, number, 1, page);
       const position = number * STORE_PAGE_BYTES;
       await writeAt(

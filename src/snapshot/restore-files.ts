@@ -48,7 +48,6 @@ export async function restoreFiles(
     const all = regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const crew = await PageCrew.start(options.threads ?? defaultPageThreads(), {
       idPrefix: reader.idPrefix,
-      compression: 'none',
     });
     try {
       let done = 0;

@@ -2,10 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { runPageThread } from '../snapshot/page-member.js';
 
-const port = parentPort;
-if (port !== null) {
-  port.on(
-    'message',
-    runPageThread(workerData, (answer, transfer) => port.postMessage(answer, transfer)),
-  );
-}
+parentPort?.on(
+  'message',
+  runPageThread(workerData, (answer) => parentPort?.postMessage(answer)),
+);

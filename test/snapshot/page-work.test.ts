@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decompressLz4 } from '../../src/codec/lz4.js';
 import { LOOK_PAGES, type PageArea, pageState } from '../../src/snapshot/page-area.js';
 import { PageIds } from '../../src/snapshot/page-id.js';
 import { PageWork } from '../../src/snapshot/page-work.js';
+import { blockMethod } from '../../src/snapshot/types.js';
 
 const pageBytes = 4096;
 
@@ -41,7 +43,7 @@ describe.each([
   { name: 'no prefix', prefix: new Uint8Array() },
   { name: 'a prefix', prefix: new Uint8Array(32).fill(7) },
 ])('pages that are looked at with $name', ({ prefix }) => {
-  const work = new PageWork(1, new PageIds(prefix), true);
+  const work = new PageWork(1, new PageIds(prefix));
   const area = firstArea(work);
 
   it('are told apart as a naive twin tells them: zeros, the same, and changed ones with their ids', () => {
@@ -64,8 +66,14 @@ describe.each([
           if (kind === 'same' && !isZero) area.parentIds.set(idOf(prefix, page), index * 16);
           expected.push(isZero ? pageState.zero : pageState[kind === 'same' ? 'same' : 'changed']);
         }
-        const changed = withFile(bytes, (fd) =>
-          work.look(area, { fd, position: 0, byteLength: bytes.length, hasParent: true }),
+        const { changed } = withFile(bytes, (fd) =>
+          work.look(area, {
+            fd,
+            position: 0,
+            byteLength: bytes.length,
+            hasParent: true,
+            compression: undefined,
+          }),
         );
         expect([...area.states.subarray(0, pages.length)]).toEqual(expected);
         const numbers = expected.flatMap((state, index) =>
@@ -89,12 +97,38 @@ describe.each([
   it('are not taken for the parent’s where it has no parent', () => {
     const bytes = randomBytes(pageBytes);
     area.parentIds.set(idOf(prefix, bytes));
-    const order = { position: 0, byteLength: pageBytes, hasParent: false };
-    expect(withFile(bytes, (fd) => work.look(area, { fd, ...order }))).toBe(1);
+    const order = { position: 0, byteLength: pageBytes, hasParent: false, compression: undefined };
+    expect(withFile(bytes, (fd) => work.look(area, { fd, ...order })).changed).toBe(1);
   });
 
+  it.each(['lz4', 'none'] as const)(
+    'that changed are compressed by %s, 64 at a time',
+    (compression) => {
+      const bytes = Buffer.alloc(150 * pageBytes, 'some text ');
+      const order = { position: 0, byteLength: bytes.length, hasParent: false, compression };
+      const { changed, blocks } = withFile(bytes, (fd) => work.look(area, { fd, ...order }));
+      expect([changed, blocks.length]).toEqual([150, 3]);
+      for (const [index, { method, byteLength }] of blocks.entries()) {
+        const raw = bytes.subarray(
+          index * 64 * pageBytes,
+          Math.min(150, (index + 1) * 64) * pageBytes,
+        );
+        expect(method).toBe(blockMethod[compression]);
+        if (method === blockMethod.none) continue;
+        const start = index * 64 * pageBytes;
+        const block = area.blocks.slice(start, start + byteLength);
+        expect(Buffer.compare(decompressLz4(block, raw.length), raw)).toBe(0);
+      }
+    },
+  );
+
   it('are refused where the file ends before them', () => {
-    const order = { position: pageBytes, byteLength: pageBytes, hasParent: false };
+    const order = {
+      position: pageBytes,
+      byteLength: pageBytes,
+      hasParent: false,
+      compression: undefined,
+    };
     const look = () =>
       withFile(randomBytes(pageBytes + 1), (fd) => work.look(area, { fd, ...order }));
     expect(look).toThrow(expect.objectContaining({ code: 'ERR_SOURCE_CHANGED' }));
@@ -102,7 +136,7 @@ describe.each([
 });
 
 it('an area holds the pages of one look', () => {
-  const area = firstArea(new PageWork(1, new PageIds(new Uint8Array()), false));
+  const area = firstArea(new PageWork(1, new PageIds(new Uint8Array())));
   expect(area.pages).toHaveLength(LOOK_PAGES * pageBytes);
   expect(area.states).toHaveLength(LOOK_PAGES);
 });
