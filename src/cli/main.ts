@@ -10,12 +10,14 @@ import { addInstrument } from './instrument.js';
 import { addKeys } from './keys.js';
 import { addLs } from './ls.js';
 import { addPredict } from './predict.js';
+import { addPrune } from './prune.js';
 import { addReceive } from './receive.js';
 import { addReplay } from './replay.js';
 import { addResolve } from './resolve.js';
 import { addRestore } from './restore.js';
 import { addSend } from './send.js';
 import { addSnapshot } from './snapshot.js';
+import { addVerify } from './verify.js';
 
 const manifest: unknown = createRequire(import.meta.url)('../../package.json');
 
@@ -33,7 +35,9 @@ function main(): Promise<void> {
   addBundles(program);
   addSnapshot(program);
   addRestore(program);
+  addVerify(program);
   addLs(program);
+  addPrune(program);
   addDiff(program);
   addPredict(program);
   addKeys(program);

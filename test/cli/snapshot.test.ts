@@ -187,6 +187,64 @@ describe('pageferry snapshot and restore', () => {
   });
 });
 
+describe('pageferry verify', () => {
+  it('names the first bad page, its file and the snapshots that are still good', async () => {
+    const home = folder();
+    const store = join(home, 'store');
+    const file = join(home, 'first');
+    writeFileSync(file, image(100));
+    await run('snapshot', file, store);
+    const packs = new Set(filesOf(store).filter((path) => path.endsWith('.pack')));
+    const second = join(home, 'second');
+    writeFileSync(second, image(100));
+    await run('snapshot', second, store);
+    expect((await run('verify', store)).exit).toBe(0);
+    const added = filesOf(store).find((path) => path.endsWith('.pack') && !packs.has(path)) ?? '';
+    const bytes = readFileSync(added);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    writeFileSync(added, bytes);
+    const { exit, stderr } = await run('verify', store);
+    expect(exit).toBe(1);
+    expect(stderr).toMatch(/ERR_STORE_CORRUPT.*page \d+ of file in snapshot #2.*good are #1/);
+    expect((await run('verify', `${store}/first`)).exit).toBe(0);
+    const restored = await run('restore', `${store}/second`, '--out', join(home, 'out'));
+    expect([restored.exit, restored.stderr]).toEqual([
+      1,
+      expect.stringMatching(/ERR_STORE_CORRUPT/),
+    ]);
+    expect(existsSync(join(home, 'out'))).toBe(false);
+  });
+});
+
+describe('pageferry prune', () => {
+  it('keeps the newest of each name, and frees the others in a later run', async () => {
+    const home = folder();
+    const store = join(home, 'store');
+    const file = join(home, 'file');
+    const contents: Buffer[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      const content = image(200);
+      contents.push(content);
+      writeFileSync(file, content);
+      await run('snapshot', file, store);
+    }
+    const full = bytesOf(store);
+    const pruned = await run('prune', store, '--keep', '2', '--json');
+    expect([pruned.exit, lastOf(pruned)]).toEqual([
+      0,
+      expect.objectContaining({ type: 'completed', removedSnapshots: [1, 2] }),
+    ]);
+    await run('prune', store, '--keep', '2', '--grace', '0.0001');
+    expect(bytesOf(store)).toBeLessThan(0.6 * full);
+    expect((await run('verify', store)).exit).toBe(0);
+    for (const counter of [3, 4]) {
+      const out = join(home, `out-${counter}`);
+      expect((await run('restore', `${store}/${counter}`, '--out', out)).exit).toBe(0);
+      expect(readFileSync(out).equals(contents[counter - 1] ?? Buffer.alloc(0))).toBe(true);
+    }
+  });
+});
+
 describe('a store', () => {
   it('is refused by name where it is none, or of a later version', async () => {
     const home = folder();
