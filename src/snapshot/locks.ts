@@ -41,7 +41,12 @@ export class StoreLock {
     const folder = join(storePath, 'locks');
     const name = `${randomBytes(16).toString('hex')}.${kind}`;
     const path = join(folder, name);
-    const file = await files.create(path);
+    // Copies of a store may have lost its empty folders.
+    let file = await ifThere(() => files.create(path));
+    if (file === undefined) {
+      await files.makeFolder(folder);
+      file = await files.create(path);
+    }
     const note = Buffer.from(`${process.pid} ${hostname()}`);
     const lock = new StoreLock(files, path, file, note);
     try {
