@@ -178,9 +178,12 @@ export class StoreWriter implements SnapshotWriter {
   async #end(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    await this.#dropPack();
-    await this.#start.parent?.table.close();
-    await this.#start.lock.release();
+    try {
+      await this.#dropPack();
+      await this.#start.parent?.table.close();
+    } finally {
+      await this.#start.lock.release();
+    }
   }
 
   #queue<T>(act: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { STORE_PAGE_BYTES } from '../../src/snapshot/index.js';
 import {
@@ -163,6 +164,25 @@ describe('a store', () => {
       }
     }
   });
+
+  it.each(['none', 'lz4', 'zstd'] as const)(
+    'compresses by %s, or says that it cannot',
+    async (compression) => {
+      const path = await makeFolder();
+      if (compression === 'zstd' && !('zstdCompressSync' in zlib)) {
+        const opened = openTestStore(path, { compression });
+        await expect(opened).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+        return;
+      }
+      const image = makeImage(seeds(130));
+      const info = await snapshotOf(await openTestStore(path, { compression }), image);
+      const stored = info.manifest?.storedBytes ?? 0;
+      if (compression === 'none') expect(stored).toBeGreaterThan(image.length);
+      else expect(stored).toBeLessThan(0.9 * image.length);
+      // Whoever reads need not know by what it was written.
+      expect(isEqual(await restored(await openTestStore(path), info), image)).toBe(true);
+    },
+  );
 
   it('plans reads for threads that have no store', async () => {
     const store = await openTestStore(await makeFolder());

@@ -42,7 +42,9 @@ export function makeRandom(seed: number): () => number {
 export function makePage(seed: number): Uint8Array {
   const random = makeRandom(seed * 2654435761 + 12345);
   const page = new Uint8Array(STORE_PAGE_BYTES);
-  for (let at = 0; at < page.length; at += 2) page[at] = 1 + Math.floor(random() * 255);
+  const half = page.length / 2 + 256;
+  for (let at = 0; at < half; at++) page[at] = 1 + Math.floor(random() * 255);
+  page.fill(1 + (seed % 255), half);
   return page;
 }
 
