@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
-import { ofRounds, type Result, type Suite } from './harness.js';
+import { checkpointPauses } from './checkpoint-pauses.js';
+import { ofRounds, type Result, result, type Suite } from './harness.js';
 import { changePages, mixedMemory } from './mixed-memory.js';
 import { installed } from './programs.js';
 
@@ -21,12 +22,33 @@ export const suite: Suite = {
   async *run(): AsyncGenerator<Result> {
     const folder = mkdtempSync(join(roomyFolder(), 'pageferry-snapshot-'));
     try {
+      yield* checkpointPauses(folder);
+      yield* pruned(folder);
       yield* compare(folder);
     } finally {
       rmSync(folder, { recursive: true });
     }
   },
 };
+
+/** Twenty snapshots of 64 MiB, one page in a hundred changed between them, pruned to three: what is left, beside a store of these three. */
+async function* pruned(folder: string): AsyncGenerator<Result> {
+  const image = await mixedMemory(64 * 2 ** 20);
+  const file = join(folder, 'pruned-image');
+  const many = join(folder, 'many');
+  const few = join(folder, 'few');
+  for (let count = 1; count <= 20; count += 1) {
+    changePages(image, everyPages, count);
+    writeFileSync(file, image);
+    timed('node', ...command, 'snapshot', file, many);
+    if (count > 17) timed('node', ...command, 'snapshot', file, few);
+  }
+  timed('node', ...command, 'prune', many, '--keep', '3', '--grace', '0.0001');
+  timed('node', ...command, 'prune', many, '--keep', '3', '--grace', '0.0001');
+  const peers = { 'a store of the three': bytesBelow(few) };
+  yield result('snapshot/pruned-bytes', 'bytes', 'lower', bytesBelow(many), peers);
+  for (const path of [file, many, few]) rmSync(path, { recursive: true });
+}
 
 /** In memory, where no peer waits for a disk that another does not. */
 function roomyFolder(): string {
