@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { FerryError } from '../errors.js';
 import { BlockCodec } from './block-codec.js';
+import { BlockRooms } from './block-rooms.js';
 import { readIndex } from './index-file.js';
 import type { PackIndex } from './pack-index.js';
 import { closing } from './place-file.js';
@@ -33,6 +34,7 @@ export class Catalog {
   readonly #pinned = new Map<number, PackIndex>();
   readonly #open = new Map<number, Promise<OpenPack>>();
   readonly #blocks = new Map<number, Uint8Array>();
+  readonly #rooms = new BlockRooms();
   readonly #indexBytes: number;
   readonly #maxBlocks: number;
   #heldBytes = 0;
@@ -133,17 +135,26 @@ export class Catalog {
     const { offset, storedBytes, rawBytes } = (await this.index(number)).block(block);
     const raw = await coded(`cannot read ${where}`, async () => {
       const { file, key } = await this.#pack(number);
-      const stored = new Uint8Array(storedBytes);
-      if ((await file.readAt(offset, stored)) < storedBytes) {
-        throw corrupt(`${where} is missing: the file ends too early`);
+      const room = this.#rooms.take();
+      try {
+        const stored = room.subarray(0, storedBytes);
+        if ((await file.readAt(offset, stored)) < storedBytes) {
+          throw corrupt(`${where} is missing: the file ends too early`);
+        }
+        this.#codec ??= new BlockCodec();
+        const decoded = this.#codec.decode(stored, block, rawBytes, key, where);
+        const raw = this.#rooms.take().subarray(0, rawBytes);
+        raw.set(decoded);
+        return raw;
+      } finally {
+        this.#rooms.give(room);
       }
-      this.#codec ??= new BlockCodec();
-      return this.#codec.decode(stored, block, rawBytes, key, where).slice();
     });
     this.#blocks.set(name, raw);
-    for (const oldest of this.#blocks.keys()) {
+    for (const [oldest, pushedOut] of this.#blocks) {
       if (this.#blocks.size <= this.#maxBlocks) break;
       this.#blocks.delete(oldest);
+      this.#rooms.give(pushedOut);
     }
     return raw;
   }
