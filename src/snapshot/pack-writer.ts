@@ -174,7 +174,8 @@ export class PackWriter {
     this.#isOpen = false;
     await Promise.allSettled(this.#writes);
     await this.#file.close().catch(() => {});
-    await ifThere(() => this.#target.files.unlink(this.#path));
+    // What stays is found by prune.
+    await this.#target.files.unlink(this.#path).catch(() => {});
   }
 
   #write(stored: Uint8Array, rawBytes: number, first: number): void {

@@ -370,7 +370,9 @@ class Prune {
     const parts = { ...read.parts, table: Buffer.from(table.id, 'hex') };
     const needs = { packs: table.packs, tables: table.tables };
     await publishRevision(this.#context, needs, counter, revision, parts);
-    await this.#unlinkManifests(older.map(({ name }) => name));
+    const { files, path } = this.#context;
+    // Not synced: an older one that comes back does no harm, see `chooseRevisions`.
+    for (const { name } of older) await ifThere(() => files.unlink(join(path, 'snapshots', name)));
   }
 
   /** What is removed leaves its counter behind: it is not given again. */
