@@ -4,20 +4,28 @@ import { RecordingReader } from '../migration/recording-reader.js';
 import { summarize } from '../migration/recording-summary.js';
 import { conduct, type Stage } from './conduct.js';
 import { describeRecording } from './inspect-report.js';
+import { inspectStore } from './inspect-store.js';
+import { isStore } from './store-options.js';
 
 interface InspectOptions {
   readonly json?: true;
+  readonly keyFile?: string;
 }
 
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('Say what is in a recording: messages, pages, rounds, phases, downtime.')
-    .argument('<FILE>', 'what --record wrote')
+    .description(
+      'Say what is in a recording (messages, pages, rounds, phases, downtime) or in a store of snapshots.',
+    )
+    .argument('<FILE>', 'what --record wrote, or the folder of a store')
+    .option('--key-file <FILE>', "an encrypted store's key")
     .option('--json', 'as one JSON object on stdout')
     .addHelpText('after', '\nExample:\n  $ pageferry inspect flight.rec')
     .action((file: string, options: InspectOptions) =>
-      conduct(options.json === true, 'source', (stage) => inspect(file, stage)),
+      conduct(options.json === true, 'source', async (stage) =>
+        (await isStore(file)) ? inspectStore(file, options, stage) : inspect(file, stage),
+      ),
     );
 }
 

@@ -98,7 +98,8 @@ export function nameOf({ counter, manifest }: SnapshotInfo): string {
   return manifest === undefined ? `#${counter}` : `${manifest.name} (#${counter})`;
 }
 
-async function isStore(path: string): Promise<boolean> {
+/** Whether the folder at `path` looks like a store. */
+export async function isStore(path: string): Promise<boolean> {
   return stat(join(path, 'store')).then(
     (stats) => stats.isFile(),
     () => false,

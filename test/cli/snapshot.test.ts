@@ -245,6 +245,26 @@ describe('pageferry prune', () => {
   });
 });
 
+describe('pageferry inspect', () => {
+  it('says what is in a store, as text and as JSON', async () => {
+    const home = folder();
+    const file = join(home, 'file');
+    writeFileSync(file, image(10));
+    const store = join(home, 'store');
+    await run('snapshot', file, store, '--name', 'a\u{1f600}b');
+    const text = await run('inspect', store);
+    expect([text.exit, text.stderr]).toEqual([0, '']);
+    expect(text.stdout).toMatch(
+      /1 snapshot\n\na\u{1f600}b \(#1\) {2}5 pages.*\n {2}root .*\n {2}file +41.0 kB {2}file/u,
+    );
+    const json = await run('inspect', store, '--json');
+    expect(lastOf(json)).toMatchObject({
+      ...{ type: 'store', encrypted: false },
+      snapshots: [{ counter: 1, regions: [{ role: 'file', byteLength: 10 * pageBytes }] }],
+    });
+  });
+});
+
 describe('a store', () => {
   it('is refused by name where it is none, or of a later version', async () => {
     const home = folder();
