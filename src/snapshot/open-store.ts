@@ -43,6 +43,11 @@ export async function openStore(path: string, options: OpenOptions = {}): Promis
     const sealer =
       (await readStore(files, place, key)) ??
       (await createStore(files, place, key, options.create ?? false));
+    if (options.create) {
+      // Also where it was there: whoever created it may not have come so far.
+      await files.syncFolder(place);
+      await files.syncFolder(dirname(place));
+    }
     return new FolderStore({
       path: place,
       files,
@@ -118,8 +123,6 @@ async function createStore(
     if (other === undefined) throw error;
     return other;
   }
-  await files.syncFolder(path);
-  await files.syncFolder(dirname(path));
   return sealer;
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
+import { systemCode } from '../guests/file-io.js';
 import type { StoreContext } from './context.js';
 import { parseManifestName, type ReadManifest, readManifest } from './manifest.js';
 import { withTable } from './page-table.js';
@@ -22,19 +23,26 @@ export async function readRevisions({
   verifyWith,
 }: StoreContext): Promise<Revision[]> {
   const folder = join(path, 'snapshots');
-  const found: Revision[] = [];
-  for (const name of await files.list(folder)) {
-    const parsed = parseManifestName(name);
-    if (parsed === undefined) continue;
-    try {
-      const file = await files.open(join(folder, name));
-      const read = await closing(file, () =>
-        readManifest(file, name, parsed.counter, sealer, verifyWith),
-      );
-      found.push({ ...parsed, name, read });
-    } catch (error) {
-      found.push({ ...parsed, name, error: asFerryError(error, 'ERR_IO') });
+  let found: Revision[] = [];
+  // One that a prune replaced after it was listed has its successor in the next list.
+  for (let attempt = 0; attempt < 4; attempt++) {
+    let isWhole = true;
+    found = [];
+    for (const name of await files.list(folder)) {
+      const parsed = parseManifestName(name);
+      if (parsed === undefined) continue;
+      try {
+        const file = await files.open(join(folder, name));
+        const read = await closing(file, () =>
+          readManifest(file, name, parsed.counter, sealer, verifyWith),
+        );
+        found.push({ ...parsed, name, read });
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') isWhole = false;
+        found.push({ ...parsed, name, error: asFerryError(error, 'ERR_IO') });
+      }
     }
+    if (isWhole) break;
   }
   return found.sort((one, other) => one.counter - other.counter || one.revision - other.revision);
 }

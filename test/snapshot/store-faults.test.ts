@@ -76,6 +76,7 @@ async function live({ fault, lasts, at }: Trouble, number: number): Promise<{ hi
       return act();
     } finally {
       isTroubled = false;
+      if (hit && !wasHit) passTime();
     }
   };
   const take = async (store: Store, name: string, parent?: string) => {

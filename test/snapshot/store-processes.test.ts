@@ -122,7 +122,7 @@ async function suspend(
     snapshots: new Map([...other.snapshots, ...own.snapshots]),
     lastCounter: Math.max(own.lastCounter, other.lastCounter),
   };
-  await checkStore(leftOf(disk.image(), 'all').mount(), promised);
+  await checkStore(leftOf(disk.image(), 'all').mount(), promised, true);
   await checkPromises(leftOf(disk.image(), 'synced').mount(), promised);
   return true;
 }
