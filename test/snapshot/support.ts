@@ -126,7 +126,7 @@ export async function readRegion(reader: SnapshotReader, region = 0): Promise<Ui
 /** What a snapshot has in its first region. */
 export async function restored(store: Store, snapshot: SnapshotInfo): Promise<Uint8Array> {
   await using reader = await store.read(snapshot);
-  return readRegion(reader);
+  return await readRegion(reader);
 }
 
 /** Whether both have the same bytes; quicker than comparing element by element in a matcher. */
