@@ -312,7 +312,9 @@ export class Pump {
     while (live() && this.lanes.isOpen && this.#engine.provide?.() === true) {
       await this.#slices.breathe();
     }
-    while (live() && this.lanes.isOpen && this.#round > 1 && this.#engine.auditPagesLeft > 0) {
+    // Pages of regions that were told of since the sweep are dirty: no audit is due for what was never sent.
+    const due = () => this.#engine.auditPagesLeft > this.#engine.dirtyPages;
+    while (live() && this.lanes.isOpen && this.#round > 1 && due()) {
       await this.#engine.audit(this.#stepPages);
       await this.#slices.breathe();
     }
