@@ -76,7 +76,8 @@ export class Checkpointer implements AsyncDisposable {
 
   async #take(): Promise<Checkpoint> {
     if (this.#isClosed) throw new FerryError('ERR_ABORTED', 'the checkpointer was closed');
-    const parent = this.#last ?? (await this.#newestOfName());
+    let parent = this.#last ?? (await this.#newestOfName());
+    let isAgain = false;
     for (let attempt = 1; ; attempt += 1) {
       try {
         const checkpoint = await new CheckpointAttempt({
@@ -97,7 +98,10 @@ export class Checkpointer implements AsyncDisposable {
         }
       } catch (error) {
         this.#forget();
-        throw error;
+        if (isAgain || !(error instanceof FerryError && error.code === 'ERR_BUSY')) throw error;
+        // A prune took pages of the parent's meanwhile: without it all of the guest is stored, as far as the store has not got it.
+        isAgain = true;
+        parent = undefined;
       }
       this.#forget();
     }

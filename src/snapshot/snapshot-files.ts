@@ -40,10 +40,31 @@ export async function snapshotFiles(
   path: string,
   options: SnapshotFilesOptions = {},
 ): Promise<SnapshotOfFiles> {
-  const { name = basename(resolve(path)), signal, clean = true, metadata } = options;
+  const { name = basename(resolve(path)) } = options;
   const survey = await surveyFiles(path);
   const parent =
     options.parent === null ? undefined : (options.parent ?? (await parentOf(store, name, survey)));
+  try {
+    return await storeFiles(store, path, survey, { ...options, name, parent });
+  } catch (error) {
+    if (!(error instanceof FerryError && error.code === 'ERR_BUSY') || parent === undefined) {
+      throw error;
+    }
+    // A prune took pages of the parent's meanwhile: without it they are stored again, as far as they are nowhere else.
+    return storeFiles(store, path, survey, { ...options, name, parent: undefined });
+  }
+}
+
+async function storeFiles(
+  store: Store,
+  path: string,
+  survey: Survey,
+  options: Omit<SnapshotFilesOptions, 'parent'> & {
+    readonly name: string;
+    readonly parent: SnapshotInfo | undefined;
+  },
+): Promise<SnapshotOfFiles> {
+  const { name, parent, signal, clean = true, metadata } = options;
   const crewThreads = options.threads ?? defaultPageThreads();
   let crew: PageCrew | undefined;
   const writer = await store.begin({
