@@ -1,5 +1,5 @@
 // What `npm run bench -- --docs` writes from one report: docs/performance.json, pictures, and the tables of the pages.
-import { byteGoals, kernelGoals, migrationGoals } from './goals.js';
+import { byteGoals, kernelGoals, migrationGoals, storeGoals } from './goals.js';
 import { plots } from './plots.js';
 import type { Report } from './report.js';
 import {
@@ -46,6 +46,7 @@ export function rendered(
     ['kernels', goalTable(kernelGoals, results)],
     ['bytes', goalTable(byteGoals, results)],
     ['migrations', goalTable(migrationGoals, results)],
+    ['stores', goalTable(storeGoals, results)],
     ['profile', profileTable(results)],
     ['order', orderTable(results)],
     ['sizes', sizeTable(results)],

@@ -312,3 +312,74 @@ export const migrationGoals: readonly Goal[] = [
     rest: 'bookkeeping for each page, and looking for holes',
   })),
 ];
+
+export const storeGoals: readonly Goal[] = [
+  ...(['lz4', 'zstd'] as const).flatMap((method): Goal[] => [
+    {
+      what: `a first snapshot of 1 GiB of mixed memory, ${method}`,
+      name: new RegExp(`^snapshot/first-${method}$`),
+      limit: { ratio: 0.9, to: `${method} -1` },
+      rest: 'SHA-256 of each page; the kernel compresses at two thirds of C; both cores are used',
+    },
+    {
+      what: 'its bytes',
+      name: new RegExp(`^snapshot/first-bytes-${method}$`),
+      limit: { times: 1.1, of: `${method} -1` },
+      rest: 'an id for each page; matches end with the block of pages',
+    },
+  ]),
+  {
+    what: 'a second one, one page in a hundred changed, no tracker',
+    name: /^snapshot\/second$/,
+    limit: { ratio: 2, to: 'rsync --inplace -W' },
+    rest: 'SHA-256 of every page that is not zeros, where rsync copies; blocks of pages are read for each base',
+  },
+  {
+    what: 'the same',
+    name: /^snapshot\/second$/,
+    limit: { ratio: 3, to: 'rsync -B4096' },
+    rest: 'as above: SHA-256 of each page',
+  },
+  {
+    what: 'its bytes',
+    name: /^snapshot\/second-bytes$/,
+    limit: { times: 1.3, of: 'xdelta3 -1' },
+    rest: 'an id for each page that changed',
+  },
+  {
+    what: 'restoring 1 GiB, each page proven',
+    name: /^snapshot\/restore$/,
+    limit: { ratio: 0.8, to: 'cp --reflink=never' },
+    rest: 'SHA-256 of each page; decompressing',
+  },
+  {
+    what: 'the same',
+    name: /^snapshot\/restore$/,
+    limit: { ratio: 1, to: 'zstd -d' },
+    rest: 'as above: SHA-256 of each page',
+  },
+  {
+    what: 'how long a SQLite of 64 MiB stands still for a checkpoint, 100 transactions a second',
+    name: /^snapshot\/checkpoint-pause$/,
+    limit: { atMost: 2 },
+    rest: 'copying the pages that are left, and its state',
+  },
+  {
+    what: 'the same, one in a hundred',
+    name: /^snapshot\/checkpoint-pause-p99$/,
+    limit: { atMost: 6 },
+    rest: 'garbage collections',
+  },
+  {
+    what: 'its bytes',
+    name: /^snapshot\/checkpoint-bytes$/,
+    limit: { times: 0.02, of: 'all of it' },
+    rest: 'what SQLite really changed',
+  },
+  {
+    what: '20 snapshots pruned to 3',
+    name: /^snapshot\/pruned-bytes$/,
+    limit: { times: 1.05, of: 'a store of the three' },
+    rest: 'what is packed with pages that stay',
+  },
+];

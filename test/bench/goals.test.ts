@@ -1,10 +1,16 @@
 import { expect, test } from 'vitest';
-import { byteGoals, type Goal, kernelGoals, migrationGoals } from '../../bench/goals.js';
+import {
+  byteGoals,
+  type Goal,
+  kernelGoals,
+  migrationGoals,
+  storeGoals,
+} from '../../bench/goals.js';
 import { ofRounds, result } from '../../bench/harness.js';
 import { standings } from '../../bench/standings.js';
 import { formatTable, goalTable } from '../../bench/tables.js';
 
-const all = [...kernelGoals, ...byteGoals, ...migrationGoals];
+const all = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals];
 
 function reached(goals: readonly Goal[], results: Parameters<typeof standings>[1]) {
   return goals
