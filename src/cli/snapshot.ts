@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { fileError } from '../guests/file-io.js';
 import { type SnapshotOfFiles, snapshotFiles } from '../snapshot/snapshot-files.js';
 import type { SnapshotInfo, Store } from '../snapshot/types.js';
 import { conduct, type Stage } from './conduct.js';
@@ -52,6 +54,10 @@ async function run(
   { output, interruption }: Stage,
 ): Promise<void> {
   const startedAt = performance.now();
+  // Before a store is made for it.
+  await stat(path).catch((error: unknown) => {
+    throw fileError(error, `cannot read ${path}`);
+  });
   const store = await openStoreAt(folder, options, true);
   try {
     const { name, base, threads, forced, compression } = options;

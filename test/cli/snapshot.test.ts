@@ -266,6 +266,13 @@ describe('pageferry inspect', () => {
 });
 
 describe('a store', () => {
+  it('is not made for what is not there', async () => {
+    const home = folder();
+    const { exit, stderr } = await run('snapshot', join(home, 'none'), join(home, 'store'));
+    expect([exit, stderr]).toEqual([1, expect.stringMatching(/ERR_IO.*none/)]);
+    expect(readdirSync(home)).toEqual([]);
+  });
+
   it('is refused by name where it is none, or of a later version', async () => {
     const home = folder();
     const none = await run('ls', home);
