@@ -1,14 +1,7 @@
 import { FerryError } from '../errors.js';
+import type { Json } from '../guests/json-state.js';
 import { checkPath, isReserved } from './paths.js';
 
-/** Any JSON value. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json };
 /** A JSON object whose keys are the operator's. */
 export type JsonObject = { readonly [key: string]: Json };
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { SnapshotInfo } from '../snapshot/types.js';
 import { conduct, type Stage } from './conduct.js';
 import { escapeControls } from './escape.js';
-import { formatBytes, formatCount } from './format.js';
+import { formatBytes, plural } from './format.js';
 import { openStoreAt, type StoreCommandOptions, withStoreOptions } from './store-options.js';
 
 export function addLs(program: Command): void {
@@ -71,5 +71,5 @@ function lineOf({ counter, manifest, error }: SnapshotInfo): string {
   const from = parent === undefined ? '' : ` against #${parent.counter}`;
   const when = new Date(time).toISOString().slice(0, 19).replace('T', ' ');
   const unclean = clean ? '' : '  unclean';
-  return `${number}  ${when}  ${formatBytes(byteLength).padStart(9)}  ${formatCount(pages)} pages  +${formatBytes(storedBytes)}${from}  ${escapeControls(name)}${unclean}`;
+  return `${number}  ${when}  ${formatBytes(byteLength).padStart(9)}  ${plural(pages, 'page')}  +${formatBytes(storedBytes)}${from}  ${escapeControls(name)}${unclean}`;
 }

@@ -60,7 +60,7 @@ async function run(
   });
   const store = await openStoreAt(folder, options, true);
   try {
-    const { name, base, threads, forced, compression } = options;
+    const { name, base, threads, forced } = options;
     const parent = await baseOf(store, base);
     const progress = new StoreProgress(output, `storing ${escapeControls(path)}`);
     const made = await snapshotFiles(store, path, {
@@ -70,7 +70,6 @@ async function run(
       ...(name === undefined ? {} : { name }),
       ...(parent === undefined ? {} : { parent }),
       ...(threads === undefined ? {} : { threads }),
-      ...(compression === undefined ? {} : { compression }),
     });
     report(made, performance.now() - startedAt, output);
   } finally {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { FerryError } from '../errors.js';
-import type { Damage } from '../snapshot/types.js';
+import { type Damage, STORE_PAGE_BYTES } from '../snapshot/types.js';
 import { conduct, type Stage } from './conduct.js';
 import { escapeControls } from './escape.js';
-import { formatCount, plural } from './format.js';
+import { plural } from './format.js';
 import {
   openStoreAt,
   parseStoreAddress,
@@ -36,7 +36,7 @@ async function verify(
     const progress = new StoreProgress(output, `proving ${escapeControls(address)}`);
     const { good, damaged, pages } = await store.verify({
       signal: interruption.signal,
-      onProgress: (done, all) => progress.show(done * 4096, all * 4096),
+      onProgress: (done, all) => progress.show(done * STORE_PAGE_BYTES, all * STORE_PAGE_BYTES),
       ...(snapshot === undefined ? {} : { snapshots: [(await store.find(snapshot)).counter] }),
     });
     for (const damage of damaged) {
@@ -55,7 +55,7 @@ async function verify(
     }
     output.event({ type: 'completed', good, pages });
     if (output.json) return;
-    output.line(`${plural(good.length, 'snapshot')} good: ${formatCount(pages)} pages proven`);
+    output.line(`${plural(good.length, 'snapshot')} good: ${plural(pages, 'page')} proven`);
   } finally {
     await store.close();
   }

@@ -6,6 +6,15 @@ import { FerryError } from '../errors.js';
  */
 export class MalformedState extends Error {}
 
+/** Anything JSON can say. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
 /** What a record is here: own keys of an object without a prototype, whatever they are called. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 

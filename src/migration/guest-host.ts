@@ -1,7 +1,8 @@
 import type { RoomPromise } from '../core/promised-room.js';
+import { fitGuest } from '../guests/fit-guest.js';
 import type { Guest } from '../guests/guest.js';
 import type { Offer, Prepare, Running } from '../protocol/messages.js';
-import { type AdmissionLimits, checkOffer, fitGuest } from './admission.js';
+import { type AdmissionLimits, checkOffer } from './admission.js';
 import type { Clock } from './clock.js';
 import type { Journal } from './journal.js';
 import type { MemoryRoom } from './memory-room.js';

@@ -1,9 +1,10 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { asFerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import { PAGE_BYTES } from '../memory/pages.js';
 import { GuestWriter } from './guest-writer.js';
 import type { PageStage } from './page-stage.js';
-import { type RegionWatch, WATCH_WINDOW_PAGES, type WatchScratch } from './region-watch.js';
+import type { RegionWatch, WatchScratch } from './region-watch.js';
 import type { Checkpoint, Json, SnapshotInfo, Store } from './types.js';
 
 /** So much is left to be copied while the guest is paused; what is more is stored while it runs. */
@@ -124,7 +125,7 @@ export class CheckpointAttempt {
     }
     for (const one of watches) {
       for (let page = 0; ; ) {
-        const run = await one.copyNext(page, WATCH_WINDOW_PAGES);
+        const run = await one.copyNext(page);
         if (run === undefined) break;
         stage.add(one, run.first, run.count, scratch);
         page = run.first + run.count;
@@ -140,7 +141,7 @@ export class CheckpointAttempt {
       for (let page = 0; ; ) {
         const run = await one.copyNext(page);
         if (run === undefined) break;
-        await writer.writeRun(one, run.first, scratch.pages.slice(0, run.count * 4096));
+        await writer.writeRun(one, run.first, scratch.pages.subarray(0, run.count * PAGE_BYTES));
         page = run.first + run.count;
         await breathe();
       }

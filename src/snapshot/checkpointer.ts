@@ -102,6 +102,7 @@ export class Checkpointer implements AsyncDisposable {
         // A prune took pages of the parent's meanwhile: without it all of the guest is stored, as far as the store has not got it.
         isAgain = true;
         parent = undefined;
+        continue;
       }
       this.#forget();
     }

@@ -28,6 +28,8 @@ export interface SurveyedFile {
 
 export interface Survey {
   readonly isFolder: boolean;
+  /** Of the folder itself: permission bits. */
+  readonly mode: number;
   /** By name. */
   readonly files: readonly SurveyedFile[];
   /** Folders below, by name, the upper ones first. */
@@ -64,6 +66,7 @@ export function differenceOf(before: Survey, after: Survey): string | undefined 
 
 class Surveyor implements Survey {
   isFolder = false;
+  mode = 0;
   readonly files: SurveyedFile[] = [];
   readonly folders: { name: string; mode: number }[] = [];
   /** When what changed last did. */
@@ -73,6 +76,7 @@ class Surveyor implements Survey {
   async begin(path: string): Promise<void> {
     const stats = await stat(path, { bigint: true });
     this.isFolder = stats.isDirectory();
+    this.mode = Number(stats.mode) & 0o7777;
     if (this.isFolder) return this.#enter(path, '');
     this.#add(path, soleFileName, stats);
   }

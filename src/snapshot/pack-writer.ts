@@ -7,13 +7,7 @@ import { allOf, placeFile } from './place-file.js';
 import { SEAL_BYTES, type Sealer, section } from './sealed.js';
 import { ifThere } from './store-error.js';
 import type { StoreFile, StoreFiles } from './store-files.js';
-import {
-  type BeginOptions,
-  type BlockBytes,
-  type Compression,
-  MAX_BATCH_PAGES,
-  STORE_PAGE_BYTES,
-} from './types.js';
+import { type BlockBytes, type Compression, MAX_BATCH_PAGES, STORE_PAGE_BYTES } from './types.js';
 
 export interface PackTarget {
   readonly files: StoreFiles;
@@ -22,7 +16,6 @@ export interface PackTarget {
   readonly sealer: Sealer;
   readonly codec: BlockCodec;
   readonly compression: Compression;
-  readonly compress?: BeginOptions['compress'] | undefined;
 }
 
 /** Writes one pack: objects collect to blocks, blocks go to the file while later ones are made. */
@@ -116,16 +109,17 @@ export class PackWriter {
     const first = this.#pendingFirst;
     const objects = this.index.count - first;
     if (objects === 0) return;
-    const { codec, compression, compress } = this.#target;
+    const { codec, compression } = this.#target;
     const raw = this.#pending.subarray(0, this.#pendingBytes);
     const number = this.index.blockCount;
-    let made: BlockBytes | undefined;
-    if (compress !== undefined) made = await compress(raw);
     await this.#slotFree();
-    const stored =
-      made === undefined
-        ? codec.wrap(codec.compress(raw, compression), raw.length, objects, number, this.#key)
-        : codec.wrap(made, raw.length, objects, number, this.#key);
+    const stored = codec.wrap(
+      codec.compress(raw, compression),
+      raw.length,
+      objects,
+      number,
+      this.#key,
+    );
     this.#write(stored, raw.length, first);
     this.#pendingBytes = 0;
     this.#pendingFirst = this.index.count;

@@ -8,7 +8,7 @@ import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 
 /** Pages that are copied, or hashed, at once. */
-export const WATCH_WINDOW_PAGES = 64;
+const WATCH_WINDOW_PAGES = 64;
 /** Pages that are looked at in place before a guest that runs has its turn. */
 const LOOK_PIECE_PAGES = 2048;
 
@@ -118,13 +118,12 @@ export class RegionWatch {
   }
 
   /**
-   * Copies the next dirty pages from page `from` on, at most `most` in one run, to the scratch's pages, and counts them as stored. Undefined: there are none.
+   * Copies the next dirty pages from page `from` on, at most `WATCH_WINDOW_PAGES` in one run, to the scratch's pages, and counts them as stored. Undefined: there are none.
    */
   async copyNext(
     from: number,
-    most: number = WATCH_WINDOW_PAGES,
   ): Promise<{ readonly first: number; readonly count: number } | undefined> {
-    const run = this.#dirty.nextRun(from, this.pageCount, Math.min(most, WATCH_WINDOW_PAGES));
+    const run = this.#dirty.nextRun(from, this.pageCount, WATCH_WINDOW_PAGES);
     if (run === undefined) return undefined;
     const { first, count } = run;
     // Before it is read: who writes meanwhile marks it again.

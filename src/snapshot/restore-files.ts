@@ -124,7 +124,8 @@ async function restoreFolder(
     for (const name of names.reverse()) {
       await closeFolder(join(partial, name), folders.get(name) ?? 0o700);
     }
-    await closeFolder(partial, 0o755);
+    const mode = jsonField(metadata, 'mode');
+    await closeFolder(partial, typeof mode === 'number' ? mode & 0o777 : 0o700);
     await refuseTaken(place);
     await rename(partial, place);
     await closeFolder(dirname(place));

@@ -1,4 +1,5 @@
 import { asFerryError, FerryError } from '../errors.js';
+import { fitGuest } from '../guests/fit-guest.js';
 import type { Guest } from '../guests/guest.js';
 import { PAGE_BYTES, pageCountOf } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
@@ -27,18 +28,10 @@ export async function restoreGuest(
 ): Promise<void> {
   const reader = await store.read(snapshot);
   try {
-    checkIdentity(reader.manifest, guest);
-    const offered = reader.manifest.regions.map(offeredRegion);
-    await guest.adopt?.(offered.filter((region) => region !== undefined));
-    for (const [index, offer] of offered.entries()) {
-      if (offer === undefined) continue;
-      const region = guest.regions.find(({ id }) => id === offer.id);
-      if (region === undefined) {
-        throw new FerryError('ERR_INCOMPATIBLE', `the guest has no region ${offer.id} here`);
-      }
-      if (region.byteLength < offer.byteLength) await region.grow(offer.byteLength);
-      await fill(reader, index, region, offer.byteLength);
-    }
+    const { identity, regions, indexes } = readOffer(reader.manifest);
+    await guest.adopt?.(regions);
+    await fitGuest(guest, { identity, regions });
+    for (const region of guest.regions) await fill(reader, indexes.get(region.id) ?? -1, region);
     await guest.loadState(await readState(reader, guest.maxStateBytes ?? defaultMaxStateBytes));
     await guest.acquire?.();
     if (start) await guest.resume();
@@ -60,27 +53,23 @@ export async function forkGuests(
   for (const guest of guests) await restoreGuest(store, snapshot, guest, options);
 }
 
-function checkIdentity({ guest: stored, name }: Manifest, guest: Guest): void {
-  const { kind, version, features } = guest.describe();
-  const known = new Set(features);
-  const wanted = jsonField(stored, 'features');
-  const fits =
-    jsonField(stored, 'kind') === kind &&
-    jsonField(stored, 'version') === version &&
-    Array.isArray(wanted) &&
-    wanted.every((feature) => typeof feature === 'string' && known.has(feature));
-  if (!fits) {
-    throw new FerryError('ERR_INCOMPATIBLE', `${name} is not a snapshot of this ${kind}`);
+/** What the snapshot is a copy of, and where each region stands in it by its id. ERR_INCOMPATIBLE if it is no guest's. */
+function readOffer({ guest, regions: stored, name }: Manifest) {
+  const [kind, version] = [jsonField(guest, 'kind'), jsonField(guest, 'version')];
+  const features = jsonField(guest, 'features');
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  const offered = stored.map(offeredRegion);
+  const regions = offered.filter((region) => region !== undefined);
+  const indexes = new Map(offered.map((region, index) => [region?.id, index]));
+  if (!isText(kind) || !isText(version) || !Array.isArray(features) || !features.every(isText)) {
+    throw new FerryError('ERR_INCOMPATIBLE', `${name} is no snapshot of a guest`);
   }
+  return { identity: { kind, version, features }, regions, indexes };
 }
 
 /** Writes the pages of a region; what is zero in the snapshot too, unless nothing was ever written here. */
-async function fill(
-  reader: SnapshotReader,
-  index: number,
-  region: Region,
-  byteLength: number,
-): Promise<void> {
+async function fill(reader: SnapshotReader, index: number, region: Region): Promise<void> {
+  const { byteLength } = region;
   const pages = pageCountOf(byteLength);
   const window = new Uint8Array(windowBytes);
   for (let first = 0; first < pages; first += windowPages) {

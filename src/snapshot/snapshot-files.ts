@@ -4,7 +4,7 @@ import { checkAborted } from './check-aborted.js';
 import { differenceOf, type Survey, surveyFiles } from './file-survey.js';
 import { defaultPageThreads, PageCrew } from './page-crew.js';
 import { PageFeeder } from './page-feeder.js';
-import type { Compression, Json, SnapshotInfo, Store, WriterCounts } from './types.js';
+import type { Json, SnapshotInfo, Store, WriterCounts } from './types.js';
 
 export interface SnapshotFilesOptions {
   /** Of the snapshot. Default: the last part of the path. */
@@ -13,8 +13,6 @@ export interface SnapshotFilesOptions {
   readonly parent?: SnapshotInfo | null;
   /** Threads that read, hash and compress, 1 to 4. Default: one a processor. */
   readonly threads?: number;
-  /** As the store was opened with. Default lz4. */
-  readonly compression?: Compression;
   /** What had been writing had ended in order. Default true. */
   readonly clean?: boolean;
   readonly metadata?: Json;
@@ -82,7 +80,7 @@ async function storeFiles(
     const all = survey.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const feeder = new PageFeeder(writer, crew, {
       hasParent: parent !== undefined,
-      compression: options.compression ?? 'lz4',
+      compression: store.compression,
       ahead: 3 * crewThreads,
       signal,
       onProgress: (done) => options.onProgress?.(done, all),
@@ -102,6 +100,7 @@ async function storeFiles(
       clean,
       metadata: {
         isFolder: survey.isFolder,
+        mode: survey.mode,
         folders: survey.folders,
         ...(metadata === undefined ? {} : { user: metadata }),
       },

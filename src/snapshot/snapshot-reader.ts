@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.js';
 import { idPrefixOf } from './context.js';
-import { pagesOf, regionRoot } from './merkle.js';
+import { LEAF_PAGES, pagesOf, regionRoot } from './merkle.js';
 import { ObjectReader } from './object-reader.js';
 import { PageIds } from './page-id.js';
 import { idsAt, placesOf } from './page-space.js';
@@ -153,7 +153,7 @@ export class StoreReader implements SnapshotReader {
 
   /** Checks the root of one region. */
   async proveRegion({ name, byteLength, firstPage, root }: ManifestRegion): Promise<void> {
-    const places = new Uint32Array(512);
+    const places = new Uint32Array(LEAF_PAGES);
     const found = await regionRoot(byteLength, async (first, count, into) => {
       await placesOf(this.table, firstPage + first, count, places);
       await idsAt(this.#catalog, places, count, new Uint32Array(into.buffer, 0, 4 * count));

@@ -5,7 +5,7 @@ import type { Catalog } from './catalog.js';
 import { idPrefixOf, type StoreContext } from './context.js';
 import type { StoreLock } from './locks.js';
 import { makeManifestParts, optional } from './manifest.js';
-import { pagesOf, regionRoot, snapshotRoot } from './merkle.js';
+import { LEAF_PAGES, pagesOf, regionRoot, snapshotRoot } from './merkle.js';
 import { ObjectReader } from './object-reader.js';
 import { MAX_DEPTH, type PackIndex } from './pack-index.js';
 import { PackWriter } from './pack-writer.js';
@@ -451,7 +451,6 @@ export class StoreWriter implements SnapshotWriter {
       sealer,
       codec: this.#codec,
       compression,
-      compress: this.#start.options.compress,
     });
     const pack = { number: this.#catalog.pin(writer.index), writer };
     this.#pack = pack;
@@ -567,7 +566,7 @@ export class StoreWriter implements SnapshotWriter {
     needs: Set<number>,
   ): Promise<{ root: string; pages: number }> {
     let pages = 0;
-    const places = new Uint32Array(512);
+    const places = new Uint32Array(LEAF_PAGES);
     const root = await regionRoot(byteLength, async (first, count, into) => {
       await placesOf(this.#map, placed.firstPage + first, count, places);
       await idsAt(this.#catalog, places, count, new Uint32Array(into.buffer, 0, 4 * count));

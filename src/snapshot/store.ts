@@ -14,6 +14,7 @@ import { StoreWriter } from './snapshot-writer.js';
 import { coded } from './store-error.js';
 import type {
   BeginOptions,
+  Compression,
   PruneOptions,
   PruneReport,
   SnapshotInfo,
@@ -32,6 +33,7 @@ export class FolderStore implements Store {
   readonly path: string;
   readonly id: string;
   readonly encrypted: boolean;
+  readonly compression: Compression;
   readonly #context: StoreContext;
   #finder: FinderOfStore;
   readonly #catalogs = new Set<Catalog>();
@@ -41,6 +43,7 @@ export class FolderStore implements Store {
     this.path = context.path;
     this.id = context.sealer.storeId;
     this.encrypted = context.sealer.encrypted;
+    this.compression = context.compression;
     this.#finder = new FinderOfStore(context);
     this.#catalogs.add(context.catalog);
   }

@@ -1,20 +1,14 @@
 import type { KeyObject } from 'node:crypto';
+import type { Json } from '../guests/json-state.js';
 import type { StoreFiles } from './store-files.js';
+
+export type { Json };
 
 /** Bytes of a page, and of its id. */
 export const STORE_PAGE_BYTES = 4096;
 export const PAGE_ID_BYTES = 16;
 /** Most pages in one `write`, and most objects in one block of a pack. */
 export const MAX_BATCH_PAGES = 64;
-
-/** Anything JSON can say. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json };
 
 export interface StoreOptions {
   /** 32 bytes. A store created with a key is encrypted, and opens with that key only. */
@@ -60,11 +54,6 @@ export interface BeginOptions {
   readonly guest?: Json;
   /** Changed pages may be stored as what changed. Default true. */
   readonly deltas?: boolean;
-  /**
-   * Compresses what is to become one block, elsewhere; `bytes` is not touched until it resolves. Default: here. Blocks that come compressed with `write`
-   * and are stored as they are do not get here.
-   */
-  readonly compress?: (bytes: Uint8Array) => Promise<BlockBytes>;
 }
 
 /** A block as it is stored: `method` of `blockMethod`. */
@@ -282,6 +271,8 @@ export interface Store extends AsyncDisposable {
   readonly id: string;
   readonly path: string;
   readonly encrypted: boolean;
+  /** How it was opened to compress blocks. */
+  readonly compression: Compression;
   /** By counter. Unreadable ones are listed with their error. */
   snapshots(): Promise<readonly SnapshotInfo[]>;
   /** The one with this counter, or else the newest of this name. ERR_OUT_OF_RANGE says what there is. */

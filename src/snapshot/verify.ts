@@ -1,5 +1,6 @@
-import { asFerryError, FerryError } from '../errors.js';
+import { asFerryError, type FerryError } from '../errors.js';
 import { Catalog } from './catalog.js';
+import { checkAborted } from './check-aborted.js';
 import type { StoreContext } from './context.js';
 import { pagesOf } from './merkle.js';
 import { ObjectReader } from './object-reader.js';
@@ -39,16 +40,13 @@ export async function verifyStore(
   const errors = new Map<number, FerryError>();
   const damaged: Damage[] = [];
   const readable: Manifest[] = [];
-  const stopIfAsked = () => {
-    if (signal?.aborted) throw new FerryError('ERR_ABORTED', 'verify was stopped');
-  };
   try {
     for (const { counter, name, read, error } of await chooseRevisions(
       context,
       await readRevisions(context),
     )) {
       if (snapshots !== undefined && !snapshots.includes(counter)) continue;
-      stopIfAsked();
+      checkAborted(signal);
       if (read === undefined) {
         const file = `snapshots/${name}`;
         damaged.push({ counter, error: asFerryError(error, 'ERR_STORE_CORRUPT'), file });
@@ -63,7 +61,7 @@ export async function verifyStore(
       done = await verifyPack(number, done);
     }
     for (const manifest of readable) {
-      stopIfAsked();
+      checkAborted(signal);
       const damage = await firstDamage(manifest);
       if (damage !== undefined) damaged.push(damage);
     }
@@ -82,7 +80,7 @@ export async function verifyStore(
     let done = before;
     for (const ordinal of wanted.ordinals(number)) {
       if (done % chunkPages === 0) {
-        stopIfAsked();
+        checkAborted(signal);
         onProgress?.(done, wanted.size);
       }
       done++;

@@ -111,6 +111,7 @@ describe('pageferry snapshot and restore', () => {
     writeFileSync(join(from, 'a/none'), '');
     writeFileSync(join(from, 'ü "x"\n?'), 'named');
     chmodSync(join(from, 'a/b'), 0o750);
+    chmodSync(from, 0o711);
     const store = join(home, 'store');
     expect((await run('snapshot', from, store)).exit).toBe(0);
     const out = join(home, 'back');
@@ -123,6 +124,7 @@ describe('pageferry snapshot and restore', () => {
       expect(readFileSync(join(out, name)).equals(readFileSync(join(from, name)))).toBe(true);
     }
     expect(statSync(join(out, 'a/b')).mode & 0o777).toBe(0o750);
+    expect(statSync(out).mode & 0o777).toBe(0o711);
     const again = await run('restore', `${store}/data`, '--out', out);
     expect([again.exit, again.stderr]).toEqual([1, expect.stringMatching(/ERR_IO.*there already/)]);
   });

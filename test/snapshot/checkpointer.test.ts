@@ -150,4 +150,19 @@ describe('a checkpoint', () => {
       code: 'ERR_INCOMPATIBLE',
     });
   });
+
+  it.each([2, 4])(
+    'is refused by a guest of %i pages that has another number of them, or more',
+    async (pages) => {
+      const store = await newStore();
+      const checkpointer = new Checkpointer(store, bufferGuest(new Uint8Array(3 * pageBytes)));
+      const { snapshot } = await checkpointer.take();
+      await checkpointer.close();
+      const other = new Uint8Array(pages * pageBytes).fill(5);
+      await expect(restoreGuest(store, snapshot, bufferGuest(other))).rejects.toMatchObject({
+        code: expect.stringMatching(/^ERR_(INCOMPATIBLE|REGION_TOO_LARGE)$/),
+      });
+      expect(other.every((byte) => byte === 5)).toBe(true);
+    },
+  );
 });
