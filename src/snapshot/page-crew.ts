@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { FerryError } from '../errors.js';
 import { PageArea } from './page-area.js';
-import type { PageAnswer, PageOrder, PageThreadSetup } from './page-orders.js';
+import type { PageAnswer, PageMarks, PageOrder } from './page-orders.js';
 import type { RebuildOrder } from './page-rebuild.js';
 import { type PageThread, type StartPageThread, startPageWorker } from './page-thread.js';
 import type { LookOrder, LookResult } from './page-work.js';
@@ -33,6 +33,11 @@ interface Waiting {
   readonly failed: (error: FerryError) => void;
 }
 
+/** What is known of the parent's pages: nothing; their ids, 16 bytes each; their fingerprints, 8 bytes each. */
+export type ParentPages =
+  | { readonly compare: 'nothing' }
+  | { readonly compare: 'ids' | 'fingerprints'; readonly bytes: Uint8Array };
+
 /** Threads that read pages, make their ids and compress them. */
 export class PageCrew {
   readonly #members: Member[] = [];
@@ -47,12 +52,11 @@ export class PageCrew {
   /** ERR_NO_CAPACITY if a thread cannot be started. */
   static async start(
     threads: number,
-    setup: Omit<PageThreadSetup, 'areas'>,
     startThread: StartPageThread = startPageWorker,
   ): Promise<PageCrew> {
     const crew = new PageCrew();
     try {
-      await Promise.all(Array.from({ length: threads }, () => crew.#add(setup, startThread)));
+      await Promise.all(Array.from({ length: threads }, () => crew.#add(startThread)));
     } catch (error) {
       await crew.close();
       throw error;
@@ -60,7 +64,7 @@ export class PageCrew {
     return crew;
   }
 
-  #add(setup: Omit<PageThreadSetup, 'areas'>, startThread: StartPageThread): Promise<void> {
+  #add(startThread: StartPageThread): Promise<void> {
     return new Promise((resolve, reject) => {
       const heard = (answer: PageAnswer): void => {
         if (!('memory' in answer)) {
@@ -76,24 +80,34 @@ export class PageCrew {
         reject(error);
         this.#fail(error);
       };
-      const thread = startThread({ ...setup, areas: areasPerThread }, heard, lost);
+      const thread = startThread({ areas: areasPerThread }, heard, lost);
       const member: Member = { thread, areas: [], free: [], load: 0 };
       this.#members.push(member);
     });
   }
 
+  get threads(): number {
+    return this.#members.length;
+  }
+
+  /** Says what pages are known by, before the first of them. */
+  begin(marks: PageMarks): void {
+    for (const { thread } of this.#members) thread.tell({ do: 'begin', marks });
+  }
+
   /**
-   * Looks at pages of an open file; `parentIds`: 16 bytes for each of the parent's. Waits for an area where none is free. ERR_IO, ERR_SOURCE_CHANGED.
+   * Looks at pages of an open file. Waits for an area where none is free. ERR_IO, ERR_SOURCE_CHANGED.
    */
-  async look(order: Omit<LookOrder, 'hasParent'>, parentIds?: Uint8Array): Promise<Look> {
+  async look(order: Omit<LookOrder, 'compare'>, parent: ParentPages): Promise<Look> {
     const { member, index, area } = await this.#takeArea();
     const release = (): void => {
       member.free.push(index);
       this.#wanting.shift()?.();
     };
     try {
-      if (parentIds !== undefined) area.parentIds.set(parentIds);
-      const look = { ...order, hasParent: parentIds !== undefined };
+      const { compare } = parent;
+      if (compare !== 'nothing') area.parent(compare).set(parent.bytes);
+      const look = { ...order, compare };
       const answer = await this.#ask(member, (id) => ({ id, do: 'look', area: index, look }));
       if (!('look' in answer)) throw new RangeError('no look');
       return { area, ...answer.look, release };
@@ -171,7 +185,22 @@ function idler(best: Member | undefined, member: Member): Member {
   return best === undefined || member.load < best.load ? member : best;
 }
 
+/** Starts a crew while other things are done. It has to be ended, also if it cannot be started: ERR_NO_CAPACITY for whoever awaits it. */
+export function startCrew(threads: number = defaultPageThreads()): {
+  readonly crew: Promise<PageCrew>;
+  readonly end: () => Promise<void>;
+} {
+  const crew = PageCrew.start(threads);
+  crew.catch(() => {});
+  const end = (): Promise<void> =>
+    crew.then(
+      (started) => started.close(),
+      () => {},
+    );
+  return { crew, end };
+}
+
 /** One a processor, as far as that helps. */
-export function defaultPageThreads(): number {
+function defaultPageThreads(): number {
   return Math.min(mostPageThreads, availableParallelism());
 }

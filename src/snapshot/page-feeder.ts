@@ -3,13 +3,15 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../guests/file-io.js';
 import { checkAborted } from './check-aborted.js';
 import type { SurveyedFile } from './file-survey.js';
+import { PRINT_BYTES } from './fingerprint-file.js';
 import { LOOK_PAGES, pageState } from './page-area.js';
-import type { Look, PageCrew } from './page-crew.js';
+import type { Look, PageCrew, ParentPages } from './page-crew.js';
 import {
   blockMethod,
   type Compression,
   MAX_BATCH_PAGES,
   PAGE_ID_BYTES,
+  type PageFingerprints,
   type SnapshotWriter,
   STORE_PAGE_BYTES,
 } from './types.js';
@@ -18,6 +20,8 @@ const lookBytes = LOOK_PAGES * STORE_PAGE_BYTES;
 
 export interface FeederOptions {
   readonly hasParent: boolean;
+  /** By which pages are compared with the parent's where it is known, and which are noted. */
+  readonly prints: PageFingerprints | undefined;
   readonly compression: Compression;
   /** How many looks are under way at once. */
   readonly ahead: number;
@@ -89,13 +93,24 @@ export class PageFeeder {
     region: number,
     pages: { fd: number; position: number; byteLength: number },
   ): Promise<Look> {
-    const { signal, hasParent, compression } = this.#options;
+    const { signal, compression } = this.#options;
     checkAborted(signal);
     const order = { ...pages, compression: this.#areNew ? compression : undefined };
-    if (!hasParent) return this.#crew.look(order);
     const firstPage = pages.position / STORE_PAGE_BYTES;
     const count = Math.ceil(pages.byteLength / STORE_PAGE_BYTES);
-    return this.#crew.look(order, await this.#writer.parentIds(region, firstPage, count));
+    return this.#crew.look(order, await this.#parentPages(region, firstPage, count));
+  }
+
+  async #parentPages(region: number, firstPage: number, count: number): Promise<ParentPages> {
+    const { hasParent, prints } = this.#options;
+    if (!hasParent) return { compare: 'nothing' };
+    if (prints?.knowsParent !== true) {
+      const bytes = await this.#writer.parentIds(region, firstPage, count);
+      return { compare: 'ids', bytes };
+    }
+    const bytes = new Uint8Array(count * PRINT_BYTES);
+    await prints.ofParent(region, firstPage, count, bytes);
+    return { compare: 'fingerprints', bytes };
   }
 
   /** Closes what is open still. */
@@ -152,23 +167,15 @@ export class PageFeeder {
         );
       }
       const states = area.states.subarray(0, Math.ceil(byteLength / STORE_PAGE_BYTES));
-      if (this.#options.hasParent) writes.push(...this.#keep(region, firstPage, states));
-      await Promise.all(writes);
+      if (states.includes(pageState.same)) {
+        writes.push(this.#writer.keep(region, firstPage, states.length, states));
+      }
+      const { buffer, byteOffset } = area.prints;
+      const noted = new Uint8Array(buffer, byteOffset, states.length * PRINT_BYTES);
+      await Promise.all([...writes, this.#options.prints?.note(region, firstPage, noted)]);
     } finally {
       release();
     }
     if (changed > 0) this.#areNew = this.#writer.counts.whole - before === changed;
-  }
-
-  #keep(region: number, firstPage: number, states: Uint8Array): Promise<void>[] {
-    const kept: Promise<void>[] = [];
-    let from = states.indexOf(pageState.same);
-    while (from >= 0) {
-      let to = from + 1;
-      while (states[to] === pageState.same) to += 1;
-      kept.push(this.#writer.keep(region, firstPage + from, to - from));
-      from = states.indexOf(pageState.same, to);
-    }
-    return kept;
   }
 }

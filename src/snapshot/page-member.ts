@@ -7,26 +7,28 @@ import { PageWork } from './page-work.js';
 type Say = (answer: PageAnswer) => void;
 
 /** What a page thread does: says where its areas are, then carries out one order after the other. */
-export function runPageThread(
-  { areas, idPrefix }: PageThreadSetup,
-  say: Say,
-): (order: PageOrder) => void {
-  const ids = new PageIds(idPrefix);
-  const work = new PageWork(areas, ids);
-  const rebuild = new PageRebuild(work.codec, ids);
+export function runPageThread({ areas }: PageThreadSetup, say: Say): (order: PageOrder) => void {
+  const work = new PageWork(areas);
+  let rebuild: PageRebuild | undefined;
   say({ memory: work.memory, addresses: work.areas.map(({ address }) => address) });
   const carryOut = (order: PageOrder): void => {
-    const { id } = order;
     switch (order.do) {
+      case 'begin': {
+        const ids = new PageIds(order.marks.idPrefix);
+        work.begin(ids, order.marks.printSecret);
+        rebuild = new PageRebuild(work.codec, ids);
+        return;
+      }
       case 'look': {
         const area = work.areas[order.area];
         if (area === undefined) throw new RangeError(`area ${order.area}`);
-        say({ id, look: work.look(area, order.look) });
+        say({ id: order.id, look: work.look(area, order.look) });
         return;
       }
       case 'rebuild':
+        if (rebuild === undefined) throw new RangeError('ids are not known yet');
         rebuild.rebuild(order.rebuild);
-        say({ id, rebuilt: true });
+        say({ id: order.id, rebuilt: true });
         return;
       default:
         order satisfies never;
@@ -36,6 +38,7 @@ export function runPageThread(
     try {
       carryOut(order);
     } catch (error) {
+      if (order.do === 'begin') throw error;
       const { code, message } = asFerryError(error, 'ERR_IO');
       say({ id: order.id, code, message });
     }

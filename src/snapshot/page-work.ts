@@ -3,6 +3,7 @@ import { Arena } from '../core/arena.js';
 import { FerryError } from '../errors.js';
 import { fileError } from '../guests/file-io.js';
 import { BlockCodec } from './block-codec.js';
+import { PRINT_SECRET_BYTES } from './fingerprint-file.js';
 import { PageArea, pageState } from './page-area.js';
 import type { PageIds } from './page-id.js';
 import { blockMethod, type Compression, MAX_BATCH_PAGES } from './types.js';
@@ -15,8 +16,8 @@ export interface LookOrder {
   readonly position: number;
   /** Up to 1 MiB; of the last page what is missing counts as zeros. */
   readonly byteLength: number;
-  /** The area has the ids of the parent's pages. */
-  readonly hasParent: boolean;
+  /** What the area has of the parent's pages, to tell what changed. */
+  readonly compare: 'nothing' | 'ids' | 'fingerprints';
   /** How pages that changed are compressed, 64 at a time; undefined: they are not, as most will not be stored whole. */
   readonly compression: Compression | undefined;
 }
@@ -34,10 +35,12 @@ export class PageWork {
   readonly areas: readonly PageArea[];
   readonly codec: BlockCodec;
   readonly #arena: Arena;
-  readonly #ids: PageIds;
+  #ids: PageIds | undefined;
+  readonly #secretPlace: number;
+  #secret: number | undefined;
 
-  constructor(areas: number, ids: PageIds) {
-    const areaBytes = areas * (PageArea.byteLength + 64);
+  constructor(areas: number) {
+    const areaBytes = areas * (PageArea.byteLength + 64) + PRINT_SECRET_BYTES + 64;
     this.#arena = new Arena(areaBytes + BlockCodec.byteLength, { shared: true });
     this.codec = new BlockCodec(this.#arena);
     const { buffer } = this.#arena.memory;
@@ -45,7 +48,15 @@ export class PageWork {
       { length: areas },
       () => new PageArea(buffer, this.#arena.alloc(PageArea.byteLength)),
     );
+    this.#secretPlace = this.#arena.alloc(PRINT_SECRET_BYTES);
+  }
+
+  /** `printSecret`: where fingerprints are to be made. */
+  begin(ids: PageIds, printSecret: Uint8Array | undefined): void {
     this.#ids = ids;
+    if (printSecret === undefined) return;
+    this.#secret = this.#secretPlace;
+    this.#arena.bytes(this.#secret, PRINT_SECRET_BYTES).set(printSecret);
   }
 
   get memory(): ArrayBufferLike {
@@ -54,17 +65,27 @@ export class PageWork {
 
   /** Looks at pages, and leaves a state for each in the area. ERR_IO; ERR_SOURCE_CHANGED where the file ends too early. */
   look(area: PageArea, order: LookOrder): LookResult {
+    const ids = this.#ids;
+    if (ids === undefined) throw new RangeError('ids are not known yet');
     readPages(area.pages, order);
     const count = Math.ceil(order.byteLength / pageBytes);
+    const { kernels } = this.#arena;
+    if (this.#secret !== undefined) {
+      kernels.hashPages(area.address, count, area.prints.byteOffset, this.#secret);
+    }
     let changed = 0;
     for (let page = 0; page < count; page += 1) {
       const start = page * pageBytes;
-      if (this.#arena.kernels.isZero(area.address + start, pageBytes) === 1) {
+      if (kernels.isZero(area.address + start, pageBytes) === 1) {
         area.states[page] = pageState.zero;
         continue;
       }
-      this.#ids.write(area.pages.subarray(start, start + pageBytes), area.ids, changed * 16);
-      if (order.hasParent && isSame(area, changed, page)) {
+      if (order.compare === 'fingerprints' && hasSamePrint(area, page)) {
+        area.states[page] = pageState.same;
+        continue;
+      }
+      ids.write(area.pages.subarray(start, start + pageBytes), area.ids, changed * 16);
+      if (order.compare === 'ids' && isSame(area, changed, page)) {
         area.states[page] = pageState.same;
         continue;
       }
@@ -121,6 +142,14 @@ function readPages(into: Uint8Array, { fd, position, byteLength }: LookOrder): v
     done += read;
   }
   into.fill(0, byteLength, Math.ceil(byteLength / pageBytes) * pageBytes);
+}
+
+/** Whether its fingerprint is known and that of the parent's page. */
+function hasSamePrint({ prints, parentPrints }: PageArea, page: number): boolean {
+  const low = parentPrints[2 * page];
+  const high = parentPrints[2 * page + 1];
+  const isKnown = low !== 0 || high !== 0;
+  return isKnown && prints[2 * page] === low && prints[2 * page + 1] === high;
 }
 
 /** Whether the id at `index` is that of the parent's page `page`. */

@@ -3,6 +3,7 @@ import { FerryError } from '../errors.js';
 import { Catalog, trashSuffix } from './catalog.js';
 import { readCondemned, writeCondemned } from './condemned.js';
 import type { StoreContext } from './context.js';
+import { PRINTS_FOLDER, printsName, printsSuffix } from './fingerprint-file.js';
 import { eachLive } from './live-objects.js';
 import { StoreLock } from './locks.js';
 import { ObjectReader } from './object-reader.js';
@@ -77,6 +78,7 @@ class Prune {
       const { moves } = await this.#repackOrNot(kept, revisions);
       await this.#keepCounters(removed);
       await this.#unlinkManifests([...removed, ...superseded].map(({ name }) => name));
+      await this.#unlinkPrints(counters);
       const condemned = await this.#condemn(revisions);
       return {
         removedSnapshots: [...new Set(removed.map(({ counter }) => counter))],
@@ -199,13 +201,25 @@ class Prune {
   /** Removes what ended processes left under names that mean nothing. */
   async #sweep(): Promise<void> {
     const { files, path } = this.#context;
-    for (const folder of ['', 'packs', 'tables', 'snapshots']) {
-      for (const name of await files.list(join(path, folder))) {
+    for (const folder of ['', 'packs', 'tables', 'snapshots', PRINTS_FOLDER]) {
+      for (const name of (await ifThere(() => files.list(join(path, folder)))) ?? []) {
         if (!/^[0-9a-f]{32}\.tmp$/.test(name) || !name.endsWith(temporarySuffix)) continue;
         const place = join(path, folder, name);
         const time = await ifThere(() => files.modifiedMs(place));
         if (time === undefined || Date.now() - time < this.#graceMs) continue;
         await ifThere(() => files.unlink(place));
+      }
+    }
+  }
+
+  /** Fingerprints of snapshots that are gone. */
+  async #unlinkPrints(kept: ReadonlySet<number>): Promise<void> {
+    const { files, path } = this.#context;
+    const folder = join(path, PRINTS_FOLDER);
+    const names = new Set([...kept].map(printsName));
+    for (const name of (await ifThere(() => files.list(folder))) ?? []) {
+      if (name.endsWith(printsSuffix) && !names.has(name)) {
+        await ifThere(() => files.unlink(join(folder, name)));
       }
     }
   }

@@ -11,9 +11,16 @@ import {
   removePartial,
 } from '../guests/partial-file.js';
 import { jsonField } from './json-field.js';
-import { defaultPageThreads, PageCrew } from './page-crew.js';
+import { type PageCrew, startCrew } from './page-crew.js';
 import { RegionRestorer } from './region-restorer.js';
-import type { Json, Manifest, ManifestRegion, SnapshotInfo, Store } from './types.js';
+import type {
+  Json,
+  Manifest,
+  ManifestRegion,
+  SnapshotInfo,
+  SnapshotReader,
+  Store,
+} from './types.js';
 
 export interface RestoreFilesOptions {
   /** Threads that read, check and write, 1 to 4. Default: one a processor. */
@@ -41,29 +48,37 @@ export async function restoreFiles(
   path: string,
   options: RestoreFilesOptions = {},
 ): Promise<RestoredFiles> {
-  const reader = await store.read(snapshot);
+  const { crew, end } = startCrew(options.threads);
   try {
-    const { manifest } = reader;
-    const { regions, pages } = manifest;
-    const all = regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const crew = await PageCrew.start(options.threads ?? defaultPageThreads(), {
-      idPrefix: reader.idPrefix,
-    });
+    const reader = await store.read(snapshot);
     try {
-      let done = 0;
-      const restorer = new RegionRestorer(reader, crew, options.signal, (bytes) => {
-        done += bytes;
-        options.onProgress?.(done, all);
-      });
-      if (isFolder(manifest)) await restoreFolder(restorer, manifest, path);
-      else await restoreFile(restorer, regions[0], path);
-      return { manifest, files: regions.length, byteLength: all, pages };
+      return await restoreBy(await crew, reader, path, options);
     } finally {
-      await crew.close();
+      await reader[Symbol.asyncDispose]();
     }
   } finally {
-    await reader[Symbol.asyncDispose]();
+    await end();
   }
+}
+
+async function restoreBy(
+  crew: PageCrew,
+  reader: SnapshotReader,
+  path: string,
+  options: RestoreFilesOptions,
+): Promise<RestoredFiles> {
+  const { manifest } = reader;
+  const { regions, pages } = manifest;
+  const all = regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  crew.begin({ idPrefix: reader.idPrefix });
+  let done = 0;
+  const restorer = new RegionRestorer(reader, crew, options.signal, (bytes) => {
+    done += bytes;
+    options.onProgress?.(done, all);
+  });
+  if (isFolder(manifest)) await restoreFolder(restorer, manifest, path);
+  else await restoreFile(restorer, regions[0], path);
+  return { manifest, files: regions.length, byteLength: all, pages };
 }
 
 /** One file alone is restored as a file; everything else, a guest's memory and state too, as a folder. */

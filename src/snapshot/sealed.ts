@@ -28,7 +28,9 @@ type SectionName =
   | 'manifest'
   | 'placement'
   | 'signature'
-  | 'condemned';
+  | 'condemned'
+  | 'prints'
+  | 'fingerprints';
 
 /** What a sealed section is, and the most bytes its body may have. */
 export const section: Readonly<Record<SectionName, Section>> = {
@@ -42,6 +44,8 @@ export const section: Readonly<Record<SectionName, Section>> = {
   placement: { kind: 8, limit: 16 },
   signature: { kind: 9, limit: 64 },
   condemned: { kind: 10, limit: 64 << 20 },
+  prints: { kind: 11, limit: 256 },
+  fingerprints: { kind: 12, limit: 1 << 16 },
 };
 
 const magic = Buffer.from('PFSTORE\n', 'latin1');

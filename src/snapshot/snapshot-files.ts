@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
 import { checkAborted } from './check-aborted.js';
 import { differenceOf, type Survey, surveyFiles } from './file-survey.js';
-import { defaultPageThreads, PageCrew } from './page-crew.js';
+import { type PageCrew, startCrew } from './page-crew.js';
 import { PageFeeder } from './page-feeder.js';
 import type { Json, SnapshotInfo, Store, WriterCounts } from './types.js';
 
@@ -38,33 +38,48 @@ export async function snapshotFiles(
   path: string,
   options: SnapshotFilesOptions = {},
 ): Promise<SnapshotOfFiles> {
+  // Threads take as long to start as everything else does before their first order.
+  const { crew, end } = startCrew(options.threads);
+  try {
+    return await snapshotBy(crew, store, path, options);
+  } finally {
+    await end();
+  }
+}
+
+async function snapshotBy(
+  crew: Promise<PageCrew>,
+  store: Store,
+  path: string,
+  options: SnapshotFilesOptions,
+): Promise<SnapshotOfFiles> {
   const { name = basename(resolve(path)) } = options;
   const survey = await surveyFiles(path);
   const parent =
     options.parent === null ? undefined : (options.parent ?? (await parentOf(store, name, survey)));
+  const found = { ...options, name, survey, crew };
   try {
-    return await storeFiles(store, path, survey, { ...options, name, parent });
+    return await storeFiles(store, path, { ...found, parent });
   } catch (error) {
     if (!(error instanceof FerryError && error.code === 'ERR_BUSY') || parent === undefined) {
       throw error;
     }
     // A prune took pages of the parent's meanwhile: without it they are stored again, as far as they are nowhere else.
-    return storeFiles(store, path, survey, { ...options, name, parent: undefined });
+    return storeFiles(store, path, { ...found, parent: undefined });
   }
 }
 
 async function storeFiles(
   store: Store,
   path: string,
-  survey: Survey,
   options: Omit<SnapshotFilesOptions, 'parent'> & {
     readonly name: string;
     readonly parent: SnapshotInfo | undefined;
+    readonly survey: Survey;
+    readonly crew: Promise<PageCrew>;
   },
 ): Promise<SnapshotOfFiles> {
-  const { name, parent, signal, clean = true, metadata } = options;
-  const crewThreads = options.threads ?? defaultPageThreads();
-  let crew: PageCrew | undefined;
+  const { name, parent, signal, clean = true, metadata, survey } = options;
   const writer = await store.begin({
     name,
     ...(parent === undefined ? {} : { parent }),
@@ -76,12 +91,15 @@ async function storeFiles(
     })),
   });
   try {
-    crew = await PageCrew.start(crewThreads, { idPrefix: writer.idPrefix });
+    const prints = await writer.fingerprints();
+    const crew = await options.crew;
+    crew.begin({ idPrefix: writer.idPrefix, ...(prints && { printSecret: prints.secret }) });
     const all = survey.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const feeder = new PageFeeder(writer, crew, {
       hasParent: parent !== undefined,
+      prints,
       compression: store.compression,
-      ahead: 3 * crewThreads,
+      ahead: 3 * crew.threads,
       signal,
       onProgress: (done) => options.onProgress?.(done, all),
     });
@@ -113,7 +131,6 @@ async function storeFiles(
       counts: { ...writer.counts },
     };
   } finally {
-    await crew?.close();
     await writer.abandon();
   }
 }

@@ -1,6 +1,8 @@
 import { FerryError } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { idPrefixOf, type StoreContext } from './context.js';
+import { FingerprintReader } from './fingerprint-file.js';
+import { FingerprintWriter } from './fingerprint-writer.js';
 import { finalLengths, finishSnapshot } from './finish-snapshot.js';
 import { FreshPages } from './fresh-pages.js';
 import { KnownPages } from './known-pages.js';
@@ -23,6 +25,7 @@ import {
   type Manifest,
   PAGE_ID_BYTES,
   type PageBatch,
+  type PageFingerprints,
   type SnapshotInfo,
   type SnapshotWriter,
   STORE_PAGE_BYTES,
@@ -61,6 +64,9 @@ export class StoreWriter implements SnapshotWriter {
   readonly #known: KnownPages;
   readonly #fresh: FreshPages;
   readonly #batch = new PageBatchState();
+  #prints:
+    | { readonly before: FingerprintReader | undefined; readonly now: FingerprintWriter }
+    | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   #isOver = false;
@@ -94,11 +100,37 @@ export class StoreWriter implements SnapshotWriter {
     });
   }
 
+  async fingerprints(): Promise<PageFingerprints | undefined> {
+    const { signWith, sealer } = this.#context;
+    if (signWith !== undefined && !sealer.encrypted) return undefined;
+    const { regions, parent } = this.#start;
+    const before = parent && (await FingerprintReader.open(this.#context, parent.manifest));
+    const now = new FingerprintWriter(
+      this.#context,
+      regions.map(({ plan }) => pagesOf(plan.byteLength)),
+      before,
+    );
+    this.#prints = { before, now };
+    const ofParent = regions.map(
+      ({ plan }) =>
+        parent?.manifest.regions.findIndex(
+          ({ name, role }) => name === plan.name && role === plan.role,
+        ) ?? -1,
+    );
+    return {
+      secret: now.secret,
+      knowsParent: before !== undefined,
+      ofParent: async (region, firstPage, count, into) =>
+        before?.read(ofParent[region] ?? -1, firstPage, count, into),
+      note: (region, firstPage, prints) => now.note(region, firstPage, prints),
+    };
+  }
+
   write(batch: PageBatch): Promise<void> {
     return this.#queue(() => this.#write(batch));
   }
 
-  keep(region: number, firstPage: number, count: number): Promise<void> {
+  keep(region: number, firstPage: number, count: number, which?: Uint8Array): Promise<void> {
     return this.#queue(async () => {
       const placed = this.#region(region);
       this.#checkRange(placed, firstPage, count);
@@ -114,16 +146,21 @@ export class StoreWriter implements SnapshotWriter {
         const number = Math.floor(at / SEGMENT_PAGES);
         const from = at % SEGMENT_PAGES;
         const length = Math.min(end - page, SEGMENT_PAGES - from);
-        if (shift === 0 && length === SEGMENT_PAGES) {
+        if (which === undefined && shift === 0 && length === SEGMENT_PAGES) {
           this.#map.share(number);
+          this.counts.kept += length;
         } else {
           const places = new Uint32Array(length);
           await placesOf(table, at + shift, length, places);
-          (await this.#map.open(number)).set(places, from);
+          const segment = this.#map.peek(number) ?? (await this.#map.open(number));
+          for (let index = 0; index < length; index++) {
+            if (which !== undefined && which[page - firstPage + index] !== 1) continue;
+            segment[from + index] = places[index] as number;
+            this.counts.kept++;
+          }
         }
         page += length;
       }
-      this.counts.kept += Math.max(0, end - firstPage);
     });
   }
 
@@ -162,6 +199,8 @@ export class StoreWriter implements SnapshotWriter {
     if (this.#isOver) return;
     this.#isOver = true;
     try {
+      await this.#prints?.now.drop();
+      await this.#prints?.before?.close();
       await this.#packs.drop();
       await this.#start.parent?.table.close();
     } finally {
@@ -287,6 +326,7 @@ export class StoreWriter implements SnapshotWriter {
       final,
     );
     this.counts.storedBytes = info.manifest.storedBytes;
+    await this.#prints?.now.finish(info.manifest, parent?.manifest);
     return info;
   }
 }

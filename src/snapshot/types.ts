@@ -96,6 +96,21 @@ export interface FinalState {
 }
 
 /**
+ * Fingerprints of pages, 8 bytes each: XXH3-64 with a secret of the store's. A page whose fingerprint is the parent's is as it was; that spares its id, which
+ * takes ten times as long. They are no identity: nothing is found or proven by them.
+ */
+export interface PageFingerprints {
+  /** 192 bytes. */
+  readonly secret: Uint8Array;
+  /** Whether anything is known of the parent's pages. */
+  readonly knowsParent: boolean;
+  /** Puts those of the parent's pages first..first+count into `into`, zeros for what is not known. */
+  ofParent(region: number, firstPage: number, count: number, into: Uint8Array): Promise<void>;
+  /** Those of the pages as they are stored, of all regions in order and of all pages in order: what the next snapshot compares with. */
+  note(region: number, firstPage: number, prints: Uint8Array): Promise<void>;
+}
+
+/**
  * A snapshot under construction. Calls are carried out in the order they were made; the next may be made before the last one resolved (what was given
  * must not change until it does). One that failed fails all later ones: abandon it then.
  */
@@ -105,10 +120,12 @@ export interface SnapshotWriter extends AsyncDisposable {
   readonly counts: Readonly<WriterCounts>;
   /** Ids of the parent's pages first..first+count of this region, 16 bytes each, zeros where it has a hole or nothing. */
   parentIds(region: number, firstPage: number, count: number): Promise<Uint8Array>;
+  /** For a source that is read whole. Undefined in a store that is signed and not encrypted: whoever can write to it could have changes passed over, and them signed. */
+  fingerprints(): Promise<PageFingerprints | undefined>;
   /** Stores pages, or refers to where the parent or the store has them. A page may be written again: the last one counts. */
   write(batch: PageBatch): Promise<void>;
-  /** Pages that are as in the parent. What was neither written nor kept is zeros. */
-  keep(region: number, firstPage: number, count: number): Promise<void>;
+  /** Pages that are as in the parent; with `which`, a byte a page, those where it is 1. What was neither written nor kept is zeros. */
+  keep(region: number, firstPage: number, count: number, which?: Uint8Array): Promise<void>;
   /** Pages that were written or kept and are zeros by now. */
   clear(region: number, firstPage: number, count: number): Promise<void>;
   /** ERR_BUSY: a prune took away what the snapshot refers to; begin again, with the parent as the store then gives it. */

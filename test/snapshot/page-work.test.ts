@@ -43,7 +43,8 @@ describe.each([
   { name: 'no prefix', prefix: new Uint8Array() },
   { name: 'a prefix', prefix: new Uint8Array(32).fill(7) },
 ])('pages that are looked at with $name', ({ prefix }) => {
-  const work = new PageWork(1, new PageIds(prefix));
+  const work = new PageWork(1);
+  work.begin(new PageIds(prefix), randomBytes(192));
   const area = firstArea(work);
 
   it('are told apart as a naive twin tells them: zeros, the same, and changed ones with their ids', () => {
@@ -71,7 +72,7 @@ describe.each([
             fd,
             position: 0,
             byteLength: bytes.length,
-            hasParent: true,
+            compare: 'ids',
             compression: undefined,
           }),
         );
@@ -97,7 +98,12 @@ describe.each([
   it('are not taken for the parent’s where it has no parent', () => {
     const bytes = randomBytes(pageBytes);
     area.parentIds.set(idOf(prefix, bytes));
-    const order = { position: 0, byteLength: pageBytes, hasParent: false, compression: undefined };
+    const order = {
+      position: 0,
+      byteLength: pageBytes,
+      compare: 'nothing' as const,
+      compression: undefined,
+    };
     expect(withFile(bytes, (fd) => work.look(area, { fd, ...order })).changed).toBe(1);
   });
 
@@ -105,7 +111,12 @@ describe.each([
     'that changed are compressed by %s, 64 at a time',
     (compression) => {
       const bytes = Buffer.alloc(150 * pageBytes, 'some text ');
-      const order = { position: 0, byteLength: bytes.length, hasParent: false, compression };
+      const order = {
+        position: 0,
+        byteLength: bytes.length,
+        compare: 'nothing' as const,
+        compression,
+      };
       const { changed, blocks } = withFile(bytes, (fd) => work.look(area, { fd, ...order }));
       expect([changed, blocks.length]).toEqual([150, 3]);
       for (const [index, { method, byteLength }] of blocks.entries()) {
@@ -126,7 +137,7 @@ describe.each([
     const order = {
       position: pageBytes,
       byteLength: pageBytes,
-      hasParent: false,
+      compare: 'nothing' as const,
       compression: undefined,
     };
     const look = () =>
@@ -136,7 +147,7 @@ describe.each([
 });
 
 it('an area holds the pages of one look', () => {
-  const area = firstArea(new PageWork(1, new PageIds(new Uint8Array())));
+  const area = firstArea(new PageWork(1));
   expect(area.pages).toHaveLength(LOOK_PAGES * pageBytes);
   expect(area.states).toHaveLength(LOOK_PAGES);
 });
