@@ -5,6 +5,7 @@ export {
   type FileDestination,
   type FileDestinationOptions,
   fileDestination,
+  type OlderPages,
 } from './guests/file-destination.js';
 export type { Guest, GuestIdentity } from './guests/guest.js';
 export { type MemorySource, memoryRegion } from './guests/memory-region.js';

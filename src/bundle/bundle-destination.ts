@@ -1,7 +1,11 @@
 import { chmod, lstat, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
-import { type FileDestination, fileDestination } from '../guests/file-destination.js';
+import {
+  type FileDestination,
+  type FileDestinationOptions,
+  fileDestination,
+} from '../guests/file-destination.js';
 import { fileError } from '../guests/file-io.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
 import { partialPathOf } from '../guests/partial-file.js';
@@ -31,8 +35,8 @@ export interface BundleDestinationOptions extends Commands {
   readonly outDir: string;
   /** Largest disk that is made of a converted image, bytes. */
   readonly maxImage: number;
-  /** A folder of older bundles under their names: what of them is the same is not sent. */
-  readonly base?: string;
+  /** What there is of file `path` of bundle `name`: what of it is the same is not sent. */
+  readonly baseOf?: (name: string, path: string) => Promise<FileDestinationOptions['base']>;
   /** How long what arrived of one that did not complete is kept, milliseconds; absent: not at all. */
   readonly keepMs?: number;
   /** Its files may be longer than the disk has room for. */
@@ -102,7 +106,7 @@ export async function bundleDestination(
       const base =
         (await fileIn(staging, path)) ??
         (await fileIn(place, path)) ??
-        (options.base === undefined ? undefined : await fileIn(join(options.base, name), path));
+        (await options.baseOf?.(name, path));
       await makeFolders(staging, path);
       const file = await fileDestination(join(staging, path), {
         ...{ id, name: `${name}/${path}`, byteLength },

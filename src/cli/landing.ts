@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import {
   type BundleDestination,
   type BundleOutcome,
@@ -14,6 +13,7 @@ import { fileDestination } from '../guests/file-destination.js';
 import { pathInFolder } from '../guests/file-name.js';
 import { sweepPartial } from '../guests/partial-file.js';
 import type { IncomingOffer } from '../migration/listen.js';
+import type { Base } from './base.js';
 
 export interface LandingOptions extends Commands {
   readonly out?: string;
@@ -21,8 +21,7 @@ export interface LandingOptions extends Commands {
   readonly maxImage: number;
   /** How long what arrived of an image that did not complete is kept, milliseconds; absent: not at all. */
   readonly keepMs?: number;
-  /** An older image, or a folder of them under their own names. */
-  readonly base?: string;
+  readonly base?: Base;
   /** Images may be longer than the disk has room for. */
   readonly sparse?: true;
   /** Bundles take the place of others of their name. */
@@ -34,11 +33,6 @@ export interface LandingOptions extends Commands {
 interface Place {
   readonly path: string;
   readonly guest: FileDestination | BundleDestination;
-}
-
-/** Of a folder the file of that name in it. */
-async function baseFor(base: string, name: string): Promise<string> {
-  return (await stat(base)).isDirectory() ? pathInFolder(base, name) : base;
 }
 
 /** How long COMMIT may still take to arrive when a receiver is to end. */
@@ -68,7 +62,8 @@ export class Landing {
       );
     }
     const path = this.#pathFor(region.name);
-    const { keepMs, base } = this.#options;
+    const { keepMs } = this.#options;
+    const base = await this.#options.base?.ofFile(region.name);
     const guest = await fileDestination(path, {
       byteLength: region.byteLength,
       // What a peer says it may grow to costs memory: our own limit bounds it.
@@ -77,7 +72,7 @@ export class Landing {
       keepPartial: keepMs !== undefined,
       // What an ended process left is compared before it is used: its age matters to who wants it removed.
       reuseMs: keepMs ?? Number.POSITIVE_INFINITY,
-      ...(base === undefined ? {} : { base: await baseFor(base, region.name) }),
+      ...(base === undefined ? {} : { base }),
       sparse: this.#options.sparse === true,
     });
     this.#places.set(session, { path, guest });
@@ -85,7 +80,7 @@ export class Landing {
   }
 
   async #makeBundle(offer: IncomingOffer): Promise<BundleDestination> {
-    const { outDir, sparse, ...options } = this.#options;
+    const { outDir, sparse, base, ...options } = this.#options;
     if (outDir === undefined) {
       throw new FerryError(
         'ERR_INCOMPATIBLE',
@@ -96,6 +91,7 @@ export class Landing {
       ...options,
       outDir,
       sparse: sparse === true,
+      ...(base === undefined ? {} : { baseOf: base.ofBundle }),
     });
     this.#places.set(offer.session, { path: guest.place, guest });
     return guest;

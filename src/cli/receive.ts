@@ -1,10 +1,9 @@
-import { access, constants } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { checkConverter, type ImageFormat } from '../bundle/image-format.js';
-import { fileError } from '../guests/file-io.js';
 import { type ListenEvent, type Listener, listen } from '../migration/listen.js';
 import type { DestinationRecording } from '../migration/recording-writer.js';
 import type { TrustOptions } from '../migration/trust.js';
+import { openBase } from './base.js';
 import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
 import { openDoubt } from './doubt.js';
@@ -14,9 +13,10 @@ import { announceToken, makeToken, removeToken } from './made-token.js';
 import { type Address, parseAddresses, parseCheckTime, parseCount, parseSize } from './parse.js';
 import { ReceiveView } from './receive-view.js';
 import { openRecording } from './record-option.js';
+import { type StoreKeyOptions, withKeyOptions } from './store-options.js';
 import { addTrust, leavesHere, readTrust, type TrustArguments } from './trust-options.js';
 
-interface ReceiveOptions extends TrustArguments {
+interface ReceiveOptions extends TrustArguments, StoreKeyOptions {
   readonly tokenUses: number;
   readonly tokenTtl: number;
   readonly maxOutage?: number;
@@ -72,8 +72,8 @@ export function addReceive(program: Command): void {
       parseCount,
     )
     .option(
-      '--base <FILE>',
-      'an older image, or a folder of them: what of it is the same is not sent',
+      '--base <PATH>',
+      'an older image, a folder of them, or a snapshot, STORE/NAME: what of it is the same is not sent',
     )
     .option('--replace', 'a bundle takes the place of another of its name')
     .addOption(
@@ -102,11 +102,12 @@ export function addReceive(program: Command): void {
       'after',
       '\nExample:\n  $ pageferry receive --listen 127.0.0.1:4711 --out copy.img --once',
     );
-  addTrust(command, 'listen beyond this machine, unencrypted and unauthenticated').action(
-    (options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
-      conduct(options.json === true, 'destination', (stage) =>
-        receive({ ...options, maxImage: options.maxImage ?? defaultMaxImage }, stage),
-      ),
+  withKeyOptions(
+    addTrust(command, 'listen beyond this machine, unencrypted and unauthenticated'),
+  ).action((options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
+    conduct(options.json === true, 'destination', (stage) =>
+      receive({ ...options, maxImage: options.maxImage ?? defaultMaxImage }, stage),
+    ),
   );
 }
 
@@ -133,11 +134,12 @@ async function receiveTrusted(
   { output, interruption }: Stage,
   onListening: (listener: Listener) => void,
 ): Promise<void> {
-  const { keepPartial, base } = options;
-  if (base !== undefined) await checkBase(base);
+  const { base: _, keepPartial, ...others } = options;
   if (options.convert !== undefined) await checkConverter();
+  const base = await openBase(options, output);
   const landing = new Landing({
-    ...options,
+    ...others,
+    ...(base === undefined ? {} : { base }),
     checkTimeoutMs: options.checkTimeout * 1000,
     ...(keepPartial === undefined ? {} : { keepMs: keptMs(keepPartial) }),
   });
@@ -158,6 +160,7 @@ async function receiveTrusted(
     interruption.signal.removeEventListener('abort', stop);
     await listener.close();
     await landing.clear();
+    await base?.close();
     await control.close();
     recording?.close();
   }
@@ -175,14 +178,6 @@ async function receiveTrusted(
 
 function keptMs(minutes: number | true): number {
   return minutes === true ? Number.POSITIVE_INFINITY : minutes * minuteMs;
-}
-
-async function checkBase(path: string): Promise<void> {
-  try {
-    await access(path, constants.R_OK);
-  } catch (error) {
-    throw fileError(error, `cannot read the base ${path}`);
-  }
 }
 
 function startListening(

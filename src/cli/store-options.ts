@@ -8,9 +8,12 @@ import { UsageError } from './failure.js';
 import { readSecretFile } from './secret-file.js';
 
 /** How a store is opened, as the command line says it. */
-export interface StoreCommandOptions {
+export interface StoreKeyOptions {
   readonly keyFile?: string;
   readonly verifyKey?: string;
+}
+
+export interface StoreCommandOptions extends StoreKeyOptions {
   readonly json?: true;
 }
 
@@ -28,7 +31,7 @@ export interface StoreAddress {
 
 const keyBytes = 32;
 
-export function withStoreOptions(command: Command): Command {
+export function withKeyOptions(command: Command): Command {
   return command
     .option(
       '--key-file <FILE>',
@@ -37,8 +40,11 @@ export function withStoreOptions(command: Command): Command {
     .option(
       '--verify-key <PEM>',
       'Ed25519 public key: snapshots that it has not signed are refused',
-    )
-    .option('--json', 'events as NDJSON on stdout');
+    );
+}
+
+export function withStoreOptions(command: Command): Command {
+  return withKeyOptions(command).option('--json', 'events as NDJSON on stdout');
 }
 
 export function withWriteOptions(command: Command): Command {

@@ -14,6 +14,12 @@ import {
   removePartial,
 } from './partial-file.js';
 
+/** What a file held before, wherever that is kept. */
+export interface OlderPages {
+  /** Reads pages from `firstPage` on, 4096 bytes each, into `into`, which is zeros. What there is none of stays zeros. */
+  read(firstPage: number, into: Uint8Array): Promise<unknown>;
+}
+
 export interface FileDestinationOptions {
   /** Bytes, as offered; any number from 0 on. */
   readonly byteLength: number;
@@ -26,10 +32,10 @@ export interface FileDestinationOptions {
   /** Leaves the partial file where a transfer ends without success. */
   readonly keepPartial?: boolean;
   /**
-   * An older image: what of it is the same need not be sent. It stays as it is, and may be at `path`. Not used where there is a partial file to go on with. What is
-   * not there is no base; what cannot be read is ERR_IO.
+   * An older image: what of it is the same need not be sent. It stays as it is, and may be at `path`. Not used where there is a partial file to go on with. A file
+   * that is not there is no base; what cannot be read is ERR_IO. Whoever gives pages closes what they come from.
    */
-  readonly base?: string;
+  readonly base?: string | OlderPages;
   /** Goes on with a partial file that an ended process left, if it was changed within so many milliseconds. Default 0: it is removed. */
   readonly reuseMs?: number;
   /** May be longer than the disk has room for: most of it are holes. Default false: without room for all of it nothing is begun. */
@@ -42,14 +48,21 @@ const zeroPage = Buffer.alloc(PAGE_BYTES);
 
 /** An older image. Its pages are taken over as they are read; what is not read before it is written is not wanted. */
 interface BaseImage {
-  readonly handle: FileHandle;
+  readonly pages: OlderPages;
+  /** Of a file that was opened for it. */
+  readonly handle?: FileHandle;
   /** As much of it counts: what grows beyond is zero. */
   readonly byteLength: number;
   /** Pages that were taken over, or written: a bit each. */
   readonly settled: Uint8Array;
 }
 
-async function openBase(path: string, byteLength: number): Promise<BaseImage | undefined> {
+async function openBase(
+  path: string | OlderPages,
+  byteLength: number,
+): Promise<BaseImage | undefined> {
+  const settled = new Uint8Array(Math.ceil(byteLength / PAGE_BYTES / 8));
+  if (typeof path !== 'string') return { pages: path, byteLength, settled };
   try {
     const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const isFile = await handle.stat().then(
@@ -60,8 +73,10 @@ async function openBase(path: string, byteLength: number): Promise<BaseImage | u
       await handle.close();
       throw new FerryError('ERR_IO', `cannot read the base ${path}: it is not a file`);
     }
-    const pages = Math.ceil(byteLength / PAGE_BYTES);
-    return { handle, byteLength, settled: new Uint8Array(Math.ceil(pages / 8)) };
+    const pages: OlderPages = {
+      read: (firstPage, into) => readAt(handle, firstPage * PAGE_BYTES, into),
+    };
+    return { pages, handle, byteLength, settled };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw fileError(error, `cannot read the base ${path}`);
@@ -199,7 +214,7 @@ export class FileDestination implements Guest {
   }
 
   async #letGo(): Promise<void> {
-    await this.#base?.handle.close();
+    await this.#base?.handle?.close();
     await letGo(this.#partial);
   }
 
@@ -247,9 +262,9 @@ export class FileDestination implements Guest {
       while (next < end && !hasBit(base.settled, next)) next += 1;
       if (next > first) {
         const from = first * PAGE_BYTES;
-        const bytes = Buffer.alloc(Math.min(next * PAGE_BYTES, base.byteLength) - from);
-        await readAt(base.handle, from, bytes);
-        await this.#write(from, bytes);
+        const bytes = Buffer.alloc((next - first) * PAGE_BYTES);
+        await base.pages.read(first, bytes);
+        await this.#write(from, bytes.subarray(0, base.byteLength - from));
       }
       first = next + 1;
     }
