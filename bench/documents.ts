@@ -1,5 +1,5 @@
 // What `npm run bench -- --docs` writes from one report: docs/performance.json, pictures, and the tables of the pages.
-import { byteGoals, kernelGoals, migrationGoals, storeGoals } from './goals.js';
+import { bundleGoals, byteGoals, kernelGoals, migrationGoals, storeGoals } from './goals.js';
 import { plots } from './plots.js';
 import type { Report } from './report.js';
 import {
@@ -47,6 +47,7 @@ export function rendered(
     ['bytes', goalTable(byteGoals, results)],
     ['migrations', goalTable(migrationGoals, results)],
     ['stores', goalTable(storeGoals, results)],
+    ['bundles', goalTable(bundleGoals, results)],
     ['profile', profileTable(results)],
     ['order', orderTable(results)],
     ['sizes', sizeTable(results)],

@@ -383,3 +383,37 @@ export const storeGoals: readonly Goal[] = [
     rest: 'what is packed with pages that stay',
   },
 ];
+
+export const bundleGoals: readonly Goal[] = [
+  {
+    what: 'a machine of two images, 1 GiB of mixed memory, the first time',
+    name: /^cold\/first$/,
+    limit: { ratio: 0.8, to: 'rsync -W' },
+    rest: 'SHA-256 and page hashes at both ends, reading back what was written, and the start of Node; rsync proves nothing but its stream',
+  },
+  {
+    what: 'the same',
+    name: /^cold\/first$/,
+    limit: { ratio: 0.8, to: 'tar | nc' },
+    rest: 'as above; these two look at nothing',
+  },
+  ...(
+    [
+      ['second', 'again, one page in a hundred changed, in place of the older one'],
+      ['snapshot-base', 'the same beside a snapshot of the older one'],
+    ] as const
+  ).flatMap(([name, what]): Goal[] => [
+    {
+      what,
+      name: new RegExp(`^cold/${name}$`),
+      limit: { ratio: 1, to: 'rsync --inplace --no-whole-file' },
+      rest: 'SHA-256 of each page at both ends; what is the same is copied, as the older one stays until the new one is well',
+    },
+    {
+      what: 'its bytes',
+      name: new RegExp(`^cold/${name}-bytes$`),
+      limit: { times: 0.6, of: 'rsync --inplace --no-whole-file' },
+      rest: 'whole pages',
+    },
+  ]),
+];

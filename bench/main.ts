@@ -33,6 +33,7 @@ const names = [
   'write-log',
   'hooks',
   'snapshot',
+  'cold',
 ];
 
 const { values: options, positionals } = parseArgs({

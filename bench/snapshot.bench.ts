@@ -1,20 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
 import { checkpointPauses } from './checkpoint-pauses.js';
-import { ofRounds, type Result, result, type Suite } from './harness.js';
+import { type Result, result, type Suite } from './harness.js';
 import { changePages, mixedMemory } from './mixed-memory.js';
 import { installed } from './programs.js';
+import { beside, command, type Figures, note, roomyFolder, timed } from './whole-commands.js';
 
 const mebibytes = 1024;
 const everyPages = 100;
 const rounds = 5;
-const command = ['dist/cli/main.js'];
-
-/** Each peer's figure of each round. */
-type Figures = Record<string, number[]>;
 
 export const suite: Suite = {
   question:
@@ -50,15 +46,6 @@ async function* pruned(folder: string): AsyncGenerator<Result> {
   for (const path of [file, many, few]) rmSync(path, { recursive: true });
 }
 
-/** In memory, where no peer waits for a disk that another does not. */
-function roomyFolder(): string {
-  try {
-    return statSync('/dev/shm').isDirectory() ? '/dev/shm' : tmpdir();
-  } catch {
-    return tmpdir();
-  }
-}
-
 async function* compare(folder: string): AsyncGenerator<Result> {
   const image = await mixedMemory(mebibytes * 2 ** 20);
   const before = join(folder, 'before');
@@ -70,11 +57,6 @@ async function* compare(folder: string): AsyncGenerator<Result> {
   const second: Figures = {};
   const secondBytes: Figures = {};
   const restored: Figures = {};
-  const note = (figures: Figures, name: string, value: number): void => {
-    const list = figures[name] ?? [];
-    figures[name] = list;
-    list.push(value);
-  };
   for (let round = 1; round <= rounds; round += 1) {
     for (const method of methods) {
       const store = join(folder, `store-${method}`);
@@ -151,27 +133,6 @@ async function* compare(folder: string): AsyncGenerator<Result> {
   ]);
   yield beside('snapshot/second-bytes', 'bytes', secondBytes, 'ours', ['xdelta3 -1']);
   yield beside('snapshot/restore', 'ms', restored, 'ours', ['cp --reflink=never', 'zstd -d']);
-}
-
-function beside(
-  name: string,
-  unit: string,
-  figures: Figures,
-  ours: string,
-  peers: readonly string[],
-): Result {
-  const there = peers.flatMap((peer) =>
-    figures[peer] === undefined ? [] : [[peer, figures[peer]] as const],
-  );
-  return ofRounds(name, unit, 'lower', figures[ours] ?? [], Object.fromEntries(there));
-}
-
-/** Milliseconds that a command takes from its start to its end. */
-function timed(program: string, ...args: readonly string[]): number {
-  const path = program === 'node' ? process.execPath : program;
-  const from = performance.now();
-  execFileSync(path, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  return performance.now() - from;
 }
 
 /** Bytes of all files in a folder. */

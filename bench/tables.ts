@@ -1,5 +1,12 @@
 // The tables that pages have of results: Markdown.
-import { byteGoals, type Goal, kernelGoals, migrationGoals, storeGoals } from './goals.js';
+import {
+  bundleGoals,
+  byteGoals,
+  type Goal,
+  kernelGoals,
+  migrationGoals,
+  storeGoals,
+} from './goals.js';
 import type { Result } from './harness.js';
 import { parts, profileName } from './profiler.js';
 import { figure, type Report } from './report.js';
@@ -12,7 +19,7 @@ function row(...cells: readonly string[]): string {
 
 /** README's table: the results that have a goal and a peer. */
 export function formatTable(results: readonly Result[]): string {
-  const goals = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals];
+  const goals = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals, ...bundleGoals];
   const rows = results
     .filter(({ name, versus }) => versus.length > 0 && goals.some((goal) => goal.name.test(name)))
     .map(({ name, value, unit, versus }) => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  bundleGoals,
   byteGoals,
   type Goal,
   kernelGoals,
@@ -10,7 +11,7 @@ import { ofRounds, result } from '../../bench/harness.js';
 import { standings } from '../../bench/standings.js';
 import { formatTable, goalTable } from '../../bench/tables.js';
 
-const all = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals];
+const all = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals, ...bundleGoals];
 
 function reached(goals: readonly Goal[], results: Parameters<typeof standings>[1]) {
   return goals
