@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, posix, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
-import { reachedDeclarations } from './declarations.mjs';
+import { visibleDeclarations } from './declarations.mjs';
 import { flatten, indentsOf } from './indents.mjs';
 import { withLines } from './lines.mjs';
 import { slimMap } from './source-map.mjs';
@@ -104,8 +104,8 @@ async function write(directory, name, text) {
 }
 
 async function build(directory) {
-  for (const name of await reachedDeclarations(types, subpaths)) {
-    await write(directory, name, tabbed(await readFile(join(types, name), 'utf8')));
+  for (const [name, text] of await visibleDeclarations(types, subpaths)) {
+    await write(directory, name, tabbed(text));
   }
   for (const { name, fileName, code, map } of await bundle()) {
     if (!mapped.has(name)) {

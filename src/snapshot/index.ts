@@ -1,5 +1,4 @@
 /** `pageferry/snapshot`: a store of snapshots that share their pages. Format: docs/snapshot-format.md. */
-export { BlockCodec } from './block-codec.js';
 export { Checkpointer, type CheckpointerOptions } from './checkpointer.js';
 export { compareSnapshots, type RegionDifference } from './compare-snapshots.js';
 export { type OpenOptions, openStore } from './open-store.js';

@@ -29,6 +29,11 @@ function readMap(name: string): { map: SourceMapPayload; sources: string[][] } {
   return { map, sources };
 }
 
+/** Declarations but for how they stand. */
+function withoutLayout(text: string): string {
+  return text.replace('export {};', '').replaceAll(/\s+/g, ' ').trim();
+}
+
 /** The number of the only line of a file that has `text`. */
 function lineOf(path: string, text: string): number {
   const lines = readFileSync(path, 'utf8').split('\n');
@@ -106,7 +111,27 @@ describe('its declarations', () => {
       ['codec/index', 'protocol/index', 'instrument/index'],
       ['--lib', 'es2022', '--types', ''],
     );
-    check(['index', 'transport/index'], ['--lib', 'es2023,esnext.disposable', '--types', 'node']);
+    const others = ['index', 'transport/index', 'snapshot/index'];
+    const guests = ['emscripten', 'pglite', 'wasi', 'wasm'].map((name) => `guests/${name}/index`);
+    check([...others, ...guests], ['--lib', 'es2023,esnext.disposable', '--types', 'node']);
+  });
+
+  it('of an entry pass on everything that its source does', () => {
+    const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const entries = Object.values<{ types?: string }>(exports).flatMap(({ types }) => types ?? []);
+    expect(entries.length).toBeGreaterThan(9);
+    for (const path of entries) {
+      const source = readFileSync(path.replace('./dist', 'build/types'), 'utf8');
+      // What they pass on has to be there, or they would not compile.
+      expect(withoutLayout(readFileSync(path, 'utf8'))).toBe(withoutLayout(source));
+    }
+  });
+
+  it('leave out what nobody can reach', () => {
+    const text = readFileSync('dist/guests/json-state.d.ts', 'utf8');
+    expect(text).toContain('type Json');
+    expect(text).not.toContain('readJsonState');
+    expect(existsSync('dist/core/kernel-exports.d.ts')).toBe(false);
   });
 
   it('say what the functions do', () => {

@@ -2,6 +2,7 @@
  * The parts of `@bjorn3/browser_wasi_shim` (0.4) that are used here. The package is an optional peer, so its types are not ours to show;
  * its classes fit these shapes.
  */
+import type { GrowableMemory } from '../growable.js';
 
 /** A file or a directory. */
 export interface ShimInode {
@@ -55,5 +56,5 @@ export interface WasiHost {
   /** By number; `undefined` where one was closed. */
   fds: (object | undefined)[];
   wasiImport: { [name: string]: WasiCall };
-  inst: { exports: { memory: WebAssembly.Memory } };
+  inst: { exports: { memory: GrowableMemory } };
 }
