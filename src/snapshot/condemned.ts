@@ -52,7 +52,7 @@ async function parse(file: StoreFile, sealer: Sealer): Promise<Condemned> {
   return { generation, lastCounter, since: new Map(entries) };
 }
 
-/** Durable once it resolves. */
+/** Replaces what was noted. Whether the next boot finds this or what was noted before is only certain once the folder is synced: what is condemned may be either. */
 export async function writeCondemned(
   files: StoreFiles,
   storePath: string,
@@ -62,5 +62,4 @@ export async function writeCondemned(
   const body = JSON.stringify({ generation, lastCounter, since: Object.fromEntries(since) });
   const sealed = sealer.seal(section.condemned, name, Buffer.from(body));
   await placeFile(files, storePath, name, allOf([sealed]));
-  await files.syncFolder(storePath);
 }

@@ -396,6 +396,7 @@ class Prune {
     const lastCounter = Math.max(...removed.map(({ counter }) => counter));
     if (lastCounter <= condemned.lastCounter) return;
     await writeCondemned(files, path, sealer, { ...condemned, lastCounter });
+    await files.syncFolder(path);
   }
 
   async #unlinkManifests(names: readonly string[]): Promise<void> {
