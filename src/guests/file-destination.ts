@@ -135,6 +135,7 @@ export class FileDestination implements Guest {
   /** Pages of the file that were ever written: the others are holes and read as zeros. */
   readonly #written: Uint8Array;
   #byteLength: number;
+  #spare: Buffer | undefined;
   #fresh: boolean;
   #phase: 'receiving' | 'placed' | 'discarded' = 'receiving';
   #unsynced: FerryError | undefined;
@@ -262,9 +263,16 @@ export class FileDestination implements Guest {
       while (next < end && !hasBit(base.settled, next)) next += 1;
       if (next > first) {
         const from = first * PAGE_BYTES;
-        const bytes = Buffer.alloc((next - first) * PAGE_BYTES);
+        const length = (next - first) * PAGE_BYTES;
+        // Memory for each would be collected for longer than it is used. Whoever comes meanwhile has one of his own.
+        const spare = this.#spare;
+        this.#spare = undefined;
+        const scratch =
+          spare !== undefined && spare.byteLength >= length ? spare : Buffer.alloc(length);
+        const bytes = scratch.subarray(0, length).fill(0);
         await base.pages.read(first, bytes);
         await this.#write(from, bytes.subarray(0, base.byteLength - from));
+        this.#spare = scratch;
       }
       first = next + 1;
     }

@@ -1,10 +1,12 @@
-import { hash } from 'node:crypto';
+import { writeShortDigest } from '../guests/short-digest.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import { heldDigestBytes } from '../protocol/limits.js';
 
 /** What HELD says of bytes: the beginning of their SHA-256. What an image held before has to be told by a hash that no content can be made for. */
 export function heldDigest(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer').subarray(0, heldDigestBytes);
+  const digest = new Uint8Array(heldDigestBytes);
+  writeShortDigest(bytes, digest, 0);
+  return digest;
 }
 
 /** The same of each page of `bytes`, one after the other. A range's digest is that of its pages' digests: no byte is hashed twice. */
@@ -13,7 +15,7 @@ export function pageDigests(bytes: Uint8Array): Uint8Array {
   const digests = new Uint8Array(pages * heldDigestBytes);
   for (let page = 0; page < pages; page++) {
     const part = bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-    digests.set(heldDigest(part), page * heldDigestBytes);
+    writeShortDigest(part, digests, page * heldDigestBytes);
   }
   return digests;
 }

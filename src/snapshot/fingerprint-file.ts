@@ -150,6 +150,6 @@ export class FingerprintReader {
 
 /** A file that is damaged, or cannot be read, says nothing. Anything else is thrown on. */
 export function unknown(error: unknown): undefined {
-  if (error instanceof FerryError || systemCode(error) !== undefined) return undefined;
+  if (error instanceof FerryError || systemCode(error) !== '') return undefined;
   throw error;
 }

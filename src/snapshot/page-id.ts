@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto';
+import { shortDigestBytes, writeShortDigest } from '../guests/short-digest.js';
 
 const pageBytes = 4096;
-/** Bytes of SHA-256 that are a page's id. */
-const idBytes = 16;
 
 /**
  * Makes ids of pages: the first 16 bytes of SHA-256(prefix + page). The prefix is empty, or a secret of the store's: ids of an encrypted one must not
@@ -29,14 +27,12 @@ export class PageIds {
       this.#prefixed.set(page, this.#prefixBytes);
       hashed = this.#prefixed;
     }
-    // As text: a buffer for each digest costs a third more.
-    const digest = hash('sha256', hashed, 'binary');
-    for (let index = 0; index < idBytes; index += 1) into[at + index] = digest.charCodeAt(index);
+    writeShortDigest(hashed, into, at);
   }
 
   /** The id of `page`. */
   of(page: Uint8Array): Uint8Array {
-    const id = new Uint8Array(idBytes);
+    const id = new Uint8Array(shortDigestBytes);
     this.write(page, id, 0);
     return id;
   }
