@@ -286,18 +286,26 @@ export class FileDestination implements Guest {
       );
     }
     this.#fresh = false;
+    const writes: Promise<void>[] = [];
+    const write = (first: number, end: number): void => {
+      if (end > first) writes.push(this.#writeAll(offset + first, from.subarray(first, end)));
+    };
     let pendingFrom = 0;
     let at = 0;
     while (at < from.byteLength) {
       // Up to the next page boundary of the file: writes need not begin at one.
       const next = Math.min(from.byteLength, at + PAGE_BYTES - ((offset + at) % PAGE_BYTES));
       if (this.#staysHole(offset + at, from.subarray(at, next))) {
-        await this.#writeAll(offset + pendingFrom, from.subarray(pendingFrom, at));
+        write(pendingFrom, at);
         pendingFrom = next;
       }
       at = next;
     }
-    await this.#writeAll(offset + pendingFrom, from.subarray(pendingFrom));
+    write(pendingFrom, from.byteLength);
+    // All at once: each is an errand to another thread and back. None is under way when this is over.
+    for (const end of await Promise.allSettled(writes)) {
+      if (end.status === 'rejected') throw end.reason;
+    }
   }
 
   /** Notes the page at `position` as written unless it may stay a hole. `bytes` lie within it. */
