@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Machines } from './machines.js';
 import { type Move, movesOf } from './moves.js';
 import { lasts, type World, worldKey } from './world.js';
@@ -22,7 +23,7 @@ export function explore(
   let frontier: World[] = [first];
   let moves = 0;
   const happened = new Set<string>();
-  const start = worldKey(first);
+  const start = shortKey(first);
   cameBy.set(start, { from: '', what: '' });
   const found = (key: string, what: string): Exploration => {
     const trace: string[] = [];
@@ -35,10 +36,10 @@ export function explore(
   while (frontier.length > 0) {
     const next: World[] = [];
     for (const world of frontier) {
-      const key = worldKey(world);
+      const key = shortKey(world);
       for (const move of movesOf(world, machines)) {
         moves += 1;
-        const to = worldKey(move.next);
+        const to = shortKey(move.next);
         if (cameBy.has(to)) continue;
         cameBy.set(to, { from: key, what: move.what });
         if (cameBy.size > most) throw new RangeError(`more than ${most} worlds`);
@@ -71,6 +72,11 @@ function overlap({ seats, now }: World, machines: Machines): string | undefined 
       machines.mayAct(machines.standing(role.state, lasts), now),
   );
   return acting.length > 1 ? 'two may act at once' : undefined;
+}
+
+/** Millions of worlds are told apart by 22 characters each. */
+function shortKey(world: World): string {
+  return hash('sha256', worldKey(world), 'base64').slice(0, 22);
 }
 
 /** What is wrong with a world, if anything; told how many were visited. */
