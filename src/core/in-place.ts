@@ -1,5 +1,4 @@
 import { FerryError } from '../errors.js';
-import { inPlaceBase64, sharedInPlaceBase64 } from './kernels.wasm.js';
 import { isShared, type LinearMemory } from './linear-memory.js';
 import { secretBytes } from './secret.js';
 import { compileOnce } from './wasm-module.js';
@@ -71,7 +70,7 @@ export class InPlaceHasher {
 }
 
 function instantiate(memory: WebAssembly.Memory, secret: Uint8Array): InPlaceExports {
-  const module = compileOnce(isShared(memory) ? sharedInPlaceBase64 : inPlaceBase64);
+  const module = compileOnce(isShared(memory) ? 'sharedInPlace' : 'inPlace');
   const words = new DataView(secret.buffer, secret.byteOffset, secretBytes);
   const globals: Record<string, WebAssembly.Global<'i64'>> = {};
   for (let word = 0; word < secretBytes / 8; word++) {

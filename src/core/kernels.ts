@@ -1,5 +1,4 @@
 import type { KernelExports } from './kernel-exports.js';
-import { kernelsBase64, sharedKernelsBase64 } from './kernels.wasm.js';
 import { isShared, type LinearMemory } from './linear-memory.js';
 import { compileOnce } from './wasm-module.js';
 
@@ -9,7 +8,7 @@ import { compileOnce } from './wasm-module.js';
  */
 export function instantiateKernels(memory: LinearMemory): KernelExports {
   if (!(memory instanceof WebAssembly.Memory)) throw new TypeError('not a WebAssembly.Memory');
-  const module = compileOnce(isShared(memory) ? sharedKernelsBase64 : kernelsBase64);
+  const module = compileOnce(isShared(memory) ? 'sharedKernels' : 'kernels');
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   return exports as WebAssembly.Exports & KernelExports;
 }

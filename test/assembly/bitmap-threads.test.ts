@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { Arena } from '../../src/core/arena.js';
-import { sharedKernelsBase64 } from '../../src/core/kernels.wasm.js';
 import { compileOnce } from '../../src/core/wasm-module.js';
 
 /** Sets random bits, and ranges, as fast as it can; answers with how often a bit that was clear got set. */
@@ -25,7 +24,7 @@ test('no mark is lost or doubled while another thread keeps marking', async () =
   const { kernels, memory } = arena;
   const bitmap = arena.alloc(words * 8);
   const into = arena.alloc(words * 8);
-  const module = compileOnce(sharedKernelsBase64);
+  const module = compileOnce('sharedKernels');
   const worker = new Worker(marker, {
     eval: true,
     workerData: { memory, module, bitmap, bits, marks: 3_000_000 },
