@@ -39,7 +39,7 @@ export function rendered(
       page,
       blocks.reduce((text, [name, block]) => between(text, name, block), read(page)),
     );
-  fill('README.md', [['bench', `${provenance(report)}\n\n${formatTable(results)}`]]);
+  fill('README.md', [['bench', `${provenance(report)}\n\n${formatTable(results, 'first')}`]]);
   fill('docs/performance.md', [
     ['provenance', provenance(report)],
     ['limits', limitTable(results)],
@@ -48,6 +48,7 @@ export function rendered(
     ['migrations', goalTable(migrationGoals, results)],
     ['stores', goalTable(storeGoals, results)],
     ['bundles', goalTable(bundleGoals, results)],
+    ['peers', formatTable(results)],
     ['profile', profileTable(results)],
     ['order', orderTable(results)],
     ['sizes', sizeTable(results)],

@@ -1,5 +1,5 @@
 // npm run bench [-- NAME...] [--json FILE] [--from FILE] [--table] [--docs]: runs the named suites, or all of them.
-// --json: keeps the results. --from, once or more: takes what --json wrote instead of measuring. --table: prints README's table.
+// --json: keeps the results. --from, once or more: takes what --json wrote instead of measuring. --table: prints what has a goal, beside its peers.
 // --docs: keeps the results in docs/performance.json, and makes the pictures and tables of the pages from them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -17,11 +17,15 @@ function row(...cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
-/** README's table: the results that have a goal and a peer. */
-export function formatTable(results: readonly Result[]): string {
+/** The results that have a goal and a peer: all of them, or the first of each suite. */
+export function formatTable(results: readonly Result[], which: 'all' | 'first' = 'all'): string {
   const goals = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals, ...bundleGoals];
+  const suiteOf = ({ name }: Result) => name.replace(/\/.*/, '');
   const rows = results
     .filter(({ name, versus }) => versus.length > 0 && goals.some((goal) => goal.name.test(name)))
+    .filter((each, at, found) => {
+      return which === 'all' || found.findIndex((one) => suiteOf(one) === suiteOf(each)) === at;
+    })
     .map(({ name, value, unit, versus }) => {
       const peers = versus.map((v) => `${v.peer} ${figure(v.value)} (**${figure(v.ratio)}x**)`);
       return row(name, `${figure(value)} ${unit}`, peers.join(', '));

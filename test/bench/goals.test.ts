@@ -75,7 +75,7 @@ test('a pipeline stays within its cell', () => {
   for (const bars of cells) expect(bars).toHaveLength(6);
 });
 
-test("README's table has the results with a goal and a peer", () => {
+test('the table of peers has the results with a goal and a peer', () => {
   const table = formatTable([
     result('scan/1MiB-in-arena', 'GB/s', 'higher', 8, { 'C (memcmp)': 10 }),
     result('limits/embedded-wasm', 'KiB', 'lower', 8, {}),
@@ -84,6 +84,17 @@ test("README's table has the results with a goal and a peer", () => {
   expect(table.split('\n').slice(2)).toEqual([
     '| scan/1MiB-in-arena | 8.00 GB/s | C (memcmp) 10.0 (**0.800x**) |',
   ]);
+});
+
+test("README's table has the first of them of each suite", () => {
+  const results = ['scan/1MiB-foreign', 'scan/64MiB-foreign', 'lz4/compress-json'].map((name) =>
+    result(name, 'GB/s', 'higher', 8, { 'C (memcmp)': 10 }),
+  );
+  const table = formatTable(
+    [result('lz4/nobody-asked', 's', 'lower', 1, { peer: 2 }), ...results],
+    'first',
+  );
+  expect(table.match(/(?:scan|lz4)\/[\w-]+/g)).toEqual(['scan/1MiB-foreign', 'lz4/compress-json']);
 });
 
 test('every goal says what eats the rest, without a measurement that somebody typed', () => {
