@@ -5,8 +5,7 @@ import { dirname, join, posix, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { visibleDeclarations } from './declarations.mjs';
-import { flatten, indentsOf } from './indents.mjs';
-import { withLines } from './lines.mjs';
+import { inLines } from './lines.mjs';
 import { slimMap } from './source-map.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -45,15 +44,10 @@ const layers = [
  */
 const mapped = new Set(['core', 'memory']);
 
-/** Only names of locals get short; a statement keeps its line, and a stack trace can be read without maps too. */
+/** Only names of locals get short: functions and classes in a stack trace are called what they are in src/. */
 const names = { class: true, function: true };
-const minify = (removeWhitespace) => ({
-  compress: { keepNames: names, sequences: false, joinVars: false },
-  mangle: { keepNames: names },
-  codegen: { removeWhitespace },
-});
 
-/** The files of the bundle, whose maps are right for their place in `target`; what has no map is without whitespace. */
+/** The files of the bundle, without whitespace, whose maps are right for their place in `target`. */
 async function bundle() {
   const build = await rolldown({
     cwd: root,
@@ -63,33 +57,30 @@ async function bundle() {
     transform: { target: 'es2022' },
   });
   try {
-    const [plain, dense] = [await generate(build, false), await generate(build, true)];
-    return plain.map((chunk) =>
-      mapped.has(chunk.name) ? chunk : dense.find(({ fileName }) => fileName === chunk.fileName),
-    );
+    const { output } = await build.generate({
+      dir: target,
+      format: 'esm',
+      comments: false,
+      minify: {
+        compress: { keepNames: names, sequences: false },
+        mangle: { keepNames: names },
+        codegen: { removeWhitespace: true },
+      },
+      minifyInternalExports: false,
+      sourcemap: 'hidden',
+      chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
+      codeSplitting: {
+        groups: layers.map((name, height) => ({
+          name,
+          test: name === 'core' ? /\/src\/(core\/|errors\.ts$)/ : new RegExp(`/src/${name}/`),
+          priority: layers.length - height,
+        })),
+      },
+    });
+    return output.filter(({ type }) => type === 'chunk');
   } finally {
     await build.close();
   }
-}
-
-async function generate(build, removeWhitespace) {
-  const { output } = await build.generate({
-    dir: target,
-    format: 'esm',
-    comments: false,
-    minify: minify(removeWhitespace),
-    minifyInternalExports: false,
-    sourcemap: 'hidden',
-    chunkFileNames: ({ name }) => `${layers.includes(name) ? 'layers' : 'cli'}/[name].js`,
-    codeSplitting: {
-      groups: layers.map((name, height) => ({
-        name,
-        test: name === 'core' ? /\/src\/(core\/|errors\.ts$)/ : new RegExp(`/src/${name}/`),
-        priority: layers.length - height,
-      })),
-    },
-  });
-  return output.filter(({ type }) => type === 'chunk');
 }
 
 /** A declaration with one character for each level. */
@@ -108,14 +99,14 @@ async function build(directory) {
     await write(directory, name, tabbed(text));
   }
   for (const { name, fileName, code, map } of await bundle()) {
+    const { text, starts } = inLines(fileName, code);
     if (!mapped.has(name)) {
-      await write(directory, fileName, withLines(fileName, code));
+      await write(directory, fileName, text);
       continue;
     }
-    const indents = indentsOf(fileName, code);
-    await write(directory, `${fileName}.map`, JSON.stringify(slimMap(map, indents)));
-    const link = `//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
-    await write(directory, fileName, `${flatten(code, indents)}${link}`);
+    await write(directory, `${fileName}.map`, JSON.stringify(slimMap(map, code, starts)));
+    const link = `\n//# sourceMappingURL=${posix.basename(fileName)}.map\n`;
+    await write(directory, fileName, text.trimEnd() + link);
   }
   // npm makes a command executable when it is installed, which for a checkout is before the next build.
   for (const path of Object.values(manifest.bin)) {

@@ -8,31 +8,32 @@ const generated = /\.wasm\.ts$/;
 const silent = new Set(['ImportDeclaration', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration']);
 
 /**
- * A source map (version 3) cut down to what stack traces and breakpoints need: it maps wherever the source's line changes, has no
- * names, and of every source the code, each line at its number, with half its indent. `cut`: how much less each line of the output is indented
- * than the map says. Null if nothing that was written by hand is left of it.
+ * The source map (version 3) of `code` cut down to what stack traces and breakpoints need: it maps wherever the source's line changes, has no
+ * names, and of every source the code, each line at its number, with half its indent. What it maps is `code` in lines that begin at `starts`.
  */
-export function slimMap(map, cut) {
-  if (map === null) return null;
+export function slimMap(map, code, starts) {
   const used = new Map();
   const codes = map.sources.map((path, source) =>
     generated.test(path) ? '' : codeOf(path, map.sourcesContent[source]),
   );
   const indents = codes.map((code) => code.split('\n').map(indentOf));
-  const mappings = decode(map.mappings).map((line, number) => {
-    const kept = [];
-    let last = '';
-    for (const [column, source, sourceLine, sourceColumn] of line) {
-      if (source === undefined || generated.test(map.sources[source])) continue;
-      if (last === `${source}:${sourceLine}`) continue;
-      last = `${source}:${sourceLine}`;
-      if (!used.has(source)) used.set(source, used.size);
-      const moved = halved(indents[source][sourceLine], sourceColumn);
-      kept.push([Math.max(0, column - (cut[number] ?? 0)), used.get(source), sourceLine, moved]);
+  const mappings = starts.map(() => []);
+  const places = placesIn(code, decode(map.mappings));
+  let line = 0;
+  let last = '';
+  for (const { at, segment } of places) {
+    const [, source, sourceLine, sourceColumn] = segment;
+    if (source === undefined || generated.test(map.sources[source])) continue;
+    while (starts[line + 1] <= at) {
+      line++;
+      last = '';
     }
-    return kept;
-  });
-  if (used.size === 0) return null;
+    if (last === `${source}:${sourceLine}`) continue;
+    last = `${source}:${sourceLine}`;
+    if (!used.has(source)) used.set(source, used.size);
+    const moved = halved(indents[source][sourceLine], sourceColumn);
+    mappings[line].push([at - starts[line], used.get(source), sourceLine, moved]);
+  }
   const indexes = [...used.keys()];
   return {
     version: 3,
@@ -41,6 +42,17 @@ export function slimMap(map, cut) {
     names: [],
     mappings: encode(mappings),
   };
+}
+
+/** The segments of a map, each with where in `code` it is. */
+function placesIn(code, mappings) {
+  const lines = code.split('\n');
+  let start = 0;
+  return mappings.flatMap((segments, line) => {
+    const places = segments.map((segment) => ({ at: start + segment[0], segment }));
+    start += lines[line].length + 1;
+    return places;
+  });
 }
 
 /** Spaces that `line` begins with. */
