@@ -338,7 +338,7 @@ export const storeGoals: readonly Goal[] = [
     what: 'the same',
     name: /^snapshot\/second$/,
     limit: { ratio: 3, to: 'rsync -B4096' },
-    rest: 'as above',
+    rest: 'as above: starting, reading, decompressing',
   },
   {
     what: 'its bytes',

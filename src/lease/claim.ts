@@ -1,5 +1,5 @@
-import type { LeaseView, Swap, SwapOutcome } from './lease-provider.js';
 import { isSameRecord } from './owner-record.js';
+import type { LeaseView, Swap, SwapOutcome } from './swap.js';
 
 /**
  * One change of the record on its way, by one member: the claim of a migration's destination against the revision named in COMMIT, the reclaim of

@@ -1,6 +1,6 @@
 import { admission } from '../lease/fence.js';
-import type { LeaseView, Swap } from '../lease/lease-provider.js';
 import { claimed } from '../lease/owner-record.js';
+import type { LeaseView, Swap } from '../lease/swap.js';
 
 /** A copy of a guest that waits to take over. */
 export interface StandbyState {

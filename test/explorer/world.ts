@@ -1,6 +1,6 @@
-import type { ClaimEvent, ClaimState } from '../../src/lease/claim.js';
-import type { LeaseView, Swap, SwapOutcome } from '../../src/lease/lease-provider.js';
+import type { ClaimState } from '../../src/lease/claim.js';
 import type { OwnerRecord } from '../../src/lease/owner-record.js';
+import type { LeaseView, Swap, SwapOutcome } from '../../src/lease/swap.js';
 import type { PrimaryState } from '../../src/replication/primary.js';
 import { begun, type StandbyState } from '../../src/replication/standby.js';
 
@@ -202,5 +202,3 @@ export function keyOf(value: unknown): string {
 export function worldKey(world: World): string {
   return keyOf({ ...world, net: world.net.map(keyOf).sort() });
 }
-
-export type { ClaimEvent };
