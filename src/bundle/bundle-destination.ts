@@ -118,9 +118,7 @@ export async function bundleDestination(
       const [region] = file.regions;
       const hash = new ContentHash();
       if (region !== undefined) {
-        // What is there already is read to be compared, before it is changed: its hash comes last.
-        const seen = region.held === true ? region : hashedRegion(region, hash);
-        arriving.push({ path, file, hash, region: seen });
+        arriving.push({ path, file, hash, region: hashedRegion(region, hash) });
       }
     }
     return new BundleDestination({ name, place, staging, isThere, lock, arriving, offer }, options);

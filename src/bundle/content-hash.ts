@@ -46,7 +46,9 @@ export class ContentHash {
   }
 }
 
-/** `region`, whose content `hash` sees whenever it is read. */
+/**
+ * `region`, whose content `hash` sees whenever it is read. What it holds already is read to be compared, before it is changed: of that nothing is hashed before `finish`.
+ */
 export function hashedRegion(region: Region, hash: ContentHash): Region {
   const { descriptor } = region;
   return {
@@ -63,7 +65,7 @@ export function hashedRegion(region: Region, hash: ContentHash): Region {
     },
     read: async (offset, into) => {
       const done = await region.read(offset, into);
-      hash.saw(offset, into.subarray(0, done));
+      if (region.held !== true) hash.saw(offset, into.subarray(0, done));
       return done;
     },
     write: (offset, from) => {

@@ -16,7 +16,7 @@ import {
 
 /** What a file held before, wherever that is kept. */
 export interface OlderPages {
-  /** Reads pages from `firstPage` on, 4096 bytes each, into `into`, which is zeros. What there is none of stays zeros. */
+  /** Fills `into` with pages from `firstPage` on, 4096 bytes each: with zeros where there is nothing. */
   read(firstPage: number, into: Uint8Array): Promise<unknown>;
 }
 
@@ -74,7 +74,8 @@ async function openBase(
       throw new FerryError('ERR_IO', `cannot read the base ${path}: it is not a file`);
     }
     const pages: OlderPages = {
-      read: (firstPage, into) => readAt(handle, firstPage * PAGE_BYTES, into),
+      read: async (firstPage, into) =>
+        into.fill(0, await readAt(handle, firstPage * PAGE_BYTES, into)),
     };
     return { pages, handle, byteLength, settled };
   } catch (error) {
@@ -269,7 +270,7 @@ export class FileDestination implements Guest {
         this.#spare = undefined;
         const scratch =
           spare !== undefined && spare.byteLength >= length ? spare : Buffer.alloc(length);
-        const bytes = scratch.subarray(0, length).fill(0);
+        const bytes = scratch.subarray(0, length);
         await base.pages.read(first, bytes);
         await this.#write(from, bytes.subarray(0, base.byteLength - from));
         this.#spare = scratch;

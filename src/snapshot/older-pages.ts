@@ -15,8 +15,9 @@ export function olderPages(
   const pages = pagesOf(reader.manifest.regions[region]?.byteLength ?? 0);
   let isTold = false;
   const read = async (firstPage: number, into: Uint8Array): Promise<void> => {
-    const count = Math.min(into.length / STORE_PAGE_BYTES, pages - firstPage);
-    if (count <= 0) return;
+    const count = Math.max(0, Math.min(into.length / STORE_PAGE_BYTES, pages - firstPage));
+    into.fill(0, count * STORE_PAGE_BYTES);
+    if (count === 0) return;
     try {
       await reader.readPages(region, firstPage, count, into);
     } catch (error) {

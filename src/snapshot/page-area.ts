@@ -1,8 +1,9 @@
+import { PRINT_BYTES } from './fingerprint-file.js';
+
 /** Pages that are looked at with one order: 1 MiB. */
 export const LOOK_PAGES = 256;
 const pageBytes = 4096;
 const idBytes = 16;
-const printBytes = 8;
 
 /** What became of a page that was looked at. */
 export const pageState = { zero: 0, same: 1, changed: 2 } as const;
@@ -14,7 +15,7 @@ export const pageState = { zero: 0, same: 1, changed: 2 } as const;
 export class PageArea {
   /** Bytes it takes; a multiple of 64. */
   static readonly byteLength: number =
-    LOOK_PAGES * (2 * pageBytes + 2 * idBytes + 2 * printBytes + 4 + 1);
+    LOOK_PAGES * (2 * pageBytes + 2 * idBytes + 2 * PRINT_BYTES + 4 + 1);
 
   /** Of the pages, in the memory that holds it. */
   readonly address: number;

@@ -12,7 +12,9 @@ export interface PlacedRegion {
   readonly firstPage: number;
   readonly pageCount: number;
   /** Where the parent has the region of that name and role. */
-  readonly parent: { readonly firstPage: number; readonly pages: number } | undefined;
+  readonly parent:
+    | { readonly index: number; readonly firstPage: number; readonly pages: number }
+    | undefined;
 }
 
 /**
@@ -20,7 +22,9 @@ export interface PlacedRegion {
  * others, with some room to grow.
  */
 export function placeRegions(plans: readonly RegionPlan[], parent?: Manifest): PlacedRegion[] {
-  const known = new Map(parent?.regions.map((region) => [`${region.role}/${region.name}`, region]));
+  const known = new Map(
+    parent?.regions.map((region, index) => [`${region.role}/${region.name}`, { ...region, index }]),
+  );
   const wanted = plans.map((plan) => {
     const before = known.get(`${plan.role}/${plan.name}`);
     return { plan, before, pages: pagesOf(Math.max(plan.byteLength, plan.maxByteLength ?? 0)) };
@@ -33,7 +37,11 @@ export function placeRegions(plans: readonly RegionPlan[], parent?: Manifest): P
       }
     }
     return wanted.map(({ plan, before, pages }) => {
-      const known = before && { firstPage: before.firstPage, pages: pagesOf(before.byteLength) };
+      const known = before && {
+        index: before.index,
+        firstPage: before.firstPage,
+        pages: pagesOf(before.byteLength),
+      };
       if (keep && before !== undefined && before.pageCount >= pages) {
         const { firstPage, pageCount } = before;
         return { plan, pages, firstPage, pageCount, parent: known };

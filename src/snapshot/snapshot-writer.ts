@@ -111,17 +111,11 @@ export class StoreWriter implements SnapshotWriter {
       before,
     );
     this.#prints = { before, now };
-    const ofParent = regions.map(
-      ({ plan }) =>
-        parent?.manifest.regions.findIndex(
-          ({ name, role }) => name === plan.name && role === plan.role,
-        ) ?? -1,
-    );
     return {
       secret: now.secret,
       knowsParent: before !== undefined,
       ofParent: async (region, firstPage, count, into) =>
-        before?.read(ofParent[region] ?? -1, firstPage, count, into),
+        before?.read(regions[region]?.parent?.index ?? -1, firstPage, count, into),
       note: (region, firstPage, prints) => now.note(region, firstPage, prints),
     };
   }
@@ -199,10 +193,10 @@ export class StoreWriter implements SnapshotWriter {
     if (this.#isOver) return;
     this.#isOver = true;
     try {
-      await this.#prints?.now.drop();
-      await this.#prints?.before?.close();
       await this.#packs.drop();
       await this.#start.parent?.table.close();
+      await this.#prints?.now.drop();
+      await this.#prints?.before?.close();
     } finally {
       await this.#start.lock.release();
     }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Machines } from './machines.js';
 import { type Move, movesOf } from './moves.js';
-import { lasts, type World, worldKey } from './world.js';
+import { lasts, nothing, type World, worldKey } from './world.js';
 
 export interface Exploration {
   readonly states: number;
@@ -108,19 +108,7 @@ function recovers(first: World, machines: Machines): boolean {
 }
 
 /** Nothing is lost, nobody dies, and nobody starts anything but what is needed. */
-const calm: World['budget'] = {
-  ticks: 1,
-  cuts: 0,
-  renewals: 1,
-  drops: 0,
-  crashes: 0,
-  restarts: 0,
-  handovers: 0,
-  unanswered: 0,
-  forgets: 0,
-  revivals: 1,
-  joins: 1,
-};
+const calm: World['budget'] = { ...nothing, ticks: 1, renewals: 1, revivals: 1, joins: 1 };
 
 /** Whatever can be done is done before time passes; nothing is done twice. */
 function chosen(moves: readonly Move[], seen: ReadonlySet<string>): World | undefined {

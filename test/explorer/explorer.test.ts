@@ -1,24 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { explore, someoneRuns } from './explore.js';
 import { type Machines, machines } from './machines.js';
-import { type Budget, beginning, type World } from './world.js';
+import { type Budget, beginning, nothing, type World } from './world.js';
 
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 const mostWorlds = 3_000_000;
-
-const nothing: Budget = {
-  ticks: 0,
-  cuts: 0,
-  renewals: 0,
-  drops: 0,
-  crashes: 0,
-  restarts: 0,
-  handovers: 0,
-  unanswered: 0,
-  forgets: 0,
-  revivals: 0,
-  joins: 0,
-};
 
 interface Setting {
   readonly seats: readonly string[];
@@ -206,6 +192,7 @@ const mutations: Readonly<Record<string, readonly [setting: string, Partial<Mach
       },
     },
   ],
+  'an owner that never asks for its lease back': [dies, { revive: (state) => state }],
 };
 
 describe('a wrong decision is found', () => {

@@ -111,6 +111,21 @@ export interface Budget {
   readonly joins: number;
 }
 
+/** Whatever is not said cannot happen. */
+export const nothing: Budget = {
+  ticks: 0,
+  cuts: 0,
+  renewals: 0,
+  drops: 0,
+  crashes: 0,
+  restarts: 0,
+  handovers: 0,
+  unanswered: 0,
+  forgets: 0,
+  revivals: 0,
+  joins: 0,
+};
+
 /** What happened that an invariant is about, which nobody in the world sees. */
 export interface History {
   /** Of each token that ran: by whom, and from which epoch on. */

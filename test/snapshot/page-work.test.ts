@@ -133,6 +133,37 @@ describe.each([
     },
   );
 
+  it('need no id where their fingerprint is known and the parent’s', () => {
+    const pages = Array.from({ length: 10 }).map(() => randomBytes(pageBytes));
+    pages[3] = Buffer.alloc(pageBytes);
+    const bytes = Buffer.concat(pages);
+    const look = (file: Buffer, compare: 'nothing' | 'fingerprints') =>
+      withFile(file, (fd) =>
+        work.look(area, {
+          ...{ fd, position: 0, byteLength: file.length, compare, compression: undefined },
+        }),
+      );
+    look(bytes, 'nothing');
+    const before = area.prints.slice(0, 2 * pages.length);
+    area.parent('fingerprints').fill(0);
+    area.parentPrints.set(before);
+    // Of page 5 nothing is known; a bit of page 1 is another; what was page 2 is zeros, and what was zeros is not.
+    area.parentPrints.fill(0, 10, 12);
+    const after = Buffer.from(bytes);
+    after.writeUInt8(after.readUInt8(pageBytes + 9) ^ 1, pageBytes + 9);
+    after.fill(0, 2 * pageBytes, 3 * pageBytes);
+    after.fill(3, 3 * pageBytes, 4 * pageBytes);
+    area.ids.fill(0);
+    expect(look(after, 'fingerprints').changed).toBe(3);
+    const { same, changed, zero } = pageState;
+    const states = pages.map((_, page) =>
+      [1, 3, 5].includes(page) ? changed : page === 2 ? zero : same,
+    );
+    expect([...area.states.subarray(0, pages.length)]).toEqual(states);
+    expect([...area.numbers.subarray(0, 3)]).toEqual([1, 3, 5]);
+    expect(area.ids.subarray(3 * 16).every((byte) => byte === 0)).toBe(true);
+  });
+
   it('are refused where the file ends before them', () => {
     const order = {
       position: pageBytes,
