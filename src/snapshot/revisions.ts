@@ -47,6 +47,15 @@ export async function readRevisions({
   return found.sort((one, other) => one.counter - other.counter || one.revision - other.revision);
 }
 
+/** The same for who deletes: ERR_STORE_VERSION or ERR_IO where one cannot be read that may be good. */
+export async function readEveryRevision(context: StoreContext): Promise<Revision[]> {
+  const revisions = await readRevisions(context);
+  for (const { error } of revisions) {
+    if (error instanceof FerryError && error.code !== 'ERR_STORE_CORRUPT') throw error;
+  }
+  return revisions;
+}
+
 /**
  * Of each snapshot the newest revision that can be read and has all its files: a newer one may be about to be taken back by a process that prunes and was
  * suspended for long.
