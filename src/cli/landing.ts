@@ -1,8 +1,5 @@
-import {
-  type BundleDestination,
-  type BundleOutcome,
-  bundleDestination,
-} from '../bundle/bundle-destination.js';
+import type { BundleDestination, BundleOutcome } from '../bundle/arriving-bundle.js';
+import { bundleDestination } from '../bundle/bundle-destination.js';
 import { bundleKind } from '../bundle/bundle-guest.js';
 import type { Commands } from '../bundle/commission.js';
 import type { ImageFormat } from '../bundle/image-format.js';

@@ -1,4 +1,4 @@
-import type { BundleOutcome } from '../bundle/bundle-destination.js';
+import type { BundleOutcome } from '../bundle/arriving-bundle.js';
 import { bundleKind } from '../bundle/bundle-guest.js';
 import type { Arrival } from '../migration/destination.js';
 import type { ListenEvent } from '../migration/listen.js';
