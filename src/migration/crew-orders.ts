@@ -2,6 +2,7 @@ import type { DirtyRun } from '../codec/capture-options.js';
 import type { ByKind } from '../codec/frame-slots.js';
 import type { LinearMemory } from '../core/linear-memory.js';
 import type { FerryErrorCode } from '../errors.js';
+import type { Thread, ThreadStart } from '../guests/worker-thread.js';
 import type { Base } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { ResolvedOptions } from './options.js';
@@ -135,15 +136,6 @@ export type CrewNews =
   | { readonly error: { readonly code: FerryErrorCode; readonly message: string } };
 
 /** One thread that runs a `CrewMember`. */
-export interface CrewThread {
-  tell(order: CrewOrder): void;
-  /** Ends the thread; nothing is heard of it any more. Idempotent. */
-  close(): Promise<void>;
-}
+export type CrewThread = Thread<CrewOrder>;
 
-/** Starts a thread. `lost`: it ended by itself. */
-export type StartThread = (
-  setup: MemberSetup,
-  heard: (news: CrewNews) => void,
-  lost: (reason: string) => void,
-) => CrewThread;
+export type StartThread = ThreadStart<MemberSetup, CrewOrder, CrewNews>;

@@ -6,6 +6,7 @@ export const LEAF_PAGES = 512;
 
 const roles: Readonly<Record<RegionRole, number>> = { memory: 0, file: 1, state: 2 };
 
+/** Pages that `byteLength` bytes take, in a store. Of lengths that nobody checked too: unlike `pageCountOf` it refuses none. */
 export function pagesOf(byteLength: number): number {
   return Math.ceil(byteLength / STORE_PAGE_BYTES);
 }
