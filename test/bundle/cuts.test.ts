@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bundleDestination } from '../../src/bundle/bundle-destination.js';
 import { bundleGuest } from '../../src/bundle/bundle-guest.js';
 import { firstWrong, readArrived } from '../../src/bundle/registry.js';
 import type { MigrationReport } from '../../src/migration/events.js';
-import { type Listener, listen } from '../../src/migration/listen.js';
+import type { Listener } from '../../src/migration/listen.js';
 import { migrate } from '../../src/migration/migrate.js';
 import { type Fate, FrameProxy, type PassingFrame } from '../processes/proxy.js';
 import { Random } from '../reference/random.js';
+import { receiveBundles } from './receiver.js';
 
 /** Each try has sockets and a disk: all of them are tried at night. */
 const stride = process.env['PAGEFERRY_NIGHTLY'] === '1' ? 1 : 7;
@@ -27,18 +27,6 @@ beforeEach(async () => {
   await fs.writeFile(join(room, 'web/etc/conf'), 'x');
 });
 afterEach(() => fs.rm(room, { recursive: true }));
-
-async function receiver(): Promise<Listener> {
-  const listener = await listen({
-    maxOutageMs: 1500,
-    accept: (offer) =>
-      bundleDestination(offer, { outDir: join(room, 'inbox'), maxImage: 2 ** 30, replace: true }),
-  });
-  void (async () => {
-    for await (const _ of listener);
-  })();
-  return listener;
-}
 
 /** Sends the bundle by way of a link that does `tamper` to its frames. */
 async function sendBy(
@@ -102,7 +90,7 @@ describe.each([
   { what: 'an older one is there', isOlder: true },
 ])('a bundle whose connection is lost once, where $what,', ({ isOlder }) => {
   it('arrives whole and is registered, wherever that was', async () => {
-    const listener = await receiver();
+    const listener = await receiveBundles(() => join(room, 'inbox'), 1500);
     try {
       const prepare = async (): Promise<void> => {
         await fs.rm(join(room, 'inbox/web'), { recursive: true, force: true });

@@ -2,15 +2,15 @@ import { promises as fs } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bundleDestination } from '../../src/bundle/bundle-destination.js';
 import { bundleGuest } from '../../src/bundle/bundle-guest.js';
 import { sweepStaging } from '../../src/bundle/staging.js';
 import { lockPlace } from '../../src/guests/place-lock.js';
-import { type Listener, listen } from '../../src/migration/listen.js';
+import type { Listener } from '../../src/migration/listen.js';
 import { migrate } from '../../src/migration/migrate.js';
 import { until } from '../processes/until.js';
 import { Random } from '../reference/random.js';
 import { honest, type LiarFile, liar } from './liar.js';
+import { receiveBundles } from './receiver.js';
 
 let room = '';
 let inbox = '';
@@ -18,13 +18,7 @@ let listener: Listener;
 const noise = new Random(1).bytes(9000);
 
 beforeAll(async () => {
-  listener = await listen({
-    accept: (offer) =>
-      bundleDestination(offer, { outDir: inbox, maxImage: 2 ** 30, replace: true }),
-  });
-  void (async () => {
-    for await (const _ of listener);
-  })();
+  listener = await receiveBundles(() => inbox);
 });
 afterAll(() => listener.close());
 beforeEach(async () => {

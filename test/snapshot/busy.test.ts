@@ -1,25 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import { Checkpointer } from '../../src/snapshot/checkpointer.js';
-import { openStore } from '../../src/snapshot/open-store.js';
 import { restoreGuest } from '../../src/snapshot/restore-guest.js';
 import type { BeginOptions, Store } from '../../src/snapshot/types.js';
-
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-function home(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pageferry-busy-'));
-  folders.push(folder);
-  return folder;
-}
+import { makeFolder, openTestStore } from './support.js';
 
 /** A store in which a prune takes what each snapshot with a parent refers to, at the last moment. Counts how often. */
 function pruned(
@@ -49,7 +37,7 @@ function pruned(
 
 describe('a prune that takes what a parent has', () => {
   it('costs a checkpoint its parent, not what it stores', async () => {
-    const store = await openStore(join(home(), 'store'), { create: true });
+    const store = await openTestStore(join(await makeFolder(), 'store'));
     const { store: odd, refused } = pruned(store);
     const memory = randomBytes(20 * 4096);
     const guest = bufferGuest(memory, { tracker: 'marks' });
@@ -64,7 +52,6 @@ describe('a prune that takes what a parent has', () => {
     const copy = new Uint8Array(memory.length);
     await restoreGuest(store, snapshot, bufferGuest(copy));
     expect(Buffer.compare(copy, memory)).toBe(0);
-    await store.close();
   });
 
   it('costs a file its parent, not what it stores', async () => {
@@ -72,7 +59,7 @@ describe('a prune that takes what a parent has', () => {
     const { openStore, restoreFiles, snapshotFiles } = await import(
       resolve('dist/snapshot/index.js')
     );
-    const folder = home();
+    const folder = await makeFolder();
     const path = join(folder, 'file');
     const store: Store = await openStore(join(folder, 'store'), { create: true });
     writeFileSync(path, randomBytes(50_000));

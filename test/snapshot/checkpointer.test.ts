@@ -1,30 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
 import { Checkpointer } from '../../src/snapshot/checkpointer.js';
-import { openStore } from '../../src/snapshot/open-store.js';
 import { forkGuests, restoreGuest } from '../../src/snapshot/restore-guest.js';
 import type { Store } from '../../src/snapshot/types.js';
+import { makeFolder, openTestStore } from './support.js';
 
 const pageBytes = 4096;
-const folders: string[] = [];
-const stores: Store[] = [];
-
-afterEach(async () => {
-  for (const store of stores.splice(0)) await store.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
 
 async function newStore(): Promise<Store> {
-  const folder = mkdtempSync(join(tmpdir(), 'pageferry-checkpoint-'));
-  folders.push(folder);
-  const store = await openStore(join(folder, 'store'), { create: true });
-  stores.push(store);
-  return store;
+  return openTestStore(join(await makeFolder(), 'store'));
 }
 
 describe.each([{ tracker: 'marks' }, { tracker: 'hash' }, { tracker: 'compare' }] as const)(

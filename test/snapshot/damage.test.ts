@@ -14,13 +14,12 @@ import {
   makeRandom,
   openTestStore,
   restored,
+  seeds,
   snapshotOf,
 } from './support.js';
 
 /** How many places of each file are damaged beside those that mean something. */
 const randomPlaces = process.env['PAGEFERRY_NIGHTLY'] === '1' ? 40 : 2;
-const seeds = (count: number, from = 1) => Array.from({ length: count }, (_, page) => page + from);
-
 /** Two snapshots that share nothing and one that is a delta to the first; by counter what they hold. */
 async function makeStore(path: string, key?: Uint8Array): Promise<Uint8Array[]> {
   const store = await openTestStore(path, key && { key });

@@ -17,10 +17,9 @@ import {
   makeRandom,
   openTestStore,
   restored,
+  seeds,
   snapshotOf,
 } from './support.js';
-
-const seeds = (count: number, from = 1) => Array.from({ length: count }, (_, page) => page + from);
 
 /** Bytes of all files. */
 async function spaceOf(path: string): Promise<number> {

@@ -1,19 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { record } from '../evidence/record.js';
 import { cutEverywhere, isSync, momentsOf, PowerCutError, siteOf } from './power-cut.js';
 import type { Fault, Step } from './simulated-files.js';
 import { checkPromises, checkStore } from './store-check.js';
-import { nothingPromised, storeHistory } from './store-history.js';
+import { holdClock, nothingPromised, storeHistory } from './store-history.js';
 
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 const source = '/src/snapshot/';
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+holdClock();
 
 describe('a store whose power is cut', () => {
   it('keeps every acknowledged snapshot, and goes on', { timeout: 7_200_000 }, async ({ task }) => {

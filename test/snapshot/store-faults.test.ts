@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
 import { openStore, type Store } from '../../src/snapshot/index.js';
 import { record } from '../evidence/record.js';
@@ -6,6 +6,7 @@ import { SimulatedDisk } from './simulated-disk.js';
 import { changing, type Fault, SimulatedFiles, type Step } from './simulated-files.js';
 import { assert, checkStore } from './store-check.js';
 import {
+  holdClock,
   makeMountPoint,
   nothingPromised,
   passTime,
@@ -19,12 +20,7 @@ import { survivals } from './survivals.js';
 
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+holdClock();
 
 /** What goes wrong at one step, and at all after it until the program gives up. */
 interface Trouble {

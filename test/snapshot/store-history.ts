@@ -1,4 +1,4 @@
-import { vi } from 'vitest';
+import { afterEach, beforeEach, vi } from 'vitest';
 import {
   openStore,
   type SnapshotInfo,
@@ -14,6 +14,16 @@ import { makeBatch, makeImage, makePage, writeImage } from './support.js';
 export const storePath = '/var/store';
 /** Longer than a lock is waited for, and than what an ended process left is spared. */
 const longMs = 2 * 3_600_000;
+
+/** In each test of a file the date stands still, but for `passTime`. */
+export function holdClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+}
 
 /** What may be counted on. Replaced, never changed in place. */
 export interface Promised {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FerryError } from '../../src/errors.js';
 import { openStore } from '../../src/snapshot/index.js';
 import { record } from '../evidence/record.js';
@@ -6,6 +6,7 @@ import { type DiskImage, SimulatedDisk } from './simulated-disk.js';
 import { SimulatedFiles } from './simulated-files.js';
 import { assert, checkPromises, checkStore } from './store-check.js';
 import {
+  holdClock,
   makeMountPoint,
   nothingPromised,
   type Promised,
@@ -21,12 +22,7 @@ import { type Survival, survivals } from './survivals.js';
 const nightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
 const stride = nightly ? 1 : 67;
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+holdClock();
 
 /** Three snapshots, and what a first prune condemned. */
 async function startingPoint(): Promise<{ image: DiskImage; promised: Promised }> {

@@ -12,11 +12,10 @@ import {
   openTestStore,
   readRegion,
   restored,
+  seeds,
   snapshotOf,
   writeImage,
 } from './support.js';
-
-const seeds = (count: number, from = 1) => Array.from({ length: count }, (_, page) => page + from);
 
 describe('a store', () => {
   it('gives back what it was given, and nothing for zeros', async () => {

@@ -38,6 +38,11 @@ export function makeRandom(seed: number): () => number {
   };
 }
 
+/** Of so many pages, each another one. */
+export function seeds(count: number, from = 1): number[] {
+  return Array.from({ length: count }, (_, page) => page + from);
+}
+
 /** A page that compresses to about half, different for each `seed`. */
 export function makePage(seed: number): Uint8Array {
   const random = makeRandom(seed * 2654435761 + 12345);
