@@ -5,10 +5,10 @@ export {
   type FileDestination,
   type FileDestinationOptions,
   fileDestination,
-  type OlderPages,
 } from './guests/file-destination.js';
 export type { Guest, GuestIdentity } from './guests/guest.js';
 export { type MemorySource, memoryRegion } from './guests/memory-region.js';
+export type { OlderPages } from './guests/older-image.js';
 export type { DirtyBitmap } from './memory/bitmap.js';
 export { type MarksLayout, MarksTracker, RegionMarks } from './memory/marks.js';
 export type { Region } from './memory/region.js';

@@ -1,11 +1,12 @@
-import { constants, type FileHandle, open } from 'node:fs/promises';
 import { FerryError } from '../errors.js';
 import { PAGE_BYTES } from '../memory/pages.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import { DiskRoom } from './disk-room.js';
-import { fileError, readAt, systemCode, writeAt } from './file-io.js';
+import { fileError, readAt, writeAt } from './file-io.js';
 import type { Guest, GuestIdentity } from './guest.js';
+import { OlderImage, type OlderPages } from './older-image.js';
+import { hasBit, setBit } from './page-bits.js';
 import {
   createPartial,
   letGo,
@@ -13,12 +14,6 @@ import {
   placePartial,
   removePartial,
 } from './partial-file.js';
-
-/** What a file held before, wherever that is kept. */
-export interface OlderPages {
-  /** Fills `into` with pages from `firstPage` on, 4096 bytes each: with zeros where there is nothing. */
-  read(firstPage: number, into: Uint8Array): Promise<unknown>;
-}
 
 export interface FileDestinationOptions {
   /** Bytes, as offered; any number from 0 on. */
@@ -46,44 +41,6 @@ export interface FileDestinationOptions {
 const blockBytes = 512;
 const zeroPage = Buffer.alloc(PAGE_BYTES);
 
-/** An older image. Its pages are taken over as they are read; what is not read before it is written is not wanted. */
-interface BaseImage {
-  readonly pages: OlderPages;
-  /** Of a file that was opened for it. */
-  readonly handle?: FileHandle;
-  /** As much of it counts: what grows beyond is zero. */
-  readonly byteLength: number;
-  /** Pages that were taken over, or written: a bit each. */
-  readonly settled: Uint8Array;
-}
-
-async function openBase(
-  path: string | OlderPages,
-  byteLength: number,
-): Promise<BaseImage | undefined> {
-  const settled = new Uint8Array(Math.ceil(byteLength / PAGE_BYTES / 8));
-  if (typeof path !== 'string') return { pages: path, byteLength, settled };
-  try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const isFile = await handle.stat().then(
-      (stats) => stats.isFile(),
-      () => false,
-    );
-    if (!isFile) {
-      await handle.close();
-      throw new FerryError('ERR_IO', `cannot read the base ${path}: it is not a file`);
-    }
-    const pages: OlderPages = {
-      read: async (firstPage, into) =>
-        into.fill(0, await readAt(handle, firstPage * PAGE_BYTES, into)),
-    };
-    return { pages, handle, byteLength, settled };
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw fileError(error, `cannot read the base ${path}`);
-  }
-}
-
 /**
  * Makes ready to receive an image to be placed at `path`. Until `resume` (all of it arrived and was verified) it is
  * `.NAME.pageferry-partial` beside it. ERR_BUSY while another process receives there, ERR_IO or ERR_DISK_FULL if it cannot be written,
@@ -94,11 +51,11 @@ export async function fileDestination(
   options: FileDestinationOptions,
 ): Promise<FileDestination> {
   const partial = await createPartial(path, options.reuseMs);
-  let base: BaseImage | undefined;
+  let base: OlderImage | undefined;
   let room: DiskRoom | undefined;
   try {
     if (!partial.isLeft && options.base !== undefined) {
-      base = await openBase(options.base, options.byteLength);
+      base = await OlderImage.open(options.base, options.byteLength);
     }
     if (options.sparse !== true) {
       const { dev, blocks } = await partial.handle.stat();
@@ -114,14 +71,6 @@ export async function fileDestination(
   return new FileDestination(partial, options, base, room);
 }
 
-function hasBit(bits: Uint8Array, index: number): boolean {
-  return ((bits[index >>> 3] ?? 0) & (1 << (index % 8))) !== 0;
-}
-
-function setBit(bits: Uint8Array, index: number): void {
-  bits[index >>> 3] = (bits[index >>> 3] ?? 0) | (1 << (index % 8));
-}
-
 /** A file being received. To start is to take its place: synced, renamed, the folder synced. */
 export class FileDestination implements Guest {
   readonly kind = 'file';
@@ -131,12 +80,11 @@ export class FileDestination implements Guest {
   readonly regions: readonly Region[];
   readonly #partial: PartialFile;
   readonly #keepPartial: boolean;
-  readonly #base: BaseImage | undefined;
+  readonly #base: OlderImage | undefined;
   readonly #room: DiskRoom | undefined;
   /** Pages of the file that were ever written: the others are holes and read as zeros. */
   readonly #written: Uint8Array;
   #byteLength: number;
-  #spare: Buffer | undefined;
   #fresh: boolean;
   #phase: 'receiving' | 'placed' | 'discarded' = 'receiving';
   #unsynced: FerryError | undefined;
@@ -145,7 +93,7 @@ export class FileDestination implements Guest {
   constructor(
     partial: PartialFile,
     options: FileDestinationOptions,
-    base?: BaseImage,
+    base?: OlderImage,
     room?: DiskRoom,
   ) {
     this.#partial = partial;
@@ -216,7 +164,7 @@ export class FileDestination implements Guest {
   }
 
   async #letGo(): Promise<void> {
-    await this.#base?.handle?.close();
+    await this.#base?.close();
     await letGo(this.#partial);
   }
 
@@ -245,37 +193,13 @@ export class FileDestination implements Guest {
     const wanted = Math.max(0, Math.min(into.byteLength, this.#byteLength - offset));
     const { handle, partialPath } = this.#partial;
     try {
-      if (this.#base !== undefined) await this.#takeOver(this.#base, offset, wanted);
+      await this.#base?.takeOver(offset, wanted, (at, bytes) => this.#write(at, bytes));
       const done = await readAt(handle, offset, into.subarray(0, wanted));
       if (done < wanted)
         throw new FerryError('ERR_IO', `${partialPath} was cut to ${offset + done} bytes`);
       return done;
     } catch (error) {
       throw fileError(error, `cannot read ${partialPath}`);
-    }
-  }
-
-  /** Before pages are read: those of the base that nothing was written to yet are written as it has them. */
-  async #takeOver(base: BaseImage, offset: number, byteLength: number): Promise<void> {
-    const end = Math.ceil(Math.min(offset + byteLength, base.byteLength) / PAGE_BYTES);
-    let first = Math.floor(offset / PAGE_BYTES);
-    while (first < end) {
-      let next = first;
-      while (next < end && !hasBit(base.settled, next)) next += 1;
-      if (next > first) {
-        const from = first * PAGE_BYTES;
-        const length = (next - first) * PAGE_BYTES;
-        // Memory for each would be collected for longer than it is used. Whoever comes meanwhile has one of his own.
-        const spare = this.#spare;
-        this.#spare = undefined;
-        const scratch =
-          spare !== undefined && spare.byteLength >= length ? spare : Buffer.alloc(length);
-        const bytes = scratch.subarray(0, length);
-        await base.pages.read(first, bytes);
-        await this.#write(from, bytes.subarray(0, base.byteLength - from));
-        this.#spare = scratch;
-      }
-      first = next + 1;
     }
   }
 
@@ -312,7 +236,7 @@ export class FileDestination implements Guest {
   /** Notes the page at `position` as written unless it may stay a hole. `bytes` lie within it. */
   #staysHole(position: number, bytes: Uint8Array): boolean {
     const page = Math.floor(position / PAGE_BYTES);
-    if (this.#base !== undefined) setBit(this.#base.settled, page);
+    this.#base?.settle(page);
     if (hasBit(this.#written, page)) return false;
     if (zeroPage.compare(bytes, 0, bytes.byteLength, 0, bytes.byteLength) === 0) return true;
     setBit(this.#written, page);

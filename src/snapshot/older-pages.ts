@@ -1,5 +1,5 @@
 import { FerryError } from '../errors.js';
-import type { OlderPages } from '../guests/file-destination.js';
+import type { OlderPages } from '../guests/older-image.js';
 import { pagesOf } from './merkle.js';
 import { type SnapshotReader, STORE_PAGE_BYTES } from './types.js';
 

@@ -1,11 +1,10 @@
 import { FerryError } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { idPrefixOf, type StoreContext } from './context.js';
-import { FingerprintReader } from './fingerprint-file.js';
-import { FingerprintWriter } from './fingerprint-writer.js';
 import { finalLengths, finishSnapshot } from './finish-snapshot.js';
 import { FreshPages } from './fresh-pages.js';
 import { KnownPages } from './known-pages.js';
+import { LineOfPrints } from './line-of-prints.js';
 import type { StoreLock } from './locks.js';
 import { pagesOf } from './merkle.js';
 import { ObjectReader } from './object-reader.js';
@@ -64,9 +63,7 @@ export class StoreWriter implements SnapshotWriter {
   readonly #known: KnownPages;
   readonly #fresh: FreshPages;
   readonly #batch = new PageBatchState();
-  #prints:
-    | { readonly before: FingerprintReader | undefined; readonly now: FingerprintWriter }
-    | undefined;
+  #prints: LineOfPrints | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #failure: unknown;
   #isOver = false;
@@ -104,20 +101,8 @@ export class StoreWriter implements SnapshotWriter {
     const { signWith, sealer } = this.#context;
     if (signWith !== undefined && !sealer.encrypted) return undefined;
     const { regions, parent } = this.#start;
-    const before = parent && (await FingerprintReader.open(this.#context, parent.manifest));
-    const now = new FingerprintWriter(
-      this.#context,
-      regions.map(({ plan }) => pagesOf(plan.byteLength)),
-      before,
-    );
-    this.#prints = { before, now };
-    return {
-      secret: now.secret,
-      knowsParent: before !== undefined,
-      ofParent: async (region, firstPage, count, into) =>
-        before?.read(regions[region]?.parent?.index ?? -1, firstPage, count, into),
-      note: (region, firstPage, prints) => now.note(region, firstPage, prints),
-    };
+    this.#prints ??= await LineOfPrints.open(this.#context, regions, parent?.manifest);
+    return this.#prints;
   }
 
   write(batch: PageBatch): Promise<void> {
@@ -195,8 +180,7 @@ export class StoreWriter implements SnapshotWriter {
     try {
       await this.#packs.drop();
       await this.#start.parent?.table.close();
-      await this.#prints?.now.drop();
-      await this.#prints?.before?.close();
+      await this.#prints?.close();
     } finally {
       await this.#start.lock.release();
     }
@@ -320,7 +304,7 @@ export class StoreWriter implements SnapshotWriter {
       final,
     );
     this.counts.storedBytes = info.manifest.storedBytes;
-    await this.#prints?.now.finish(info.manifest, parent?.manifest);
+    await this.#prints?.finish(info.manifest, parent?.manifest);
     return info;
   }
 }
