@@ -27,6 +27,8 @@ export class Files implements DirtyTracker {
   /** Files that were written to since this looks on. */
   readonly #written = new WeakSet<FsNode>();
   #list: readonly FileRegion[] = [];
+  /** Of these, files without a name: they are there for as long as they are open, and nothing tells that one was closed. */
+  #nameless: readonly FsNode[] = [];
   /** Something may have appeared, vanished, grown or shrunk since the list was made. */
   #isStale = true;
   #isTracking = false;
@@ -64,7 +66,7 @@ export class Files implements DirtyTracker {
   }
 
   regions(): readonly FileRegion[] {
-    if (this.#isStale) this.#look();
+    if (this.#isStale || !this.#nameless.every((file) => this.#isOpen(file))) this.#look();
     return this.#list;
   }
 
@@ -73,14 +75,26 @@ export class Files implements DirtyTracker {
     return this.#regionOf.get(file);
   }
 
+  /** As it was made, or found, last: also while what is open is not told yet. */
+  get list(): readonly FileRegion[] {
+    return this.#list;
+  }
+
+  #isOpen(file: FsNode): boolean {
+    return this.#fs.streams.some((stream) => stream?.node === file);
+  }
+
   #look(): void {
     const found = new Map<FsNode, FileRegion>();
-    for (const { node, path } of this.files()) {
+    const nameless: FsNode[] = [];
+    for (const { node, path, isNamed } of this.files()) {
       if (bytesOf(node).byteLength === 0 && !this.#regionOf.has(node)) continue;
       if (this.isStill(node, path)) continue;
       found.set(node, this.#regionFor(node, path));
+      if (!isNamed) nameless.push(node);
     }
     this.#regionOf = found;
+    this.#nameless = nameless;
     const list = [...found.values()].sort((a, b) => a.id - b.id);
     // The same list for as long as nothing else is in it.
     const isSame =
@@ -103,10 +117,12 @@ export class Files implements DirtyTracker {
   }
 
   /** Every regular file once: those in the tree, then those that are open without a name. */
-  files(): { readonly node: FsNode; readonly path: string }[] {
-    const named = this.#walk.visit().filter(({ node }) => isFile(node));
-    const nodes = new Set(named.map(({ node }) => node));
-    return [...named, ...this.nameless((node) => nodes.has(node))];
+  files(): { readonly node: FsNode; readonly path: string; readonly isNamed: boolean }[] {
+    const visited = this.#walk.visit().filter(({ node }) => isFile(node));
+    const nodes = new Set(visited.map(({ node }) => node));
+    const named = visited.map(({ node, path }) => ({ node, path, isNamed: true }));
+    const nameless = this.nameless((node) => nodes.has(node));
+    return [...named, ...nameless.map((file) => ({ ...file, isNamed: false }))];
   }
 
   /** Every regular file once that is open and not named. */
@@ -128,6 +144,7 @@ export class Files implements DirtyTracker {
     });
     this.#setList(regions);
     this.#regionOf = new Map();
+    this.#nameless = [];
   }
 
   reshape(id: number, name: string, byteLength: number): void {
@@ -158,8 +175,10 @@ export class Files implements DirtyTracker {
       readonly node: FsNode;
       readonly region: FileRegion;
       readonly usedBytes: number;
+      readonly isNamed: boolean;
     }[],
   ): void {
+    this.#nameless = files.filter(({ isNamed }) => !isNamed).map(({ node }) => node);
     this.#regionOf = new Map(files.map(({ node, region }) => [node, region]));
     for (const { region } of files) region.detach();
     for (const { node, region, usedBytes } of files) region.attach(node, usedBytes);

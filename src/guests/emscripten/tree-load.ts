@@ -122,7 +122,14 @@ export function applyTree(
   files.settle(
     planned.flatMap(({ state, region }, index) =>
       state.type === 'file' && region !== undefined
-        ? [{ node: nodes[index] as FsNode, region, usedBytes: state.usedBytes }]
+        ? [
+            {
+              node: nodes[index] as FsNode,
+              region,
+              usedBytes: state.usedBytes,
+              isNamed: state.parent >= 0,
+            },
+          ]
         : [],
     ),
   );

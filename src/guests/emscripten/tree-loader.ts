@@ -51,7 +51,7 @@ export class TreeLoader {
       const nodes = applyTree(this.#memfs, this.#files, planned, tree);
       const seen = nodes.map((node, index) => seeNode(node, tree.nodes[index] as NodeState));
       const visited = this.#memfs.walk.visit();
-      this.#loaded = { tree, nodes, seen, visited, regions: this.#files.regions() };
+      this.#loaded = { tree, nodes, seen, visited, regions: this.#files.list };
       return nodes;
     };
   }

@@ -4,7 +4,7 @@ import { emscriptenGlue } from '../../../src/guests/emscripten/glue.js';
 import { joinParts, splitParts } from '../../../src/guests/state-parts.js';
 import type { GlueState } from '../../../src/guests/wasm/glue.js';
 import { Move } from './move.js';
-import { type Fs, type Program, startProgram } from './program.js';
+import { type Fs, type Program, type Stream, startProgram } from './program.js';
 import { describeTree } from './tree.js';
 
 let here: Program;
@@ -54,6 +54,34 @@ describe('what is written to a file', () => {
     FS.write(stream, ones(10), 0, 10, 8190);
     expect(move.round()).toBe(2);
     expect(move.round()).toBe(0);
+  });
+
+  it('goes with a file that had no name any more when it is closed', () => {
+    const { FS } = here.module;
+    const stream = FS.open('/tmp/a', 'w+');
+    FS.write(stream, ones(9000), 0, 9000, 0);
+    FS.unlink('/tmp/a');
+    const move = new Move(source, destination);
+    expect(source.regions()).toHaveLength(1);
+    move.rehearse();
+    FS.close(stream);
+    move.end();
+    expectEqual();
+    expect(source.regions()).toEqual([]);
+    expect(destination.regions()).toEqual([]);
+  });
+
+  it('goes with a file without a name that arrived and is closed there', () => {
+    const { FS } = here.module;
+    FS.write(FS.open('/tmp/a', 'w+'), ones(9000), 0, 9000, 0);
+    FS.unlink('/tmp/a');
+    new Move(source, destination).end();
+    expect(destination.regions()).toHaveLength(1);
+    const [arrived] = there.module.FS.streams.slice(3);
+    there.module.FS.close(arrived as Stream);
+    new Move(destination, source).end();
+    expectEqual();
+    expect(source.regions()).toEqual([]);
   });
 
   it('is sent where a file lost bytes and got others', () => {

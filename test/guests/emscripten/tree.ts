@@ -2,12 +2,18 @@ import type { Fs } from './program.js';
 
 /** All that a program can see of its files: each path with what it is, and every open descriptor. */
 export function describeTree(fs: Fs): unknown {
-  return {
-    tree: describe(fs, ''),
-    streams: describeStreams(fs),
-    cwd: fs.currentPath,
-    inodes: fs.nextInode,
-  };
+  // Of directories too that the program may not look into.
+  Reflect.set(fs, 'ignorePermissions', true);
+  try {
+    return {
+      tree: describe(fs, ''),
+      streams: describeStreams(fs),
+      cwd: fs.currentPath,
+      inodes: fs.nextInode,
+    };
+  } finally {
+    Reflect.set(fs, 'ignorePermissions', false);
+  }
 }
 
 function describe(fs: Fs, path: string): unknown[] {
