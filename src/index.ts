@@ -1,5 +1,6 @@
 export { FerryError, type FerryErrorCode, ferryErrorCodes } from './errors.js';
 export { type BufferGuest, type BufferGuestOptions, bufferGuest } from './guests/buffer.js';
+export { copyOf } from './guests/copied.js';
 export { type FileGuest, type FileGuestOptions, fileGuest } from './guests/file.js';
 export {
   type FileDestination,

@@ -5,8 +5,7 @@ import { FerryError } from '../errors.js';
 import type { FileDestinationOptions } from '../guests/file-destination.js';
 import { fileError } from '../guests/file-io.js';
 import { pathInFolder } from '../guests/file-name.js';
-import { jsonField } from '../snapshot/json-field.js';
-import { olderPages } from '../snapshot/older-pages.js';
+import { OlderSnapshot } from '../snapshot/older-snapshot.js';
 import type { SnapshotInfo, Store } from '../snapshot/types.js';
 import { escapeControls } from './escape.js';
 import { UsageError } from './failure.js';
@@ -29,10 +28,10 @@ export interface Base {
  * or what opening a store fails with. Of which files pages of the snapshot cannot be read any more `output` is told.
  */
 export async function openBase(
-  options: StoreKeyOptions & { readonly base?: string },
+  options: StoreKeyOptions & { readonly base?: string; readonly store?: string },
   output: Output,
 ): Promise<Base | undefined> {
-  const { base, keyFile, verifyKey } = options;
+  const { base, store, keyFile, verifyKey } = options;
   if (base !== undefined) {
     if (await isStore(base)) throw new UsageError(`--base: name a snapshot, as in ${base}/NAME`);
     const reason = await unreadable(base);
@@ -42,8 +41,8 @@ export async function openBase(
       return baseOfSnapshot(await openStoreAt(path, options), snapshot, output);
     }
   }
-  if ((keyFile ?? verifyKey) !== undefined) {
-    throw new UsageError('--key-file and --verify-key are for --base STORE/NAME');
+  if (store === undefined && (keyFile ?? verifyKey) !== undefined) {
+    throw new UsageError('--key-file and --verify-key are for --store and --base STORE/NAME');
   }
   return base === undefined ? undefined : baseOfFiles(base);
 }
@@ -61,34 +60,18 @@ function baseOfFiles(path: string): Base {
   };
 }
 
-async function baseOfSnapshot(store: Store, snapshot: string, output: Output): Promise<Base> {
+async function baseOfSnapshot(store: Store, name: string, output: Output): Promise<Base> {
   try {
-    const reader = await store.read(await found(store, snapshot));
-    const { name: ownName, metadata, regions } = reader.manifest;
-    const isFile = jsonField(metadata, 'isFolder') === false;
-    const names = regions.map(({ name, role }) => {
-      if (role !== 'file') return undefined;
-      return isFile ? ownName : name;
+    const snapshot = await found(store, name);
+    const older = await OlderSnapshot.open(store, snapshot, (file, { code, message }) => {
+      output.event({ type: 'base-damaged', file, code, message });
+      output.line(escapeControls(`${file}: what the base has not any more is sent: ${message}`));
     });
-    let isOpen = true;
-    const pagesOf = (file: string, region: number): Older => {
-      if (region < 0) return undefined;
-      return olderPages(reader, region, ({ code, message }) => {
-        if (!isOpen) return;
-        output.event({ type: 'base-damaged', file, code, message });
-        output.line(escapeControls(`${file}: what the base has not any more is sent: ${message}`));
-      });
-    };
     return {
-      ofFile: async (name) => pagesOf(name, isFile ? 0 : names.indexOf(name)),
-      ofBundle: async (name, file) => {
-        const path = `${name}/${file}`;
-        return pagesOf(path, names.indexOf(names.includes(path) ? path : file));
-      },
+      ofFile: async (file) => older.ofFile(file),
+      ofBundle: async (bundle, path) => older.ofBundle(bundle, path),
       close: async () => {
-        // Who still reads for a session that is over is told nothing.
-        isOpen = false;
-        await reader.close();
+        await older.close();
         await store.close();
       },
     };

@@ -10,11 +10,16 @@ import { fileDestination } from '../guests/file-destination.js';
 import { pathInFolder } from '../guests/file-name.js';
 import { sweepPartial } from '../guests/partial-file.js';
 import type { IncomingOffer } from '../migration/listen.js';
+import type { StoreDestination } from '../snapshot/store-destination.js';
+import type { SnapshotInfo } from '../snapshot/types.js';
 import type { Base } from './base.js';
+import type { Inbox } from './inbox.js';
 
 export interface LandingOptions extends Commands {
   readonly out?: string;
   readonly outDir?: string;
+  /** Where everything becomes a snapshot. */
+  readonly inbox?: Inbox;
   readonly maxImage: number;
   /** How long what arrived of an image that did not complete is kept, milliseconds; absent: not at all. */
   readonly keepMs?: number;
@@ -27,9 +32,11 @@ export interface LandingOptions extends Commands {
   readonly convert?: ImageFormat;
 }
 
+type Landed = FileDestination | BundleDestination | StoreDestination;
+
 interface Place {
   readonly path: string;
-  readonly guest: FileDestination | BundleDestination;
+  readonly guest: Landed;
 }
 
 /** How long COMMIT may still take to arrive when a receiver is to end. */
@@ -48,7 +55,13 @@ export class Landing {
   }
 
   /** A place for what is offered. Throws what refuses it. */
-  async make(offer: IncomingOffer): Promise<FileDestination | BundleDestination> {
+  async make(offer: IncomingOffer): Promise<Landed> {
+    const { inbox } = this.#options;
+    if (inbox !== undefined) {
+      const guest = await inbox.take(offer, this.#options);
+      this.#places.set(offer.session, { path: inbox.path, guest });
+      return guest;
+    }
     if (offer.kind === bundleKind) return this.#makeBundle(offer);
     const { session, kind, regions } = offer;
     const [region, ...others] = regions;
@@ -100,6 +113,12 @@ export class Landing {
     return guest !== undefined && 'outcome' in guest ? guest.outcome : undefined;
   }
 
+  /** What was made of it; undefined where nothing is stored, or not yet. */
+  snapshotOf(session: string): SnapshotInfo | undefined {
+    const guest = this.#places.get(session)?.guest;
+    return guest !== undefined && 'snapshot' in guest ? guest.snapshot : undefined;
+  }
+
   pathOf(session: string): string {
     return this.#places.get(session)?.path ?? '';
   }
@@ -123,9 +142,7 @@ export class Landing {
     this.#places.delete(session);
     const { keepMs = Number.POSITIVE_INFINITY } = this.#options;
     if (place?.guest.isKept === true && keepMs !== Number.POSITIVE_INFINITY) {
-      const clear = 'outcome' in place.guest ? sweepStaging : sweepPartial;
-      const sweep = (): void => void clear(place.path, keepMs).catch(() => {});
-      setTimeout(sweep, keepMs + 1000).unref();
+      setTimeout(() => void sweep(place, keepMs).catch(() => {}), keepMs + 1000).unref();
     }
   }
 
@@ -148,4 +165,11 @@ export class Landing {
     if (out !== undefined) return out;
     return pathInFolder(outDir ?? '.', name);
   }
+}
+
+/** Removes what was kept of it, unless it is in use again. */
+async function sweep({ path, guest }: Place, keepMs: number): Promise<void> {
+  if ('sweep' in guest) await guest.sweep(keepMs);
+  else if ('outcome' in guest) await sweepStaging(path, keepMs);
+  else await sweepPartial(path, keepMs);
 }

@@ -8,6 +8,7 @@ import { formatBytes, formatMs, formatRate, formatSize, plural } from './format.
 import type { Landing } from './landing.js';
 import type { Output } from './output.js';
 import { type Address, formatAddress } from './parse.js';
+import { nameOf } from './store-options.js';
 
 /** Shows what happens at a receiver. */
 export class ReceiveView {
@@ -108,6 +109,7 @@ export class ReceiveView {
     const totalMs = performance.now() - (this.#offeredAt.get(session) ?? performance.now());
     const path = this.#landing.pathOf(session);
     const bundle = this.#landing.outcomeOf(session);
+    const snapshot = this.#landing.snapshotOf(session);
     this.#output.event({
       type: this.#once ? 'completed' : 'received',
       session,
@@ -115,6 +117,9 @@ export class ReceiveView {
       verified: 'stream',
       path,
       ...(bundle === undefined ? {} : { name: bundle.name, state: bundle.state }),
+      ...(snapshot === undefined
+        ? {}
+        : { snapshot: snapshot.counter, name: snapshot.manifest?.name }),
       pagesReceived: appliedPages,
       bytesReceived: receivedBytes,
       totalMs,
@@ -124,6 +129,9 @@ export class ReceiveView {
       `received ${escapeControls(path)}: ${plural(appliedPages, 'page')} as ${formatBytes(receivedBytes)} in ${formatMs(totalMs)}; verified, digest ${digest}`,
     );
     if (bundle !== undefined) this.#output.line(`  ${bundleLine(bundle)}`);
+    if (snapshot !== undefined) {
+      this.#output.line(`  snapshot ${escapeControls(nameOf(snapshot))}`);
+    }
     const unsynced = this.#landing.unsynced(session);
     if (unsynced !== undefined) this.#output.line(escapeControls(unsynced.message));
     this.#forget(session);

@@ -8,15 +8,16 @@ import { conduct, type Stage } from './conduct.js';
 import { ControlSocket } from './control-socket.js';
 import { openDoubt } from './doubt.js';
 import { checkingUsage, Failure, UsageError } from './failure.js';
+import { type InboxOptions, openInbox } from './inbox.js';
 import { Landing } from './landing.js';
 import { announceToken, makeToken, removeToken } from './made-token.js';
 import { type Address, parseAddresses, parseCheckTime, parseCount, parseSize } from './parse.js';
 import { ReceiveView } from './receive-view.js';
 import { openRecording } from './record-option.js';
-import { type StoreKeyOptions, withKeyOptions } from './store-options.js';
+import { withKeyOptions, withMakingOptions } from './store-options.js';
 import { addTrust, leavesHere, readTrust, type TrustArguments } from './trust-options.js';
 
-interface ReceiveOptions extends TrustArguments, StoreKeyOptions {
+interface ReceiveOptions extends TrustArguments, InboxOptions {
   readonly tokenUses: number;
   readonly tokenTtl: number;
   readonly maxOutage?: number;
@@ -38,7 +39,6 @@ interface ReceiveOptions extends TrustArguments, StoreKeyOptions {
   readonly checkTimeout: number;
   readonly journal?: string;
   readonly record?: string;
-  readonly json?: true;
 }
 
 /** Costs 2 MiB of memory for each GiB of an image. */
@@ -50,7 +50,9 @@ const lingerMs = 6000;
 export function addReceive(program: Command): void {
   const command = program
     .command('receive')
-    .description('Wait for files and bundles that `pageferry send` brings here.')
+    .description(
+      'Wait for files and bundles that `pageferry send` brings here, and guests to be stored.',
+    )
     .requiredOption(
       '--listen <HOST:PORT>',
       'where to listen, several with commas; port 0: any free one',
@@ -58,6 +60,13 @@ export function addReceive(program: Command): void {
     )
     .addOption(new Option('--out <FILE>', 'where the image goes').conflicts('outDir'))
     .option('--out-dir <DIR>', 'a folder for images and bundles under their own names')
+    .addOption(
+      new Option('--store <STORE>', 'everything becomes a snapshot there, guests too').conflicts([
+        ...['out', 'outDir', 'base', 'replace', 'convert', 'register', 'check'],
+      ]),
+    )
+    .option('--name <NAME>', "of the snapshots (default: the image's or bundle's, a guest's kind)")
+    .option('--stage <DIR>', 'where what arrives is until it is stored (default: in the store)')
     .option('--once', 'end after one completed image')
     .option('--max-image <SIZE>', 'largest image to take (default: 64GiB)', parseSize)
     .option(
@@ -102,8 +111,10 @@ export function addReceive(program: Command): void {
       'after',
       '\nExample:\n  $ pageferry receive --listen 127.0.0.1:4711 --out copy.img --once',
     );
-  withKeyOptions(
-    addTrust(command, 'listen beyond this machine, unencrypted and unauthenticated'),
+  withMakingOptions(
+    withKeyOptions(
+      addTrust(command, 'listen beyond this machine, unencrypted and unauthenticated'),
+    ),
   ).action((options: Omit<ReceiveOptions, 'maxImage'> & { readonly maxImage?: number }) =>
     conduct(options.json === true, 'destination', (stage) =>
       receive({ ...options, maxImage: options.maxImage ?? defaultMaxImage }, stage),
@@ -112,8 +123,8 @@ export function addReceive(program: Command): void {
 }
 
 async function receive(options: ReceiveOptions, stage: Stage): Promise<void> {
-  if (options.out === undefined && options.outDir === undefined) {
-    throw new UsageError('say where images go: --out FILE or --out-dir DIR');
+  if ((options.out ?? options.outDir ?? options.store) === undefined) {
+    throw new UsageError('say where images go: --out FILE, --out-dir DIR or --store STORE');
   }
   const { output } = stage;
   const given = await readTrust(options, options.listen, output);
@@ -137,8 +148,10 @@ async function receiveTrusted(
   const { base: _, keepPartial, ...others } = options;
   if (options.convert !== undefined) await checkConverter();
   const base = await openBase(options, output);
+  const inbox = await openInbox(options, output);
   const landing = new Landing({
     ...others,
+    ...(inbox === undefined ? {} : { inbox }),
     ...(base === undefined ? {} : { base }),
     checkTimeoutMs: options.checkTimeout * 1000,
     ...(keepPartial === undefined ? {} : { keepMs: keptMs(keepPartial) }),
@@ -161,6 +174,7 @@ async function receiveTrusted(
     await listener.close();
     await landing.clear();
     await base?.close();
+    await inbox?.close();
     await control.close();
     recording?.close();
   }

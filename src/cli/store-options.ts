@@ -48,7 +48,12 @@ export function withStoreOptions(command: Command): Command {
 }
 
 export function withWriteOptions(command: Command): Command {
-  return withStoreOptions(command)
+  return withStoreOptions(withMakingOptions(command));
+}
+
+/** How what is written is written. */
+export function withMakingOptions(command: Command): Command {
+  return command
     .option('--sign-key <PEM>', 'Ed25519 private key: what is written is signed')
     .addOption(
       new Option('--compression <METHOD>', 'how pages are compressed (default lz4)').choices([

@@ -9,5 +9,11 @@ export {
   type SnapshotOfFiles,
   snapshotFiles,
 } from './snapshot-files.js';
+export {
+  type OfferedSnapshot,
+  type StoreDestination,
+  type StoreDestinationOptions,
+  storeDestination,
+} from './store-destination.js';
 export { realFiles, type StoreFile, type StoreFiles } from './store-files.js';
 export * from './types.js';

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventsOf, type Finished } from '../command.js';
-import { folder, run } from './command.js';
+import { folder, receiver, run, start } from './command.js';
 
 const pageBytes = 4096;
 
@@ -296,5 +296,91 @@ describe('a store', () => {
     truncateSync(pack, 100);
     const { exit, stderr } = await run('restore', `${store}/1`, '--out', join(home, 'out'));
     expect([exit, stderr]).toEqual([1, expect.stringMatching(/ERR_STORE_CORRUPT/)]);
+  });
+});
+
+describe('pageferry receive --store', () => {
+  it('makes snapshots of what is sent, and is sent only what changed', async () => {
+    const home = folder();
+    const file = join(home, 'disk.img');
+    const store = join(home, 'store');
+    const content = Buffer.concat([image(600), randomBytes(100)]);
+    writeFileSync(file, content);
+    const { running, address } = await receiver('--store', store, '--name', 'disks');
+    const first = await run('send', file, address, '--json');
+    content.fill(1, 5000, 6000);
+    writeFileSync(file, content);
+    const second = await run('send', file, address, '--json');
+    running.signal('SIGTERM');
+    const { stdout } = await running.finished;
+    expect(stdout).toMatch(/snapshot disks \(#1\)[\s\S]*snapshot disks \(#2\)/);
+    expect(Number(lastOf(second)['bytesSent'])).toBeLessThan(
+      Number(lastOf(first)['bytesSent']) / 20,
+    );
+    const out = join(home, 'back.img');
+    await run('restore', `${store}/disks`, '--out', out);
+    expect(readFileSync(out).equals(content)).toBe(true);
+  });
+
+  it('says as NDJSON what it made of a bundle, in an encrypted store', async () => {
+    const home = folder();
+    const store = join(home, 'store');
+    const key = join(home, 'key');
+    writeFileSync(key, randomBytes(32).toString('base64url'), { mode: 0o600 });
+    mkdirSync(join(home, 'web'));
+    const content = image(30);
+    writeFileSync(join(home, 'web/disk.img'), content);
+    const keyed = ['--store', store, '--key-file', key];
+    const plain = await run('receive', '--listen', '127.0.0.1:0', ...keyed);
+    expect([plain.exit, plain.stderr]).toEqual([2, expect.stringContaining('--stage')]);
+    const stage = join(home, 'stage');
+    const { running, address } = await receiver(...keyed, '--stage', stage, '--once', '--json');
+    expect((await run('send', '--bundle', join(home, 'web'), address)).exit).toBe(0);
+    const received = await running.finished;
+    expect(received.exit).toBe(0);
+    expect(lastOf(received)).toMatchObject({
+      ...{ type: 'completed', path: store, snapshot: 1, name: 'web', verified: 'stream' },
+    });
+    expect(readdirSync(stage)).toEqual([]);
+    const back = await run('restore', `${store}/web`, '--key-file', key, '--out', join(home, 'b'));
+    expect(back.exit).toBe(0);
+    const there = readFileSync(join(home, 'b/disk.img'));
+    expect(there.equals(content)).toBe(true);
+  });
+
+  it('goes on with what it had when it was killed', async () => {
+    const home = folder();
+    const file = join(home, 'disk.img');
+    const store = join(home, 'store');
+    const content = randomBytes(1500 * pageBytes);
+    writeFileSync(file, content);
+    const killed = await receiver('--store', store);
+    const slow = ['send', file, killed.address, '--live', '--bytes-per-second', '4M'];
+    const sending = start([...slow, '--max-outage', '0', '--json']);
+    await sending.says(/"type":"offered"/);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    killed.running.signal('SIGKILL');
+    await sending.finished;
+    const { running, address } = await receiver('--store', store, '--once');
+    const sent = await run('send', file, address, '--json');
+    expect((await running.finished).exit).toBe(0);
+    expect(Number(lastOf(sent)['bytesSent'])).toBeLessThan(content.length * 0.9);
+    expect((await run('verify', store)).exit).toBe(0);
+  });
+
+  it.each([
+    ['--out', 'x'],
+    ['--base', 'x'],
+    ['--register', 'true'],
+  ])('does not go with %s', async (...option) => {
+    const { exit, stderr } = await run(
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--store',
+      's',
+      ...option,
+    );
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('--store')]);
   });
 });
