@@ -126,6 +126,10 @@ export class Sessions {
       );
       return;
     }
+    if (message.role === 'replica') {
+      this.#refuse(link, new FerryError('ERR_UNSUPPORTED', 'no standby listens here'));
+      return;
+    }
     const id = Buffer.from(message.session).toString('hex');
     const known = this.#sessions.get(id);
     if (known?.isNothing === true) {

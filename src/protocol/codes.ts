@@ -19,7 +19,12 @@ import { type WireEnum, wireEnum } from './wire-enum.js';
 
 export const messageNames: WireEnum<MessageName> = wireEnum(messageType);
 
-export const roles: WireEnum<Hello['role']> = wireEnum({ main: 1, ask: 2, pages: 3 });
+export const roles: WireEnum<Hello['role']> = wireEnum({
+  main: 1,
+  ask: 2,
+  pages: 3,
+  replica: 4,
+});
 
 export const standings: WireEnum<SessionStanding> = wireEnum({
   new: 1,

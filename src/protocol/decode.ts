@@ -140,6 +140,23 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
       return { type, channel: readPageChannel(input) };
     case 'CHANNEL_CLOSED':
       return { type, channel: readPageChannel(input), lastAppliedSeq: input.u32() };
+    case 'LEAD': {
+      const token = input.u64();
+      const maxEpochBytes = input.size();
+      return { type, token, maxEpochBytes, guest: input.name(), member: input.name() };
+    }
+    case 'FOLLOW':
+      return { type, promiseMs: input.milliseconds(), member: input.name() };
+    case 'EPOCH':
+      return {
+        type,
+        token: input.u64(),
+        number: input.size(),
+        finalSeq: input.u32(),
+        digest: input.bytes(digestBytes),
+      };
+    case 'EPOCH_ACK':
+      return { type, token: input.u64(), number: input.size() };
     case 'PREPARE':
       return readPrepare(input);
     case 'READY':

@@ -165,6 +165,26 @@ function writeBody(message: Message, out: BodyWriter): void {
       out.u32(message.channel);
       if (message.type === 'CHANNEL_CLOSED') out.u32(message.lastAppliedSeq);
       return;
+    case 'LEAD':
+      out.u64(message.token);
+      out.size(message.maxEpochBytes);
+      out.name(message.guest);
+      out.name(message.member);
+      return;
+    case 'FOLLOW':
+      out.milliseconds(message.promiseMs);
+      out.name(message.member);
+      return;
+    case 'EPOCH':
+      out.u64(message.token);
+      out.size(message.number);
+      out.u32(message.finalSeq);
+      out.fixed(message.digest, digestBytes);
+      return;
+    case 'EPOCH_ACK':
+      out.u64(message.token);
+      out.size(message.number);
+      return;
     case 'PREPARE':
       out.size(message.generation);
       writeFinalSeqs(message.finalSeqs, message.digest, out);

@@ -72,6 +72,10 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   HELD_REQUEST: { min: 8 + 4, max: 8 + maxHeldRanges * 4 },
   CHANNEL_CLOSE: exactly(4),
   CHANNEL_CLOSED: exactly(8),
+  LEAD: { min: 18, max: 18 + 2 * maxNameBytes },
+  FOLLOW: { min: 9, max: 9 + maxNameBytes },
+  EPOCH: exactly(52),
+  EPOCH_ACK: exactly(16),
 };
 
 /** The receive area of a connection that has not said HELLO: nothing else fits it. */

@@ -30,6 +30,10 @@ export const messageType = {
   HELD_REQUEST: 26,
   CHANNEL_CLOSE: 27,
   CHANNEL_CLOSED: 28,
+  LEAD: 29,
+  FOLLOW: 30,
+  EPOCH: 31,
+  EPOCH_ACK: 32,
 } as const;
 
 export type MessageName = keyof typeof messageType;
@@ -56,8 +60,8 @@ export interface Hello {
   readonly attempt: number;
   /** 0 is the control channel; with role 'pages' an id, see `channelNumber`. */
   readonly channel: number;
-  /** 'main' migrates; 'ask' only wants to know how a committed switchover ended; 'pages' carries pages of the attempt under way. */
-  readonly role: 'main' | 'ask' | 'pages';
+  /** 'main' migrates; 'ask' only wants to know how a committed switchover ended; 'pages' carries pages of the attempt under way; 'replica' replicates. */
+  readonly role: 'main' | 'ask' | 'pages' | 'replica';
   /** Bit set of optional abilities: bits of `capability`. */
   readonly capabilities: number;
   /** 32 bytes: that this connection is of who opened the session (docs/protocol.md, section 10); zeros where the transport proves nobody. */
@@ -265,6 +269,42 @@ export interface Aborted {
   readonly scope: 'switchover' | 'session';
 }
 
+/** Of a guest's owner, to who is to be its standby. */
+export interface Lead {
+  readonly type: 'LEAD';
+  /** Its generation: the fencing token. */
+  readonly token: bigint;
+  /** Bytes of frames that an epoch has at most; a larger one leaves the standby out of sync until it ended. */
+  readonly maxEpochBytes: number;
+  /** Of the guest, and of its owner: see `OwnerRecord`. */
+  readonly guest: string;
+  readonly member: string;
+}
+/** What will be the standby. */
+export interface Follow {
+  readonly type: 'FOLLOW';
+  /** How long each acknowledgement promises not to claim, milliseconds. */
+  readonly promiseMs: number;
+  readonly member: string;
+}
+/** All frames up to `finalSeq` are epoch `number`, or the rest of it. */
+export interface EpochEnd {
+  readonly type: 'EPOCH';
+  readonly token: bigint;
+  /** From 1, through all generations. */
+  readonly number: number;
+  /** seq of its last PAGES, REGION or STATE_DELTA frame; 0: no frame at all so far. */
+  readonly finalSeq: number;
+  /** SHA-256 of the transcript, with `number` for the generation. */
+  readonly digest: Uint8Array;
+}
+/** The standby has all of the epoch, applied and verified. */
+export interface EpochAck {
+  readonly type: 'EPOCH_ACK';
+  readonly token: bigint;
+  readonly number: number;
+}
+
 export type Message =
   | Hello
   | HelloAck
@@ -293,4 +333,8 @@ export type Message =
   | Held
   | HeldRequest
   | ChannelClose
-  | ChannelClosed;
+  | ChannelClosed
+  | Lead
+  | Follow
+  | EpochEnd
+  | EpochAck;

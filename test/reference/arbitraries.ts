@@ -17,6 +17,7 @@ import type {
 
 const u8 = fc.integer({ min: 0, max: 0xff });
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const size = fc.maxSafeNat();
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const digest = bytes(32);
@@ -55,7 +56,7 @@ const regions = fc.uniqueArray(u32, { maxLength: 8 }).chain((ids) =>
 
 const place = fc.oneof(
   fc.record({
-    role: fc.constantFrom<Hello['role']>('main', 'ask'),
+    role: fc.constantFrom<Hello['role']>('main', 'ask', 'replica'),
     channel: fc.constant(0),
   }),
   fc.record({
@@ -209,6 +210,26 @@ export const messages: {
     channel: pageChannel,
     lastAppliedSeq: u32,
   }),
+  LEAD: fc.record({
+    type: fc.constant('LEAD' as const),
+    token: u64,
+    maxEpochBytes: size,
+    guest: name,
+    member: name,
+  }),
+  FOLLOW: fc.record({
+    type: fc.constant('FOLLOW' as const),
+    promiseMs: milliseconds,
+    member: name,
+  }),
+  EPOCH: fc.record({
+    type: fc.constant('EPOCH' as const),
+    token: u64,
+    number: size,
+    finalSeq: u32,
+    digest,
+  }),
+  EPOCH_ACK: fc.record({ type: fc.constant('EPOCH_ACK' as const), token: u64, number: size }),
   PREPARE: fc.record({
     type: fc.constant('PREPARE' as const),
     generation: size,
