@@ -36,7 +36,10 @@ const layers = [
   'instrument',
   'guests',
   'migration',
+  'bundle',
   'snapshot',
+  'lease',
+  'replication',
 ];
 /**
  * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it

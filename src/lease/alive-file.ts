@@ -1,0 +1,144 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { systemCode } from '../guests/file-io.js';
+import { lockDescriptor } from './flock.js';
+import { isThere, killForReal, type ProcessIdentity, thisProcess } from './process-identity.js';
+
+/** The last sign of life stands in front, in so many characters, so that it can be written alone. */
+const beatBytes = 20;
+const mostBytes = 1024;
+/** How long the kernel may take to end a process that was killed. */
+const killedMs = 2000;
+/** What this process holds, by path: who hangs here is not killed for it, but loses it. */
+const own = new Map<string, AliveFile>();
+
+/** `alive`: its holder gave a sign within its time. `hung`: it did not, or nobody sees whether it is there. `gone`: nobody holds it. */
+export type Aliveness = 'alive' | 'hung' | 'gone';
+
+interface Said {
+  readonly beatAt: number;
+  readonly holder: ProcessIdentity;
+}
+
+/** The lock of one generation's owner, on a file of its own with the last sign of life in it. The kernel frees it when the process ends. */
+export class AliveFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  #isHeld = true;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  /** Takes the lock at `path`. Undefined: somebody has it. */
+  static async take(path: string): Promise<AliveFile | undefined> {
+    const holder = thisProcess();
+    if (holder === undefined) return undefined;
+    const handle = await open(
+      path,
+      constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+      0o600,
+    );
+    try {
+      if (await lockDescriptor(handle.fd, 0)) {
+        const text = Buffer.from(`${beat()}${JSON.stringify(holder)}\n`);
+        await handle.write(text, 0, text.length, 0);
+        await handle.truncate(text.length);
+        const file = new AliveFile(path, handle);
+        own.set(path, file);
+        return file;
+      }
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    await handle.close();
+    return undefined;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Gives a sign of life. */
+  async beat(): Promise<void> {
+    await this.#handle.write(Buffer.from(beat()), 0, beatBytes, 0);
+  }
+
+  /** Lets go of it. Idempotent. */
+  async release(): Promise<void> {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    own.delete(this.path);
+    await unlink(this.path).catch(() => {});
+    await this.#handle.close();
+  }
+}
+
+/** How it stands with the holder of the file at `path`, whose lease lasts `ttlMs`. */
+export async function aliveness(path: string, ttlMs: number): Promise<Aliveness> {
+  const said = await read(path);
+  if (said === undefined || isThere(said.holder) === false) return 'gone';
+  if (isOwn(said) && !own.has(path)) return 'gone';
+  return now() - said.beatAt <= ttlMs ? 'alive' : 'hung';
+}
+
+/**
+ * Sees to it that nobody holds the file at `path` any more: a process that hangs is killed for real, one whose number somebody else has by now is not. Undefined if nobody does; else why
+ * somebody may.
+ */
+export async function putOut(path: string): Promise<string | undefined> {
+  const said = await read(path);
+  if (said === undefined) return undefined;
+  if (isOwn(said)) {
+    await own.get(path)?.release();
+    return undefined;
+  }
+  const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    if (await lockDescriptor(handle.fd, 0)) return undefined;
+    const reason = killForReal(said.holder);
+    if (reason !== undefined) {
+      return `process ${said.holder.pid} holds the lease, gives no sign, and is not killed: ${reason}`;
+    }
+    if (await lockDescriptor(handle.fd, killedMs)) return undefined;
+    return `process ${said.holder.pid} was killed, and holds the lease still`;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What stands in the file; undefined where there is none, or it is not written yet. */
+async function read(path: string): Promise<Said | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const holder = JSON.parse(text.slice(beatBytes, mostBytes)) as ProcessIdentity;
+    const beatAt = Number(text.slice(0, beatBytes));
+    if (Number.isFinite(beatAt) && Number.isInteger(holder.pid) && holder.pid > 0) {
+      return { beatAt, holder };
+    }
+  } catch {
+    // Whoever began to write it did not come so far: it is not the owner.
+  }
+  return undefined;
+}
+
+function isOwn({ holder }: Said): boolean {
+  const self = thisProcess();
+  return self?.pid === holder.pid && isThere(holder) === true;
+}
+
+function now(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+function beat(): string {
+  return `${`${now()}`.padStart(beatBytes - 1, '0')}\n`;
+}

@@ -1,0 +1,289 @@
+import { constants, type FSWatcher, watch } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { FerryError } from '../errors.js';
+import { fileError } from '../guests/file-io.js';
+import { AliveFile, aliveness, putOut } from './alive-file.js';
+import { lockDescriptor, whenUnlocked } from './flock.js';
+import { encodeOwnerRecord } from './owner-record.js';
+import { thisProcess } from './process-identity.js';
+import type { LeaseProvider } from './provider.js';
+import { type KeptRecord, readRecord, writeRecord } from './record-file.js';
+import type { LeaseView, Swap, SwapOutcome } from './swap.js';
+
+export interface EmbeddedLeaseOptions {
+  /** A folder that all of them share, on a file system of this machine; made, for this user alone, if there is none. */
+  readonly folder: string;
+  /** How long an owner may give no sign before another may kill it and take over, milliseconds, 100 to 600,000. Default 1000. */
+  readonly ttlMs?: number;
+}
+
+/** How long a change waits for others that are made at the same time. */
+const turnMs = 5000;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/**
+ * Leases between processes of one machine and one user, without a server: files in a folder, locks of the kernel on them. Whoever dies loses its lease at once; whoever hangs is
+ * killed before another takes over. ERR_UNSUPPORTED where there is no /proc or no flock(1); ERR_IO for a folder that others can write to.
+ */
+export async function embeddedLease({
+  folder,
+  ttlMs = 1000,
+}: EmbeddedLeaseOptions): Promise<LeaseProvider> {
+  if (!(ttlMs >= 100 && ttlMs <= 600_000)) {
+    throw new RangeError(`ttlMs must be 100 to 600000, got ${ttlMs}`);
+  }
+  if (thisProcess() === undefined) {
+    throw new FerryError('ERR_UNSUPPORTED', 'leases of one machine need Linux and its /proc');
+  }
+  const path = resolve(folder);
+  await makeFolder(path);
+  return new EmbeddedLease(path, ttlMs);
+}
+
+class EmbeddedLease implements LeaseProvider {
+  readonly ttlMs: number;
+  readonly #folder: string;
+  /** By guest: what is held here. */
+  readonly #held = new Map<string, { readonly generation: bigint; readonly file: AliveFile }>();
+  readonly #watches = new Set<() => void>();
+  #isClosed = false;
+
+  constructor(folder: string, ttlMs: number) {
+    this.#folder = folder;
+    this.ttlMs = ttlMs;
+  }
+
+  async read(guest: string): Promise<LeaseView> {
+    await this.#place(guest);
+    for (let before = await this.#record(guest); ; ) {
+      const view = await this.#view(guest, before);
+      // Of one moment: it was the same before and after.
+      const after = await this.#record(guest);
+      if (after.revision === view.revision) return view;
+      before = after;
+    }
+  }
+
+  async swap(guest: string, swap: Swap): Promise<SwapOutcome> {
+    encodeOwnerRecord(swap.record);
+    const place = await this.#place(guest);
+    const turn = await open(join(place, 'turn'), 'a', 0o600).catch(unknown);
+    try {
+      if (!(await lockDescriptor(turn.fd, turnMs))) {
+        throw new FerryError(
+          'ERR_LEASE_UNKNOWN',
+          `others change the record of ${guest} all the time`,
+        );
+      }
+      return await this.#swapInTurn(guest, swap);
+    } finally {
+      await turn.close();
+    }
+  }
+
+  async renew(guest: string, generation: bigint): Promise<boolean> {
+    await this.#place(guest);
+    const held = this.#held.get(guest);
+    if (held?.generation !== generation || !held.file.isHeld) return false;
+    const { record } = await this.#record(guest);
+    if (record?.generation !== generation) {
+      await this.#letGo(guest);
+      return false;
+    }
+    await held.file.beat().catch(unknown);
+    return held.file.isHeld;
+  }
+
+  async resign(guest: string, generation: bigint): Promise<void> {
+    await this.#place(guest);
+    if (this.#held.get(guest)?.generation === generation) await this.#letGo(guest);
+  }
+
+  watch(guest: string, onChange: () => void): () => void {
+    checkName(guest);
+    const watching = new Watching(
+      () => this.#alivePath(guest),
+      join(this.#folder, guest),
+      onChange,
+    );
+    this.#watches.add(watching.end);
+    return () => {
+      this.#watches.delete(watching.end);
+      watching.end();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const end of this.#watches) end();
+    this.#watches.clear();
+    for (const guest of [...this.#held.keys()]) await this.#letGo(guest);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Nobody else changes the record meanwhile. */
+  async #swapInTurn(guest: string, { expected, record, unlessAlive }: Swap): Promise<SwapOutcome> {
+    const before = await this.#record(guest);
+    const view = await this.#view(guest, before);
+    const isLost = before.revision !== expected || (unlessAlive && view.alive !== undefined);
+    if (isLost) return { type: 'lost', view };
+    const held = this.#held.get(guest);
+    const isOurs = held?.generation === record.generation && held.file.isHeld;
+    const { generation } = before.record ?? {};
+    if (generation !== undefined && view.alive === undefined && !isOurs) {
+      const reason = await putOut(this.#pathOf(guest, generation)).catch(unknown);
+      if (reason !== undefined) throw new FerryError('ERR_LEASE_UNKNOWN', reason);
+    }
+    const file = isOurs ? held.file : await this.#take(guest, record.generation);
+    await file.beat().catch(unknown);
+    try {
+      await writeRecord(this.#recordPath(guest), expected + 1n, record);
+    } catch (error) {
+      if (!isOurs) await file.release();
+      throw error;
+    }
+    if (!isOurs) {
+      await this.#letGo(guest);
+      this.#held.set(guest, { generation: record.generation, file });
+    }
+    return { type: 'won', revision: expected + 1n };
+  }
+
+  async #take(guest: string, generation: bigint): Promise<AliveFile> {
+    const file = await AliveFile.take(this.#pathOf(guest, generation)).catch(unknown);
+    if (file !== undefined) return file;
+    throw new FerryError(
+      'ERR_LEASE_UNKNOWN',
+      `generation ${generation} of ${guest} is held already`,
+    );
+  }
+
+  async #letGo(guest: string): Promise<void> {
+    const held = this.#held.get(guest);
+    this.#held.delete(guest);
+    await held?.file.release();
+  }
+
+  async #view(guest: string, { revision, record }: KeptRecord): Promise<LeaseView> {
+    if (record === undefined) return { revision, record, alive: undefined };
+    const { generation } = record;
+    const stands = await aliveness(this.#pathOf(guest, generation), this.ttlMs).catch(unknown);
+    return { revision, record, alive: stands === 'alive' ? generation : undefined };
+  }
+
+  async #alivePath(guest: string): Promise<string | undefined> {
+    const { record } = await this.#record(guest);
+    return record === undefined ? undefined : this.#pathOf(guest, record.generation);
+  }
+
+  #record(guest: string): Promise<KeptRecord> {
+    return readRecord(this.#recordPath(guest));
+  }
+
+  #recordPath(guest: string): string {
+    return join(this.#folder, guest, 'owner');
+  }
+
+  #pathOf(guest: string, generation: bigint): string {
+    return join(this.#folder, guest, `alive.${generation}`);
+  }
+
+  async #place(guest: string): Promise<string> {
+    checkName(guest);
+    if (this.#isClosed) throw new FerryError('ERR_LEASE_UNKNOWN', 'the leases were closed');
+    const place = join(this.#folder, guest);
+    await mkdir(place, { recursive: true, mode: 0o700 }).catch(unknown);
+    return place;
+  }
+}
+
+/** Follows one guest: the lock of its owner, and the folder in which its record is replaced. */
+class Watching {
+  readonly #pathOf: () => Promise<string | undefined>;
+  readonly #onChange: () => void;
+  #folder: FSWatcher | undefined;
+  #path: string | undefined;
+  #endWait: () => void = () => {};
+  #isOver = false;
+
+  constructor(pathOf: () => Promise<string | undefined>, folder: string, onChange: () => void) {
+    this.#pathOf = pathOf;
+    this.#onChange = onChange;
+    void this.#begin(folder);
+  }
+
+  readonly end = (): void => {
+    this.#isOver = true;
+    this.#folder?.close();
+    this.#endWait();
+  };
+
+  async #begin(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {});
+    try {
+      // Signs of life are written to files that are there: only what comes and goes is told.
+      this.#folder = watch(folder, { persistent: false }, (type, name) => {
+        if (type === 'rename' && name === 'owner') this.#changed();
+      });
+      if (this.#isOver) this.#folder.close();
+    } catch {
+      // Then the lock alone is followed, and whoever asks from time to time.
+    }
+    await this.#follow();
+  }
+
+  #changed(): void {
+    if (this.#isOver) return;
+    this.#onChange();
+    void this.#follow();
+  }
+
+  /** Waits for the lock of who owns the guest now. */
+  async #follow(): Promise<void> {
+    const path = await this.#pathOf().catch(() => undefined);
+    if (this.#isOver || path === undefined || path === this.#path) return;
+    this.#path = path;
+    this.#endWait();
+    let handle: FileHandle;
+    try {
+      handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    } catch {
+      // It is gone already.
+      this.#onChange();
+      return;
+    }
+    if (!this.#isOver) {
+      this.#endWait = whenUnlocked(handle.fd, () => {
+        if (!this.#isOver) this.#onChange();
+      });
+    }
+    // The one that waits has it open itself.
+    await handle.close();
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const stats = await lstat(path);
+    const isPrivate = stats.isDirectory() && (stats.mode & 0o077) === 0;
+    if (isPrivate && stats.uid === process.getuid?.()) return;
+  } catch (error) {
+    throw fileError(error, `cannot make ${path}`);
+  }
+  throw new FerryError('ERR_IO', `${path} is not a folder of this user alone (mode 0700)`);
+}
+
+function checkName(guest: string): void {
+  if (!namePattern.test(guest)) throw new RangeError(`a guest called ${JSON.stringify(guest)}`);
+}
+
+/** Nobody knows what became of it. */
+function unknown(error: unknown): never {
+  if (error instanceof FerryError) throw error;
+  throw new FerryError('ERR_LEASE_UNKNOWN', (error as Error).message, { cause: error });
+}

@@ -1,0 +1,6 @@
+/** `pageferry/lease`: who owns a guest, and for how long: what an engine must do, and those there are. */
+export { type EmbeddedLeaseOptions, embeddedLease } from './embedded.js';
+export { Fence, type TokenStore } from './fence.js';
+export type { OwnerRecord } from './owner-record.js';
+export type { LeaseProvider } from './provider.js';
+export type { LeaseView, Swap, SwapOutcome } from './swap.js';

@@ -1,0 +1,39 @@
+import type { FerryErrorCode } from '../errors.js';
+
+/** What happens at a primary. Texts that came from peers are theirs: escape them before you print them. */
+export type PrimaryEvent =
+  | {
+      readonly type: 'epoch';
+      readonly number: number;
+      /** How long the guest stood still for it, milliseconds. */
+      readonly pauseMs: number;
+      /** Pages, and bytes of frames, for one standby. */
+      readonly pages: number;
+      readonly bytes: number;
+    }
+  /** A member has all that ever left, and may take over. */
+  | { readonly type: 'joined'; readonly member: string; readonly epoch: number }
+  /** It may not any more. */
+  | { readonly type: 'dropped'; readonly member: string }
+  /** A standby could not be reached, or was lost. */
+  | {
+      readonly type: 'unreached';
+      readonly member: string;
+      readonly code: FerryErrorCode;
+      readonly message: string;
+    }
+  /** The guest stands still until the engine answers, or standbys do. */
+  | { readonly type: 'suspended' }
+  | { readonly type: 'resumed' }
+  /** Somebody else owns the guest: it stands still here for good. */
+  | { readonly type: 'fenced'; readonly message: string };
+
+/** What happens at a standby. */
+export type StandbyEvent =
+  | { readonly type: 'following'; readonly epoch: number; readonly token: bigint }
+  /** The primary's connection is lost, for this reason. Only the lease decides what that means. */
+  | { readonly type: 'lost'; readonly code: FerryErrorCode; readonly message: string }
+  | { readonly type: 'claiming' }
+  /** Another was first, or the owner is back. */
+  | { readonly type: 'outrun' }
+  | { readonly type: 'promoted'; readonly token: bigint; readonly epoch: number };

@@ -1,0 +1,92 @@
+import type { FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import type { Channel } from '../transport/channel.js';
+import { FollowerSession } from './follower-session.js';
+import type { ResolvedMember } from './protect-options.js';
+import type { SharedTracker } from './shared-tracker.js';
+
+/** A standby that is connected. */
+export interface Connected {
+  readonly session: FollowerSession;
+  /** When each epoch that it has not acknowledged left here. */
+  readonly leftAt: Map<number, number>;
+  /** The last epoch it acknowledged; 0: none. */
+  acknowledged: number;
+}
+
+export interface FollowersDeps {
+  readonly guest: Guest;
+  readonly tracker: SharedTracker;
+  readonly options: ResolvedMember;
+  readonly token: bigint;
+  /** The guest was copied to it: the next epoch makes its copy whole. */
+  readonly ready: (follower: Connected) => void;
+  /** It has epoch `number`, which left here at `leftAt`. */
+  readonly acknowledged: (follower: Connected, number: number, leftAt: number) => void;
+  readonly lost: (follower: Connected, error: FerryError) => void;
+}
+
+/** The standbys that are connected and have the guest, or are about to. */
+export class Followers {
+  readonly #deps: FollowersDeps;
+  readonly #connected = new Set<Connected>();
+
+  constructor(deps: FollowersDeps) {
+    this.#deps = deps;
+  }
+
+  /** Those that get epochs. */
+  get all(): readonly Connected[] {
+    return [...this.#connected];
+  }
+
+  find(member: string): Connected | undefined {
+    return this.all.find(({ session }) => session.member === member);
+  }
+
+  /** Greets who is at the other end, copies the guest to it, and keeps it until its connection ends. Rejects with why it did. */
+  async serve(channel: Channel): Promise<void> {
+    const { guest, tracker, options, token } = this.#deps;
+    let end: (error: FerryError) => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    ended.catch(() => {});
+    const session: FollowerSession = new FollowerSession(channel, {
+      ...{ guest, token, tracker: tracker.view() },
+      ...{ name: options.name, member: options.member },
+      ...{ maxEpochBytes: options.maxEpochBytes, cpuShare: options.cpuShare },
+      acknowledged: (number) => this.#onAcknowledged(follower, number),
+      lost: end,
+    });
+    const follower: Connected = { session, leftAt: new Map(), acknowledged: 0 };
+    try {
+      await Promise.race([session.greet(), ended]);
+      if (this.find(session.member) === undefined) {
+        await Promise.race([session.join(), ended]);
+        this.#connected.add(follower);
+        this.#deps.ready(follower);
+      }
+      await ended;
+    } catch (error) {
+      if (this.#connected.delete(follower)) this.#deps.lost(follower, error as FerryError);
+      throw error;
+    } finally {
+      await session.close();
+    }
+  }
+
+  /** Ends its connection: `lost` is told. */
+  cut({ session }: Connected, error: FerryError): void {
+    session.fail(error);
+  }
+
+  #onAcknowledged(follower: Connected, number: number): void {
+    const leftAt = follower.leftAt.get(number);
+    // Of what was never sent nothing can be had.
+    if (leftAt === undefined) return;
+    for (const each of follower.leftAt.keys()) if (each <= number) follower.leftAt.delete(each);
+    follower.acknowledged = Math.max(follower.acknowledged, number);
+    this.#deps.acknowledged(follower, number, leftAt);
+  }
+}

@@ -1,0 +1,442 @@
+import { asFerryError, type FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
+import { type Holding, mayAct, renewed } from '../lease/holding.js';
+import type { OwnerRecord } from '../lease/owner-record.js';
+import { EventStream } from '../migration/event-stream.js';
+import { Dialer } from './dialer.js';
+import { EpochCutter } from './epoch-cutter.js';
+import type { PrimaryEvent } from './events.js';
+import { type Connected, Followers } from './followers.js';
+import { Outputs } from './outputs.js';
+import {
+  acknowledged,
+  add,
+  changed,
+  cut,
+  drop,
+  lead,
+  type PrimaryState,
+  releasable,
+  release,
+  revive,
+  standing,
+} from './primary.js';
+import { fenced, type ResolvedMember } from './protect-options.js';
+import { RunGate } from './run-gate.js';
+import { ask } from './settle.js';
+import { SharedTracker } from './shared-tracker.js';
+
+/** Epochs that were sent and not acknowledged, at most, before an output cuts another one. */
+const mostUnacknowledged = 2;
+/** A lease is renewed so often in its time. */
+const renewals = 4;
+
+/** How a member came to own the guest. */
+export interface Ownership {
+  readonly record: OwnerRecord;
+  readonly revision: bigint;
+  /** The last epoch its copy has; 0: it began here. */
+  readonly epoch: number;
+  readonly holding: Holding;
+}
+
+/**
+ * The owner of a guest that runs: cuts epochs, sends them to all standbys, lets outputs leave when they may, keeps its lease, and stops the guest when it may not go on. Made by
+ * `protect`, and by a standby that was promoted.
+ */
+export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
+  readonly guest: Guest;
+  readonly #options: ResolvedMember;
+  readonly #events = new EventStream<PrimaryEvent>();
+  readonly #outputs = new Outputs();
+  readonly #followers: Followers;
+  readonly #dialers: readonly Dialer[];
+  readonly #gate: RunGate;
+  readonly #cutter: EpochCutter;
+  readonly #since = performance.now();
+  /** To be dropped once the change under way is decided. */
+  readonly #gone = new Set<string>();
+  readonly #cutting: Promise<void>;
+  readonly #keeping: Promise<void>;
+  #end: () => void = () => {};
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
+  #state: PrimaryState;
+  /** Nothing more happens to the guest here. */
+  #isClosing = false;
+  #isClosed = false;
+  #isAsking = false;
+  #renewing: Promise<void> | undefined;
+  #cutAt = Number.NEGATIVE_INFINITY;
+  #wake: () => void = () => {};
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor(guest: Guest, options: ResolvedMember, ownership: Ownership) {
+    const { record, revision, epoch, holding } = ownership;
+    const { peers, trust } = options;
+    this.guest = guest;
+    this.#options = options;
+    this.#state = lead(record, revision, epoch, holding);
+    this.#gate = new RunGate(guest, () => this.mayAct);
+    this.#cutter = new EpochCutter(guest, this.#gate);
+    this.#followers = new Followers({
+      ...{ guest, options, tracker: new SharedTracker(guest.tracker), token: record.generation },
+      ready: () => this.#wake(),
+      acknowledged: (follower, number, leftAt) => this.#onAcknowledged(follower, number, leftAt),
+      lost: (follower, error) => this.#onLost(follower, error),
+    });
+    const serve: ConstructorParameters<typeof Dialer>[2] = (channel) =>
+      this.#followers.serve(channel);
+    this.#dialers = peers.map((address) => {
+      const member = `${address.host}:${address.port}`;
+      return new Dialer(address, trust, serve, ({ code, message }) =>
+        this.#events.push({ type: 'unreached', member, code, message }),
+      );
+    });
+    this.#cutting = this.#cutEpochs();
+    this.#keeping = this.#keepLease();
+    this.#watchDeadline();
+  }
+
+  /** Its fencing token. */
+  get token(): bigint {
+    return this.#state.record.generation;
+  }
+
+  /** The last epoch that was cut. */
+  get epoch(): number {
+    return this.#state.epoch;
+  }
+
+  /** The last epoch whose outputs may have left. */
+  get released(): number {
+    return this.#state.released;
+  }
+
+  /** Members that may take over, itself among them, as the engine has it. */
+  get inSync(): readonly string[] {
+    return this.#state.record.inSync;
+  }
+
+  get isFenced(): boolean {
+    return this.#state.isFenced;
+  }
+
+  /** Whether anything may be done at this moment: ask before each call of the guest, import and output that does not wait for `commit`. */
+  get mayAct(): boolean {
+    return !this.#isOver && !this.#isClosing && mayAct(this.#standing, performance.now());
+  }
+
+  /**
+   * Resolves when what the guest did so far may be told of: with output-commit, when every member in sync has it and the token is still ours; async: as soon as this may act. Rejects with
+   * ERR_FENCED where it never may: somebody else owns the guest, or this was closed.
+   */
+  async commit(): Promise<void> {
+    if (this.#options.mode === 'async' && this.mayAct) return;
+    const leaves = this.#outputs.wait();
+    this.#wake();
+    await leaves;
+  }
+
+  /** Lets go of the guest: it stands still here, standbys get what they have not, and the lease ends, so that one of them takes over. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#isClosing || this.#isClosed) return;
+    this.#isClosing = true;
+    this.#wake();
+    await this.#gate.settle();
+    await this.#cutting;
+    if (!this.isFenced) {
+      await this.#cut().catch(() => {});
+      await this.#caughtUp();
+    }
+    this.#isClosed = true;
+    await this.#stop(fenced('the guest was let go of here'));
+    if (this.isFenced) return;
+    const { lease, name } = this.#options;
+    await lease.resign(name, this.token).catch(() => {
+      // An engine that does not answer ends it in its time.
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<PrimaryEvent> {
+    return this.#events;
+  }
+
+  get #isOver(): boolean {
+    return this.#isClosed || this.isFenced;
+  }
+
+  /** What those that may claim promised, at least. */
+  get #promiseMs(): number {
+    const promises = this.#followers.all.map(({ session }) => session.promiseMs);
+    return promises.length === 0 ? 0 : Math.min(...promises);
+  }
+
+  get #standing(): Holding {
+    return standing(this.#state, this.#promiseMs);
+  }
+
+  /** Everything has stopped when this resolves; outputs are told why. */
+  async #stop(reason: FerryError): Promise<void> {
+    clearTimeout(this.#deadline);
+    this.#end();
+    for (const dialer of this.#dialers) dialer.stop();
+    for (const follower of this.#followers.all) this.#followers.cut(follower, reason);
+    this.#outputs.refuse(reason);
+    this.#wake();
+    await this.#gate.settle();
+    await Promise.allSettled([
+      this.#cutting,
+      this.#keeping,
+      ...this.#dialers.map(({ done }) => done),
+    ]);
+    this.#events.end();
+  }
+
+  /** All followers acknowledged what was cut, or were lost; no longer than there is patience. */
+  async #caughtUp(): Promise<void> {
+    const until = performance.now() + this.#options.patienceMs;
+    const isBehind = () => this.#followers.all.some(({ leftAt }) => leftAt.size > 0);
+    while (isBehind() && performance.now() < until) await pause(1);
+  }
+
+  async #cutEpochs(): Promise<void> {
+    while (!this.#isOver && !this.#isClosing) {
+      await this.#due();
+      if (!this.#gate.isRunning) {
+        await pause(1);
+        continue;
+      }
+      try {
+        await this.#cut();
+        await this.#cutter.audit(this.#followers.all);
+      } catch (error) {
+        // Nobody knows what the standbys have: they begin anew.
+        const reason = asFerryError(error, 'ERR_GUEST');
+        for (const follower of this.#followers.all) this.#followers.cut(follower, reason);
+      }
+    }
+  }
+
+  /** Waits for the time of the next epoch, or for an output that wants one. */
+  async #due(): Promise<void> {
+    const { intervalMs } = this.#options;
+    const isPressed = (): boolean =>
+      this.#followers.all.some(({ leftAt }) => leftAt.size >= mostUnacknowledged);
+    const leftMs = (): number => intervalMs - (performance.now() - this.#cutAt);
+    const isOver = () => this.#isOver || this.#isClosing;
+    while (!isOver() && !(this.#outputs.wantsEpoch && !isPressed()) && leftMs() > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        timer = setTimeout(resolve, Math.ceil(leftMs()));
+      });
+      clearTimeout(timer);
+    }
+  }
+
+  async #cut(): Promise<void> {
+    this.#cutAt = performance.now();
+    const waiting = this.#outputs.all;
+    const followers = this.#followers.all;
+    const made = followers.length === 0 ? undefined : await this.#cutter.cut(followers);
+    // Without standbys an epoch is but a number; where nothing happened, what waits belongs to the last one.
+    if (made !== undefined || followers.length === 0) this.#state = cut(this.#state);
+    const number = this.#state.epoch;
+    this.#outputs.belong(waiting, number);
+    if (made !== undefined) {
+      this.#cutter.send(made, number);
+      const [{ pages, bytes } = { pages: 0, bytes: 0 }] = made.epochs;
+      this.#events.push({ type: 'epoch', number, pauseMs: made.pauseMs, pages, bytes });
+    }
+    this.#release();
+  }
+
+  #onAcknowledged(follower: Connected, number: number, leftAt: number): void {
+    const { member } = follower.session;
+    this.#gone.delete(member);
+    this.#state = acknowledged(this.#state, member, number, leftAt);
+    this.#watchDeadline();
+    this.#evaluate();
+    this.#release();
+    this.#wake();
+  }
+
+  #onLost({ session: { member } }: Connected, error: FerryError): void {
+    const { code, message } = error;
+    this.#events.push({ type: 'unreached', member, code, message });
+    this.#gone.add(member);
+    this.#evaluate();
+    this.#release();
+  }
+
+  /** Lets leave what may. One that is about to be in sync is waited for as well: else it never has all that left. */
+  #release(): void {
+    const state = this.#state;
+    const may = releasable(state, performance.now(), this.#promiseMs);
+    const isIn = (member: string) => state.followers.some((each) => each.member === member);
+    const joining = this.#followers.all.filter(({ session }) => !isIn(session.member));
+    const limit = Math.min(may, ...joining.map((each) => this.#limitOf(each)));
+    if (limit > state.released) this.#state = release(state, limit);
+    this.#outputs.release(may === 0 ? 0 : this.#state.released);
+  }
+
+  #limitOf({ acknowledged, leftAt }: Connected): number {
+    return acknowledged + leftAt.size === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(acknowledged, this.#state.released);
+  }
+
+  /** Asks for the next change of the record that is due, if there is none under way. */
+  #evaluate(): void {
+    if (this.#isOver) return;
+    const { patienceMs } = this.#options;
+    const now = performance.now();
+    for (const follower of this.#followers.all) {
+      const oldest = Math.min(...[...follower.leftAt.values()].filter(Number.isFinite));
+      if (now - oldest > patienceMs) {
+        this.#followers.cut(follower, fenced(`silent for ${patienceMs} ms`));
+      }
+    }
+    for (const { member } of this.#state.followers) {
+      // After a failover: of who was in sync and never came.
+      if (this.#followers.find(member) === undefined && now - this.#since > patienceMs) {
+        this.#gone.add(member);
+      }
+    }
+    if (this.#state.change === undefined) this.#propose();
+    if (this.#state.change !== undefined && !this.#isAsking) void this.#settleChange();
+  }
+
+  #propose(): void {
+    for (const member of this.#gone) {
+      this.#state = drop(this.#state, member);
+      if (this.#state.change !== undefined) return;
+    }
+    this.#gone.clear();
+    for (const { session, acknowledged } of this.#followers.all) {
+      if (acknowledged === 0) continue;
+      this.#state = add(this.#state, session.member, acknowledged);
+      if (this.#state.change !== undefined) return;
+    }
+  }
+
+  /** Asks the engine until the change is decided. */
+  async #settleChange(): Promise<void> {
+    this.#isAsking = true;
+    const { lease, name } = this.#options;
+    const before = this.#state.record.inSync;
+    try {
+      for (let change = this.#state.change; change !== undefined && !this.#isClosed; ) {
+        const answer = await ask(lease, name, change);
+        if (answer === undefined) break;
+        const { event, askedAt } = answer;
+        const isTimely = event.type === 'answered' && event.outcome.type === 'won';
+        this.#state = changed(this.#state, event);
+        if (isTimely) this.#hold(askedAt);
+        change = this.#state.change;
+      }
+    } finally {
+      this.#isAsking = false;
+    }
+    if (this.isFenced) return this.#fence();
+    this.#tell(before);
+    this.#evaluate();
+    this.#release();
+    this.#wake();
+  }
+
+  #tell(before: readonly string[]): void {
+    const { inSync } = this.#state.record;
+    for (const member of inSync) {
+      if (before.includes(member)) continue;
+      const epoch = this.#followers.find(member)?.acknowledged ?? 0;
+      this.#events.push({ type: 'joined', member, epoch });
+    }
+    for (const member of before) {
+      if (!inSync.includes(member)) this.#events.push({ type: 'dropped', member });
+    }
+  }
+
+  /** The lease was renewed by what was asked for at `askedAt`. */
+  #hold(askedAt: number): void {
+    const holding = renewed(this.#state.holding, askedAt, this.#options.lease.ttlMs);
+    this.#state = { ...this.#state, holding };
+    this.#watchDeadline();
+  }
+
+  async #keepLease(): Promise<void> {
+    const everyMs = this.#options.lease.ttlMs / renewals;
+    while (!this.#isOver) {
+      await this.#renew();
+      this.#evaluate();
+      this.#release();
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, Math.min(everyMs, this.#options.patienceMs / 2));
+        }),
+        this.#ended,
+      ]);
+      clearTimeout(timer);
+    }
+  }
+
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
+    const { lease, name } = this.#options;
+    const askedAt = performance.now();
+    try {
+      if (await lease.renew(name, this.token)) this.#hold(askedAt);
+      else if (!this.#isOver) {
+        // It ran out, or somebody else owns the guest: the record tells.
+        this.#state = revive(this.#state);
+        this.#evaluate();
+      }
+    } catch {
+      // Whatever the engine does not say: what is held runs out by itself.
+    }
+  }
+
+  /** Lets the guest run as long as it may: it is stopped before that is over. */
+  #watchDeadline(): void {
+    clearTimeout(this.#deadline);
+    if (this.#isOver) return;
+    const wasRunning = this.#gate.isRunning;
+    const leftMs = this.#standing.until - performance.now();
+    if (leftMs > 0) {
+      this.#deadline = setTimeout(() => this.#watchDeadline(), Math.min(leftMs, 1000));
+    }
+    if (wasRunning === leftMs > 0) return;
+    this.#gate.settle().then(
+      () => {
+        const { isRunning } = this.#gate;
+        if (isRunning !== wasRunning)
+          this.#events.push({ type: isRunning ? 'resumed' : 'suspended' });
+      },
+      (error: unknown) => this.#fence(asFerryError(error, 'ERR_GUEST').message),
+    );
+  }
+
+  async #fence(message = 'another member owns the guest'): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#events.push({ type: 'fenced', message });
+    await this.#stop(fenced(message));
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,72 @@
+import { FerryError } from '../errors.js';
+import { isMember } from '../lease/owner-record.js';
+import type { LeaseProvider } from '../lease/provider.js';
+import type { MigrateAddress } from '../migration/migrate.js';
+import { credentialsOf, type TrustOptions } from '../migration/trust.js';
+
+/** What both a primary and a standby have to know. */
+export interface MemberOptions extends TrustOptions {
+  /** Of the guest, the same everywhere: see `LeaseProvider`. */
+  readonly name: string;
+  /** Of this process, in this life: see `newMember`. */
+  readonly member: string;
+  readonly lease: LeaseProvider;
+  /** Where the others listen, in any order: who owns the guest connects to them, time and again. */
+  readonly peers?: readonly MigrateAddress[];
+  /**
+   * `output-commit` (default): what waits for `commit` leaves when every member in sync has it. `async`: at once, and a failover loses what was not acknowledged.
+   */
+  readonly mode?: 'output-commit' | 'async';
+  /** Longest time between two epochs of a guest that writes, milliseconds, 1 to 60,000. Default 50. An output that waits cuts one at once. */
+  readonly intervalMs?: number;
+  /** A member that acknowledges nothing for so long is dropped, milliseconds, 10 to 600,000. Default 1000. */
+  readonly patienceMs?: number;
+  /** Bytes of frames that an epoch has at most at a standby. Default 256 MiB. */
+  readonly maxEpochBytes?: number;
+  /** Share of the thread that copying the guest to one that joins takes, 0.01 to 1. Default 0.3. */
+  readonly cpuShare?: number;
+}
+
+export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions>> & {
+  readonly trust: TrustOptions;
+};
+
+const MiB = 2 ** 20;
+const mostEpochBytes = 2 ** 40;
+
+/** RangeError or TypeError naming the option. */
+export function resolveMember(options: MemberOptions): ResolvedMember {
+  const { name, member, lease, peers = [], mode = 'output-commit' } = options;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new RangeError(`name ${name}`);
+  if (!isMember(member)) throw new RangeError(`member ${member}`);
+  if (mode !== 'output-commit' && mode !== 'async') throw new RangeError(`mode ${mode}`);
+  const { token, tls, insecure } = options;
+  const trust = {
+    ...(token === undefined ? {} : { token }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(insecure === undefined ? {} : { insecure }),
+  };
+  credentialsOf(trust);
+  return {
+    ...{ name, member, lease, peers, mode, trust },
+    intervalMs: inRange('intervalMs', options.intervalMs ?? 50, 1, 60_000),
+    patienceMs: inRange('patienceMs', options.patienceMs ?? 1000, 10, 600_000),
+    maxEpochBytes: inRange(
+      'maxEpochBytes',
+      options.maxEpochBytes ?? 256 * MiB,
+      MiB,
+      mostEpochBytes,
+    ),
+    cpuShare: inRange('cpuShare', options.cpuShare ?? 0.3, 0.01, 1),
+  };
+}
+
+/** ERR_FENCED, as somebody who cannot go on is told. */
+export function fenced(what: string): FerryError {
+  return new FerryError('ERR_FENCED', what);
+}
+
+export function inRange(name: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw new RangeError(`${name} must be ${least} to ${most}, got ${value}`);
+}

@@ -1,0 +1,4 @@
+// What a holder makes its provider with.
+import { embeddedLease } from 'pageferry/lease';
+
+export const make = (options) => embeddedLease(options);

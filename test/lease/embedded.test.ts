@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { embeddedLease } from '../../src/lease/embedded.js';
+import { describeConformance, Holder, recordOf, type TestEngine, until } from './conformance.js';
+
+const module = fileURLToPath(new URL('./embedded-module.mjs', import.meta.url));
+const ttlMs = 300;
+
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pageferry-lease-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'leases');
+}
+
+async function makeEngine(): Promise<TestEngine> {
+  const folder = makeFolder();
+  return {
+    module,
+    options: { folder, ttlMs },
+    provider: async () => {
+      const lease = await embeddedLease({ folder, ttlMs });
+      onTestFinished(() => lease.close());
+      return lease;
+    },
+  };
+}
+
+describeConformance('the embedded engine', makeEngine);
+
+describe('the embedded engine', () => {
+  it('kills who hangs before another takes over', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const holder = new Holder(engine, 'g', 'a');
+    await until(() => holder.won.length > 0);
+    holder.signal('SIGSTOP');
+    await until(async () => (await lease.read('g')).alive === undefined);
+    const { revision: expected } = await lease.read('g');
+    expect(holder.isGone).toBe(false);
+    const record = recordOf('b', 2n);
+    await lease.swap('g', { expected, record, unlessAlive: true });
+    await until(() => holder.isGone);
+  });
+
+  it('never kills whoever has the number of a process that is gone', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const holder = new Holder(engine, 'g', 'a');
+    await until(() => holder.won.length > 0);
+    holder.signal('SIGKILL');
+    await until(() => holder.isGone);
+    // As if its number had been given to this process.
+    const { folder } = engine.options as { readonly folder: string };
+    const path = join(folder, 'g', 'alive.1');
+    const said = { pid: process.ppid, startTime: '1', boot: 'x', pidNamespace: 'y' };
+    writeFileSync(path, `${'0'.repeat(19)}\n${JSON.stringify(said)}\n`);
+    const { revision: expected } = await lease.read('g');
+    const outcome = await lease.swap('g', {
+      expected,
+      record: recordOf('b', 2n),
+      unlessAlive: true,
+    });
+    expect(outcome.type).toBe('won');
+  });
+
+  it('does not kill, and gives to nobody, what somebody in another process namespace holds', async () => {
+    const unshare = spawnSync('unshare', ['--pid', '--fork', 'true']);
+    if (unshare.status !== 0) {
+      if (process.env['CI'] === 'true') throw new Error('unshare --pid does not work here');
+      console.warn('skipped: unshare --pid does not work here');
+      return;
+    }
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const inside = { ...engine, module: engine.module };
+    const holder = new Holder(inside, 'g', 'a', ['unshare', '--pid', '--fork', '--kill-child']);
+    await until(() => holder.won.length > 0);
+    holder.freeze();
+    await until(async () => (await lease.read('g')).alive === undefined);
+    const { revision: expected } = await lease.read('g');
+    const swap = { expected, record: recordOf('b', 2n), unlessAlive: true };
+    await expect(lease.swap('g', swap)).rejects.toMatchObject({
+      code: 'ERR_LEASE_UNKNOWN',
+      message: expect.stringContaining('namespace'),
+    });
+    holder.signal('SIGKILL');
+    await until(async () => {
+      const outcome = await lease.swap('g', swap).catch(() => undefined);
+      return outcome?.type === 'won';
+    });
+  });
+
+  it('says that it does not know where the record is none, and writes nothing over it', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const { folder } = engine.options as { readonly folder: string };
+    mkdirSync(join(folder, 'g'), { mode: 0o700 });
+    for (const text of ['', 'x', '1', '1\n', '0\n{}', '1\n{"version":2}']) {
+      writeFileSync(join(folder, 'g/owner'), text);
+      await expect(lease.read('g')).rejects.toMatchObject({ code: 'ERR_LEASE_UNKNOWN' });
+      const swap = { expected: 0n, record: recordOf('a', 1n), unlessAlive: true };
+      await expect(lease.swap('g', swap)).rejects.toMatchObject({ code: 'ERR_LEASE_UNKNOWN' });
+      await expect(lease.read('g')).rejects.toMatchObject({ code: 'ERR_LEASE_UNKNOWN' });
+    }
+  });
+
+  it('refuses a folder that others can write to', async () => {
+    const folder = makeFolder();
+    mkdirSync(folder);
+    chmodSync(folder, 0o755);
+    await expect(embeddedLease({ folder })).rejects.toMatchObject({ code: 'ERR_IO' });
+    writeFileSync(join(folder, 'file'), '');
+    await expect(embeddedLease({ folder: join(folder, 'file') })).rejects.toMatchObject({
+      code: 'ERR_IO',
+    });
+    await expect(embeddedLease({ folder, ttlMs: 1 })).rejects.toBeInstanceOf(RangeError);
+  });
+
+  it('leaves no files of leases that ended', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const { folder } = engine.options as { readonly folder: string };
+    let expected = 0n;
+    for (const generation of [1n, 2n, 3n]) {
+      const record = recordOf('a', generation);
+      const outcome = await lease.swap('g', { expected, record, unlessAlive: false });
+      if (outcome.type === 'won') expected = outcome.revision;
+    }
+    expect(readdirSync(join(folder, 'g')).sort()).toEqual(['alive.3', 'owner', 'turn']);
+  });
+});

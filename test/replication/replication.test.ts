@@ -1,0 +1,302 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { bufferGuest } from '../../src/guests/buffer.js';
+import type { Guest } from '../../src/guests/guest.js';
+import type { Primary } from '../../src/replication/primary-driver.js';
+import { newMember, type ProtectOptions, protect } from '../../src/replication/protect.js';
+import {
+  type Standby,
+  type StandbyOptions,
+  standby,
+} from '../../src/replication/standby-driver.js';
+import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
+
+const pageBytes = 4096;
+
+/** Counts in its memory and in its state, which must agree at all times; what it says was its count is its output. */
+class Counter {
+  readonly memory: Uint8Array;
+  readonly guest: Guest;
+  count = 0;
+  runs = false;
+
+  constructor(pages = 64, tracker: 'marks' | 'hash' | 'compare' = 'marks') {
+    this.memory = new Uint8Array(pages * pageBytes);
+    const guest = bufferGuest(this.memory, {
+      tracker,
+      version: 'counter',
+      pause: () => {
+        this.runs = false;
+      },
+      resume: () => {
+        this.runs = true;
+      },
+      saveState: () => Buffer.from(`${this.count}`),
+      loadState: (state) => {
+        this.count = Number(Buffer.from(state).toString());
+      },
+    });
+    this.guest = guest;
+    this.#mark = (at) => guest.markDirty(at, 8);
+  }
+
+  readonly #mark: (at: number) => void;
+
+  /** One more, if it runs. */
+  step(): boolean {
+    if (!this.runs) return false;
+    this.count += 1;
+    const page = (this.count * 7) % (this.memory.length / pageBytes);
+    for (const at of [0, page * pageBytes + 16]) {
+      new DataView(this.memory.buffer).setBigUint64(at, BigInt(this.count));
+      this.#mark(at);
+    }
+    return true;
+  }
+
+  get inMemory(): number {
+    return Number(new DataView(this.memory.buffer).getBigUint64(0));
+  }
+}
+
+async function startStandby(
+  options: Pick<StandbyOptions, 'lease'> & Partial<StandbyOptions>,
+): Promise<{ readonly standby: Standby; readonly counters: Counter[] }> {
+  const counters: Counter[] = [];
+  const made = await standby({
+    name: 'counter',
+    member: newMember('b'),
+    accept: () => {
+      const counter = new Counter();
+      counters.push(counter);
+      return counter.guest;
+    },
+    ...options,
+  });
+  onTestFinished(() => made.close());
+  return { standby: made, counters };
+}
+
+async function startPrimary(
+  counter: Counter,
+  standbys: readonly Standby[],
+  options: Pick<ProtectOptions, 'lease'> & Partial<ProtectOptions>,
+): Promise<Primary> {
+  const primary = await protect(counter.guest, {
+    name: 'counter',
+    member: newMember('a'),
+    peers: standbys.map(({ host, port }) => ({ host, port })),
+    intervalMs: 5,
+    patienceMs: 300,
+    ...options,
+  });
+  onTestFinished(() => primary.close());
+  return primary;
+}
+
+async function until(is: () => boolean, ms = 5000): Promise<void> {
+  for (const from = performance.now(); !is(); await sleep(1)) {
+    if (performance.now() - from > ms) throw new Error('it never was');
+  }
+}
+
+/** Works as a process that dies would: nothing of it is heard or done from now on. */
+function work(counter: Counter, primary: Primary, told: number[]) {
+  let isDead = false;
+  const working = (async () => {
+    while (!isDead && !primary.isFenced) {
+      if (counter.step()) {
+        const { count } = counter;
+        void primary.commit().then(
+          () => {
+            if (!isDead) told.push(count);
+          },
+          () => {},
+        );
+      }
+      await sleep(1);
+    }
+  })();
+  return {
+    stop: () => {
+      isDead = true;
+      return working;
+    },
+  };
+}
+
+describe('a guest with a standby', () => {
+  it('tells of nothing that its standby has not, which goes on where it was when it is let go of', async () => {
+    const engine = new SimulatedEngine();
+    const { standby, counters } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const told: number[] = [];
+    const worker = work(counter, primary, told);
+    await until(() => told.length > 100);
+    await worker.stop();
+    await primary.close();
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    const there = counters.at(-1) as Counter;
+    expect(there.count).toBe(counter.count);
+    expect(there.inMemory).toBe(there.count);
+    expect(next.token).toBe(2n);
+    await until(() => there.runs);
+    expect(counter.runs).toBe(false);
+    there.step();
+    await next.commit();
+  });
+
+  it.each(['hash', 'compare'] as const)('is followed by a %s tracker', async (tracker) => {
+    const engine = new SimulatedEngine();
+    const { standby, counters } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter(64, tracker);
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    await until(() => counter.step() && counter.count > 50);
+    await primary.commit();
+    await primary.close();
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    expect(counters.at(-1)?.inMemory).toBe(counter.count);
+  });
+
+  it('is taken over from who cannot reach anybody, and says nothing from then on', async () => {
+    const engine = new SimulatedEngine();
+    const reach: { now: Reach } = { now: 'answers' };
+    const { standby, counters } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider(reach) });
+    await until(() => primary.inSync.length === 2);
+    const told: number[] = [];
+    work(counter, primary, told);
+    await until(() => told.length > 20);
+    reach.now = 'silent';
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    const most = Math.max(...told);
+    const there = counters.at(-1) as Counter;
+    expect(there.count).toBeGreaterThanOrEqual(most);
+    expect(primary.mayAct).toBe(false);
+    await sleep(50);
+    expect(Math.max(...told)).toBe(most);
+    expect(counter.runs).toBe(false);
+    reach.now = 'answers';
+    await until(() => primary.isFenced);
+    await expect(primary.commit()).rejects.toMatchObject({ code: 'ERR_FENCED' });
+  });
+
+  it('runs on without the engine while its standby promises', async () => {
+    const engine = new SimulatedEngine(200);
+    const reach: { now: Reach } = { now: 'answers' };
+    const other: { now: Reach } = { now: 'answers' };
+    const { standby } = await startStandby({ lease: engine.provider(other), promiseMs: 600 });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider(reach) });
+    await until(() => primary.inSync.length === 2);
+    const told: number[] = [];
+    work(counter, primary, told);
+    await until(() => told.length > 20);
+    reach.now = 'silent';
+    other.now = 'silent';
+    await sleep(600);
+    const before = told.length;
+    await until(() => told.length > before + 50);
+    expect(primary.mayAct).toBe(true);
+    reach.now = 'answers';
+    other.now = 'answers';
+    await sleep(300);
+    expect(primary.isFenced).toBe(false);
+    expect(engine.recordOf('counter')?.generation).toBe(1n);
+  });
+
+  it('goes on alone once a standby is gone, and has it in sync again when it is back', async () => {
+    const engine = new SimulatedEngine();
+    const first = await startStandby({ lease: engine.provider() });
+    const { port } = first.standby;
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [first.standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const told: number[] = [];
+    work(counter, primary, told);
+    await until(() => told.length > 20);
+    await first.standby.close();
+    await until(() => primary.inSync.length === 1);
+    const alone = told.length;
+    await until(() => told.length > alone + 20);
+    const again = await startStandby({ lease: engine.provider(), port });
+    await until(() => primary.inSync.length === 2);
+    const both = told.length;
+    await until(() => told.length > both + 20);
+    await until(() => (again.standby.copy?.epoch ?? 0) > 0);
+  });
+
+  it('sends nothing while nothing happens', async () => {
+    const engine = new SimulatedEngine();
+    const { standby } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const { epoch } = primary;
+    await sleep(100);
+    await primary.commit();
+    expect(primary.epoch).toBe(epoch);
+  });
+
+  it('has one of two standbys take over, whom the other follows then', async () => {
+    const engine = new SimulatedEngine();
+    const reach: { now: Reach } = { now: 'answers' };
+    const one = await startStandby({ lease: engine.provider(), member: newMember('b') });
+    const peers = [{ host: one.standby.host, port: one.standby.port }];
+    const two = await startStandby({
+      lease: engine.provider(),
+      member: newMember('c'),
+      rankMs: 0,
+      peers,
+      intervalMs: 5,
+      patienceMs: 300,
+    });
+    // The other one is later: its peers need not be known, as it does not take over.
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [one.standby, two.standby], {
+      lease: engine.provider(reach),
+    });
+    await until(() => primary.inSync.length === 3);
+    const told: number[] = [];
+    work(counter, primary, told);
+    await until(() => told.length > 20);
+    reach.now = 'silent';
+    const next = await Promise.race([one.standby.promoted, two.standby.promoted]);
+    onTestFinished(() => next.close());
+    const there = next.guest === one.counters.at(-1)?.guest ? one : two;
+    const now = there.counters.at(-1) as Counter;
+    expect(now.count).toBeGreaterThanOrEqual(Math.max(...told));
+    await until(() => now.step());
+    await next.commit();
+  });
+});
+
+describe('a claim', () => {
+  it('of a guest that others may have more of is refused, unless the loss is accepted', async () => {
+    const engine = new SimulatedEngine(200);
+    const { standby } = await startStandby({ lease: engine.provider(), promiseMs: 0 });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    await expect(
+      startPrimary(new Counter(), [], { lease: engine.provider() }),
+    ).rejects.toMatchObject({ code: 'ERR_FENCED' });
+    await standby.close();
+    await primary.close();
+    await expect(
+      startPrimary(new Counter(), [], { lease: engine.provider() }),
+    ).rejects.toMatchObject({ code: 'ERR_FENCED' });
+    const next = await startPrimary(new Counter(), [], {
+      lease: engine.provider(),
+      acceptDataLoss: true,
+    });
+    expect(next.token).toBe(2n);
+  });
+});
