@@ -19,9 +19,15 @@ export const blockSlots = 4;
 
 /** node:zlib's from Node 22.15 on. */
 const zstd = zlib as {
-  zstdCompressSync?: (bytes: Uint8Array) => Uint8Array;
+  zstdCompressSync?: (
+    bytes: Uint8Array,
+    options: { params: Readonly<Record<number, number>> },
+  ) => Uint8Array;
   zstdDecompressSync?: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
 };
+
+/** As `zstd -1`: ZSTD_c_compressionLevel (zstd.h), which types of Node 20 do not name. */
+const zstdParams = { 100: 1 };
 
 /** ERR_UNSUPPORTED where this Node cannot compress so. */
 export function checkCompression(compression: Compression): void {
@@ -73,7 +79,7 @@ export class BlockCodec {
       if (bytes > 0) return { method: blockMethod.lz4, bytes: this.#arena.bytes(at, bytes) };
     }
     if (compression === 'zstd' && zstd.zstdCompressSync !== undefined) {
-      const packed = zstd.zstdCompressSync(raw);
+      const packed = zstd.zstdCompressSync(raw, { params: zstdParams });
       if (packed.length <= limit) return { method: blockMethod.zstd, bytes: packed };
     }
     return { method: blockMethod.none, bytes: raw };
