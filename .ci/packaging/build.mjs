@@ -23,6 +23,8 @@ const programs = [
   ...Object.values(manifest.bin).map(moduleOf),
   'cli/demo-source',
   'cli/demo-destination',
+  'cli/drill-member',
+  'cli/drill-witness',
   'threads/crew-worker',
   'threads/page-worker',
 ];

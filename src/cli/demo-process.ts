@@ -60,6 +60,11 @@ export class DemoProcess<
     return Promise.race([message, this.lost]);
   }
 
+  /** Does to it what a drill is for; nobody's failure. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   /** Ends the child, by force if it does not end by itself within a second. */
   async end(message: To): Promise<void> {
     process.off('exit', this.#kill);

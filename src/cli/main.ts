@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addBundles } from './bundles.js';
 import { addDemo } from './demo.js';
 import { addDiff } from './diff.js';
+import { addDrill } from './drill.js';
 import { exitCode } from './failure.js';
 import { addInspect } from './inspect.js';
 import { addInstrument } from './instrument.js';
@@ -30,6 +31,7 @@ function main(): Promise<void> {
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .showSuggestionAfterError(false);
   addDemo(program);
+  addDrill(program);
   addReceive(program);
   addSend(program);
   addBundles(program);

@@ -11,6 +11,7 @@ const longestWaitMs = 2000;
 export class Dialer {
   readonly #stop = new AbortController();
   readonly done: Promise<void>;
+  #hasTried = false;
 
   constructor(
     address: MigrateAddress,
@@ -19,6 +20,11 @@ export class Dialer {
     failed: (error: FerryError) => void,
   ) {
     this.done = this.#run(address, trust, serve, failed);
+  }
+
+  /** It was connected once, or could not be. */
+  get hasTried(): boolean {
+    return this.#hasTried;
   }
 
   stop(): void {
@@ -42,8 +48,13 @@ export class Dialer {
           ? connectTcp({ host, port })
           : connectTls({ host, port, credentials }));
         if (signal.aborted) channel.destroy();
-        else await serve(channel);
+        else {
+          const served = serve(channel);
+          this.#hasTried = true;
+          await served;
+        }
       } catch (error) {
+        this.#hasTried = true;
         if (!signal.aborted) failed(asFerryError(error, 'ERR_CONNECTION_LOST'));
       }
       // A connection that was good for a while is made again at once.

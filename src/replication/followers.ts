@@ -30,6 +30,8 @@ export interface FollowersDeps {
 export class Followers {
   readonly #deps: FollowersDeps;
   readonly #connected = new Set<Connected>();
+  /** Being greeted, or copied to. */
+  readonly #arriving = new Set<FollowerSession>();
 
   constructor(deps: FollowersDeps) {
     this.#deps = deps;
@@ -38,6 +40,18 @@ export class Followers {
   /** Those that get epochs. */
   get all(): readonly Connected[] {
     return [...this.#connected];
+  }
+
+  /** Whether somebody is there of whom nobody knows yet who it is. */
+  get isGreeting(): boolean {
+    return [...this.#arriving].some(({ member }) => member === '');
+  }
+
+  /** Whether it is connected, or about to be. */
+  isHere(member: string): boolean {
+    return [...this.#arriving, ...this.all.map(({ session }) => session)].some(
+      (session) => session.member === member,
+    );
   }
 
   find(member: string): Connected | undefined {
@@ -60,6 +74,7 @@ export class Followers {
       lost: end,
     });
     const follower: Connected = { session, leftAt: new Map(), acknowledged: 0 };
+    this.#arriving.add(session);
     try {
       await Promise.race([session.greet(), ended]);
       if (this.find(session.member) === undefined) {
@@ -72,6 +87,7 @@ export class Followers {
       if (this.#connected.delete(follower)) this.#deps.lost(follower, error as FerryError);
       throw error;
     } finally {
+      this.#arriving.delete(session);
       await session.close();
     }
   }

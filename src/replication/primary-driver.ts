@@ -90,9 +90,10 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       this.#followers.serve(channel);
     this.#dialers = peers.map((address) => {
       const member = `${address.host}:${address.port}`;
-      return new Dialer(address, trust, serve, ({ code, message }) =>
-        this.#events.push({ type: 'unreached', member, code, message }),
-      );
+      return new Dialer(address, trust, serve, ({ code, message }) => {
+        this.#events.push({ type: 'unreached', member, code, message });
+        this.#evaluate();
+      });
     });
     this.#cutting = this.#cutEpochs();
     this.#keeping = this.#keepLease();
@@ -303,10 +304,11 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
         this.#followers.cut(follower, fenced(`silent for ${patienceMs} ms`));
       }
     }
-    for (const { member } of this.#state.followers) {
-      // After a failover: of who was in sync and never came.
-      if (this.#followers.find(member) === undefined && now - this.#since > patienceMs) {
-        this.#gone.add(member);
+    // After a failover: who was in sync and is not there. Nobody is waited for who cannot be reached anyway.
+    const isSought = this.#followers.isGreeting || this.#dialers.some(({ hasTried }) => !hasTried);
+    if (!isSought || now - this.#since > patienceMs) {
+      for (const { member } of this.#state.followers) {
+        if (!this.#followers.isHere(member)) this.#gone.add(member);
       }
     }
     if (this.#state.change === undefined) this.#propose();

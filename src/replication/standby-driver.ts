@@ -239,7 +239,11 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const taking = takeover(this.#state, view, newClaim());
     this.#state = taking.state;
     this.#events.push({ type: 'claiming' });
+    const rehearsed = this.#session?.rehearse().catch(() => {
+      // If it cannot be loaded that is told when it has to be.
+    });
     const won = await claim(this.#resolved, taking.swap);
+    await rehearsed;
     if (won === undefined) {
       this.#state = outrun(this.#state);
       this.#events.push({ type: 'outrun' });

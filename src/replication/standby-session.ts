@@ -89,6 +89,13 @@ export class StandbySession {
     await this.#finishing.catch(() => {});
   }
 
+  /** Loads the state of the last epoch for practice, where the guest can be asked that: it will be loaded faster. */
+  async rehearse(): Promise<void> {
+    const guest = this.#host?.guest;
+    if (guest?.rehearsable !== true || !this.#isWhole) return;
+    await this.#host?.receiver.afterAll(() => guest.loadState(this.#stateOfEpoch));
+  }
+
   /** After `end`, of what is whole: the guest is as at the last epoch that arrived. It holds what it needs outside, and does not run yet. */
   async promote(): Promise<Guest> {
     const host = this.#host;

@@ -1,0 +1,218 @@
+import { createServer } from 'node:net';
+import { FerryError } from '../errors.js';
+import { newMember } from '../replication/protect.js';
+import { expectedSha256 } from './demo-guests.js';
+import type { CommitBatch } from './demo-messages.js';
+import { DemoProcess } from './demo-process.js';
+import {
+  type DrillPlan,
+  type FromMember,
+  type FromWitness,
+  machineMs,
+  type ToMember,
+  type ToWitness,
+} from './drill-messages.js';
+
+/** What is done to a primary. */
+export type Blow = 'kill' | 'freeze';
+
+/** What came of it. Milliseconds from the blow on. */
+export interface BlowReport {
+  readonly blow: Blow;
+  /** The standby began to claim; it owned the guest, which runs. */
+  readonly detectedMs: number;
+  readonly promotedMs: number;
+  /** The first transaction there was done; and reached the witness. */
+  readonly workedMs: number;
+  readonly effectMs: number;
+  /** Transactions that the witness had accepted, and the new primary had not. */
+  readonly lost: number;
+}
+
+export interface DrillReport {
+  /** Accepted by the witness after one with a higher token; refused for that. */
+  readonly overlap: number;
+  readonly refused: number;
+  /** Accepted by the witness, and not in the guest at the end. */
+  readonly lost: number;
+  readonly transactions: number;
+}
+
+type Member = DemoProcess<ToMember, FromMember>;
+
+const startMs = 60_000;
+const takeoverMs = 60_000;
+
+/** Stands outside all processes of a drill: starts them, strikes, and judges what came of it. */
+export class DrillCoordinator {
+  readonly #plan: DrillPlan;
+  readonly #signal: AbortSignal;
+  readonly #members: (Member | undefined)[] = [];
+  readonly #all: DemoProcess<never, never>[] = [];
+  readonly #witness: DemoProcess<ToWitness, FromWitness>;
+  readonly #accepted = new Map<number, number>();
+  readonly #found = new Map<number, number>();
+  #ports: number[] = [];
+  #witnessPort = 0;
+  /** The one that has the guest. */
+  #primary = 0;
+
+  constructor(plan: DrillPlan, signal: AbortSignal) {
+    this.#plan = plan;
+    this.#signal = signal;
+    this.#witness = new DemoProcess('source', './drill-witness.js', (message) => {
+      if (message.type === 'commits') keep(this.#accepted, message);
+    });
+  }
+
+  /** A primary with a standby in sync, and the witness. */
+  async start(): Promise<void> {
+    this.#witness.send({ type: 'listen' });
+    this.#witnessPort = (await this.#soon(this.#witness.next('listening'), startMs)).port;
+    this.#ports = [await freePort(), await freePort()];
+    const standby = this.#spawn(1, 'standby');
+    await this.#soon(standby.next('ready'), startMs);
+    const primary = this.#spawn(0, 'primary');
+    await this.#inSync(primary);
+  }
+
+  /** Strikes the primary after `afterMs` of work; its standby takes over, and gets a standby of its own. */
+  async strike(blow: Blow, afterMs: number): Promise<BlowReport> {
+    await this.#soon(sleep(afterMs), 2 * afterMs + startMs);
+    const struck = this.#primary;
+    const victim = this.#memberAt(struck);
+    const heir = this.#memberAt(1 - struck);
+    const claiming = heir.next('claiming');
+    const promoted = heir.next('promoted');
+    const working = heir.next('first-commit');
+    for (const each of [claiming, promoted, working]) each.catch(() => {});
+    const from = machineMs();
+    victim.signal(blow === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+    const { at: claimedAt } = await this.#soon(claiming, takeoverMs);
+    const { at: promotedAt, token } = await this.#soon(promoted, takeoverMs);
+    const { at: workedAt, seq } = await this.#soon(working, takeoverMs);
+    // Before anybody is in sync again its outputs wait for nobody.
+    const effect = await this.#firstEffect(token);
+    victim.signal('SIGCONT');
+    await victim.end({ type: 'end' });
+    this.#primary = 1 - struck;
+    const next = this.#spawn(struck, 'standby');
+    await this.#soon(next.next('ready'), startMs);
+    await this.#inSync(heir);
+    return {
+      blow,
+      detectedMs: claimedAt - from,
+      promotedMs: promotedAt - from,
+      workedMs: workedAt - from,
+      effectMs: effect.at - from,
+      lost: Math.max(0, effect.before - (seq - 1)),
+    };
+  }
+
+  /** Pauses the guest and compares what it holds with what the witness accepted. ERR_DIGEST if it is damaged. */
+  async account(): Promise<DrillReport> {
+    const primary = this.#memberAt(this.#primary);
+    // Else it goes on with what the primary lets go of.
+    await this.#memberAt(1 - this.#primary).end({ type: 'end' });
+    const content = primary.next('content');
+    content.catch(() => {});
+    primary.send({ type: 'account' });
+    const { seq } = await this.#soon(primary.next('paused'), startMs);
+    const expected = expectedSha256(this.#plan.guest, seq, (at, digest) => {
+      this.#found.set(at, digest);
+    });
+    const { problems, sha256 } = await this.#soon(content, startMs);
+    const wrong =
+      sha256 === expected ? problems : [`its memory is not what ${seq} commits make it`];
+    if (wrong.length > 0) {
+      throw new FerryError('ERR_DIGEST', `the guest is damaged: ${wrong.join('; ')}`);
+    }
+    const { overlap, refused } = await this.#accountOf(0);
+    let lost = 0;
+    for (const [at, digest] of this.#accepted) if (this.#found.get(at) !== digest) lost += 1;
+    return { overlap, refused, lost, transactions: this.#accepted.size };
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#all.map((each) => each.end({ type: 'end' } as never)));
+  }
+
+  #spawn(slot: number, as: 'primary' | 'standby'): Member {
+    const member: Member = new DemoProcess('source', './drill-member.js', (message) => {
+      if (message.type === 'found') keep(this.#found, message);
+    });
+    this.#members[slot] = member;
+    this.#all.push(member as unknown as DemoProcess<never, never>);
+    const port = this.#ports[slot] ?? 0;
+    const peers = this.#ports.filter((_, at) => at !== slot);
+    member.send({
+      ...{ type: 'run', as, plan: this.#plan, port, peers, witness: this.#witnessPort },
+      member: newMember(`m${slot}`),
+    });
+    return member;
+  }
+
+  async #inSync(primary: Member): Promise<void> {
+    for (;;) {
+      const { members } = await this.#soon(primary.next('in-sync'), startMs);
+      if (members === 2) return;
+    }
+  }
+
+  /** Of `token`, once there is one. */
+  async #firstEffect(token: number): Promise<Extract<FromWitness, { type: 'accepted' }>> {
+    for (const until = machineMs() + takeoverMs; ; await sleep(2)) {
+      const accepted = await this.#accountOf(token);
+      if (accepted.count > 0) return accepted;
+      if (machineMs() > until) throw new FerryError('ERR_PEER_TIMEOUT', 'no output came');
+    }
+  }
+
+  #accountOf(token: number): Promise<Extract<FromWitness, { type: 'accepted' }>> {
+    const accepted = this.#witness.next('accepted');
+    this.#witness.send({ type: 'account', token });
+    return this.#soon(accepted, startMs);
+  }
+
+  #memberAt(slot: number): Member {
+    const member = this.#members[slot];
+    if (member === undefined) throw new RangeError(`no member ${slot}`);
+    return member;
+  }
+
+  #soon<T>(work: Promise<T>, ms: number): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const late = setTimeout(() => {
+        reject(new FerryError('ERR_PEER_TIMEOUT', `nothing came for ${ms / 1000} s`));
+      }, ms);
+      const stop = (): void => reject(new FerryError('ERR_ABORTED', 'the drill was stopped'));
+      if (this.#signal.aborted) stop();
+      this.#signal.addEventListener('abort', stop, { once: true });
+      work.then(resolve, reject).finally(() => {
+        clearTimeout(late);
+        this.#signal.removeEventListener('abort', stop);
+      });
+    });
+  }
+}
+
+function keep(where: Map<number, number>, { first, digests }: CommitBatch): void {
+  for (const [at, digest] of digests.entries()) where.set(first + at, digest);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** One that nobody listens at now. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,153 @@
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { FerryError } from '../errors.js';
+import { conduct, type Stage } from './conduct.js';
+import { checkPlan } from './demo-guests.js';
+import type { DemoPlan } from './demo-messages.js';
+import { type Blow, type BlowReport, DrillCoordinator } from './drill-coordinator.js';
+import { checkingUsage, UsageError } from './failure.js';
+import { formatMs, plural } from './format.js';
+import { parseCount, parsePositive, parseSeed } from './parse.js';
+
+interface DrillOptions {
+  readonly guest: 'ledger' | 'sqlite';
+  readonly kills: number;
+  readonly freezes: number;
+  readonly mode: 'output-commit' | 'async';
+  readonly size: number;
+  readonly rate: number;
+  readonly ttl: number;
+  readonly interval: number;
+  readonly maxRto?: number;
+  readonly seed?: number;
+  readonly json?: true;
+}
+
+/** How long a primary works before it is struck, milliseconds. */
+const leastWorkMs = 100;
+const mostWorkMs = 600;
+/** About what a transaction of the ledger writes. */
+const ledgerBytesPerTransaction = 8192;
+
+export function addDrill(program: Command): void {
+  program
+    .command('drill')
+    .description(
+      'Kill and freeze the primary of a replicated guest on purpose, and see that its standby takes over, and nothing is lost.',
+    )
+    .addOption(
+      new Option('--guest <NAME>', 'what runs: ledger, or sqlite (needs npm package sql.js)')
+        .choices(['ledger', 'sqlite'])
+        .default('ledger'),
+    )
+    .option('--kills <N>', 'how often the primary is killed', parseCount, 5)
+    .option('--freezes <N>', 'how often it is frozen, after the kills', parseCount, 0)
+    .addOption(
+      new Option('--mode <MODE>', 'when outputs leave')
+        .choices(['output-commit', 'async'])
+        .default('output-commit'),
+    )
+    .addOption(
+      new Option('--lease <ENGINE>', 'who decides who owns it').choices(['local']).default('local'),
+    )
+    .option('--size <MiB>', 'memory of the guest', parsePositive, 64)
+    .option('--rate <N>', 'transactions a second', parsePositive, 200)
+    .option('--ttl <MS>', 'how long an owner may give no sign', parsePositive, 1000)
+    .option('--interval <MS>', 'longest time between two epochs', parsePositive, 50)
+    .option('--max-rto <MS>', 'fail if a standby takes longer to run the guest', parsePositive)
+    .option(
+      '--seed <N>',
+      'what the guest does follows from it (default: another each time)',
+      parseSeed,
+    )
+    .option('--json', 'events as NDJSON on stdout')
+    .addHelpText('after', '\nExample:\n  $ pageferry drill --guest sqlite --kills 20 --max-rto 500')
+    .action((options: DrillOptions) =>
+      conduct(options.json === true, 'source', (stage) => drill(options, stage)),
+    );
+}
+
+async function drill(options: DrillOptions, { output, interruption }: Stage): Promise<void> {
+  const { kills, freezes, mode, ttl, interval } = options;
+  const blows: readonly Blow[] = [
+    ...Array<Blow>(kills).fill('kill'),
+    ...Array<Blow>(freezes).fill('freeze'),
+  ];
+  if (blows.length === 0) throw new UsageError('say what to do: --kills N or --freezes N');
+  if (!(ttl >= 100 && ttl <= 600_000)) throw new UsageError('--ttl: 100 to 600000');
+  const guest = planOf(options);
+  await checkingUsage(() => checkPlan(guest));
+  const folder = await mkdtemp(join(tmpdir(), 'pageferry-drill-'));
+  const lease = { kind: 'local', folder: join(folder, 'leases'), ttlMs: ttl } as const;
+  const coordinator = new DrillCoordinator(
+    { guest, mode, lease, intervalMs: interval },
+    interruption.signal,
+  );
+  const reports: BlowReport[] = [];
+  try {
+    output.status('  starting');
+    await coordinator.start();
+    output.line(`pageferry drill: ${guest.kind}, ${mode}\n`);
+    for (const [at, blow] of blows.entries()) {
+      const report = await coordinator.strike(blow, randomInt(leastWorkMs, mostWorkMs));
+      reports.push(report);
+      output.event({ type: 'struck', number: at + 1, ...report });
+      output.line(`  ${blowLine(at + 1, report)}`);
+    }
+    const account = await coordinator.account();
+    const rto = reports.map(({ promotedMs }) => promotedMs).sort((a, b) => a - b);
+    const rtoMs = { median: rto[rto.length >> 1] ?? 0, worst: rto.at(-1) ?? 0 };
+    const lost = Math.max(
+      account.lost,
+      reports.reduce((sum, report) => sum + report.lost, 0),
+    );
+    const found = { ...account, lost, promoted: reports.length, rtoMs };
+    output.line(
+      `\n  ${plural(reports.length, 'blow')}, all promoted: in ${formatMs(rtoMs.median)} (median), ${formatMs(rtoMs.worst)} (worst)`,
+    );
+    output.line(
+      `  ${plural(account.transactions, 'transaction')} told of: ${lost} lost, overlap ${account.overlap}; ${account.refused} of fenced ones refused`,
+    );
+    judge(options, found);
+    output.event({ type: 'completed', guest: guest.kind, mode, kills, freezes, ...found });
+  } finally {
+    await coordinator.end();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** ERR_DIGEST for what must never be; ERR_PEER_TIMEOUT where it took too long. */
+function judge(
+  { mode, maxRto }: DrillOptions,
+  found: {
+    readonly lost: number;
+    readonly overlap: number;
+    readonly rtoMs: { readonly worst: number };
+  },
+): void {
+  const { lost, overlap, rtoMs } = found;
+  if (overlap > 0) throw new FerryError('ERR_DIGEST', `${overlap} effects of two owners at a time`);
+  if (mode === 'output-commit' && lost > 0) {
+    throw new FerryError('ERR_DIGEST', `${lost} transactions that were told of are lost`);
+  }
+  if (maxRto !== undefined && rtoMs.worst > maxRto) {
+    const what = `a standby took ${formatMs(rtoMs.worst)} to run the guest; at most ${formatMs(maxRto)} are allowed`;
+    throw new FerryError('ERR_PEER_TIMEOUT', what);
+  }
+}
+
+function blowLine(number: number, { blow, ...report }: BlowReport): string {
+  const { detectedMs, promotedMs, effectMs, lost } = report;
+  return `${blow} ${number}: claimed after ${formatMs(detectedMs)}, runs after ${formatMs(promotedMs)}, first output after ${formatMs(effectMs)}; ${lost} lost`;
+}
+
+function planOf({ guest, size, rate, seed = randomInt(2 ** 32) }: DrillOptions): DemoPlan {
+  if (guest === 'sqlite') {
+    return { kind: guest, seed, sizeMiB: size, transactionsPerSecond: rate };
+  }
+  const sizeBytes = Math.ceil(size * 256) * 4096;
+  return { kind: guest, seed, sizeBytes, bytesPerSecond: rate * ledgerBytesPerTransaction };
+}
