@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { FerryError } from '../errors.js';
 import { newMember } from '../replication/protect.js';
 import { expectedSha256 } from './demo-guests.js';
@@ -12,6 +11,7 @@ import {
   type ToMember,
   type ToWitness,
 } from './drill-messages.js';
+import { freePort } from './free-port.js';
 
 /** What is done to a primary. */
 export type Blow = 'kill' | 'freeze';
@@ -202,17 +202,4 @@ function keep(where: Map<number, number>, { first, digests }: CommitBatch): void
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** One that nobody listens at now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

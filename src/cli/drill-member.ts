@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { asFerryError, FerryError } from '../errors.js';
 import { embeddedLease } from '../lease/embedded.js';
+import { EtcdLeases } from '../lease/etcd.js';
 import type { Primary } from '../replication/primary-driver.js';
 import { protect } from '../replication/protect.js';
 import type { MemberOptions } from '../replication/protect-options.js';
@@ -50,8 +51,8 @@ async function run(command: Extract<ToMember, { type: 'run' }>): Promise<void> {
   const { lease, mode, intervalMs } = plan;
   tell = openOutput(command.witness);
   const options: MemberOptions = {
-    ...{ name: 'drill', member: command.member, mode, intervalMs },
-    lease: await embeddedLease(lease),
+    ...{ name: plan.name, member: command.member, mode, intervalMs },
+    lease: lease.kind === 'etcd' ? new EtcdLeases(lease) : await embeddedLease(lease),
     peers: command.peers.map((port) => ({ host: '127.0.0.1', port })),
   };
   if (command.as === 'primary') {

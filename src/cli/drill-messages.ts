@@ -4,7 +4,11 @@ import type { Broken, CommitBatch, DemoPlan } from './demo-messages.js';
 export interface DrillPlan {
   readonly guest: DemoPlan;
   readonly mode: 'output-commit' | 'async';
-  readonly lease: { readonly kind: 'local'; readonly folder: string; readonly ttlMs: number };
+  readonly lease:
+    | { readonly kind: 'local'; readonly folder: string; readonly ttlMs: number }
+    | { readonly kind: 'etcd'; readonly endpoints: readonly string[]; readonly ttlMs: number };
+  /** Of the guest's record: one that nobody else has. */
+  readonly name: string;
   readonly intervalMs: number;
 }
 

@@ -1,13 +1,16 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { FerryError } from '../errors.js';
+import { EtcdLeases } from '../lease/etcd.js';
 import { conduct, type Stage } from './conduct.js';
 import { checkPlan } from './demo-guests.js';
 import type { DemoPlan } from './demo-messages.js';
 import { type Blow, type BlowReport, DrillCoordinator } from './drill-coordinator.js';
+import { DrillEtcd } from './drill-etcd.js';
+import type { DrillPlan } from './drill-messages.js';
 import { checkingUsage, UsageError } from './failure.js';
 import { formatMs, plural } from './format.js';
 import { parseCount, parsePositive, parseSeed } from './parse.js';
@@ -19,7 +22,9 @@ interface DrillOptions {
   readonly mode: 'output-commit' | 'async';
   readonly size: number;
   readonly rate: number;
-  readonly ttl: number;
+  readonly lease: 'local' | 'etcd';
+  readonly etcd?: readonly string[];
+  readonly ttl?: number;
   readonly interval: number;
   readonly maxRto?: number;
   readonly seed?: number;
@@ -51,11 +56,21 @@ export function addDrill(program: Command): void {
         .default('output-commit'),
     )
     .addOption(
-      new Option('--lease <ENGINE>', 'who decides who owns it').choices(['local']).default('local'),
+      new Option('--lease <ENGINE>', 'who decides who owns it: this machine, or etcd')
+        .choices(['local', 'etcd'])
+        .default('local'),
+    )
+    .option(
+      '--etcd <URL...>',
+      'client URLs of a cluster that runs (default with --lease etcd: one is started)',
     )
     .option('--size <MiB>', 'memory of the guest', parsePositive, 64)
     .option('--rate <N>', 'transactions a second', parsePositive, 200)
-    .option('--ttl <MS>', 'how long an owner may give no sign', parsePositive, 1000)
+    .option(
+      '--ttl <MS>',
+      'how long an owner may give no sign (default: 1000; etcd: 2000)',
+      parsePositive,
+    )
     .option('--interval <MS>', 'longest time between two epochs', parsePositive, 50)
     .option('--max-rto <MS>', 'fail if a standby takes longer to run the guest', parsePositive)
     .option(
@@ -71,26 +86,41 @@ export function addDrill(program: Command): void {
 }
 
 async function drill(options: DrillOptions, { output, interruption }: Stage): Promise<void> {
-  const { kills, freezes, mode, ttl, interval } = options;
+  const { kills, freezes, mode, interval } = options;
   const blows: readonly Blow[] = [
     ...Array<Blow>(kills).fill('kill'),
     ...Array<Blow>(freezes).fill('freeze'),
   ];
   if (blows.length === 0) throw new UsageError('say what to do: --kills N or --freezes N');
-  if (!(ttl >= 100 && ttl <= 600_000)) throw new UsageError('--ttl: 100 to 600000');
   const guest = planOf(options);
   await checkingUsage(() => checkPlan(guest));
   const folder = await mkdtemp(join(tmpdir(), 'pageferry-drill-'));
-  const lease = { kind: 'local', folder: join(folder, 'leases'), ttlMs: ttl } as const;
-  const coordinator = new DrillCoordinator(
-    { guest, mode, lease, intervalMs: interval },
-    interruption.signal,
-  );
+  try {
+    await using etcd = await etcdOf(options, folder);
+    const lease = await leaseOf(options, folder, etcd?.endpoint);
+    const name = `drill-${randomBytes(8).toString('hex')}`;
+    const plan = { guest, mode, name, lease, intervalMs: interval };
+    await strikeAll(options, plan, blows, { output, interruption });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Strikes, tells of each blow, and judges what came of all. */
+async function strikeAll(
+  options: DrillOptions,
+  plan: DrillPlan,
+  blows: readonly Blow[],
+  { output, interruption }: Stage,
+): Promise<void> {
+  const { kills, freezes } = options;
+  const { guest, mode, lease } = plan;
+  const coordinator = new DrillCoordinator(plan, interruption.signal);
   const reports: BlowReport[] = [];
   try {
     output.status('  starting');
     await coordinator.start();
-    output.line(`pageferry drill: ${guest.kind}, ${mode}\n`);
+    output.line(`pageferry drill: ${guest.kind}, ${mode}, lease ${lease.kind}\n`);
     for (const [at, blow] of blows.entries()) {
       const report = await coordinator.strike(blow, randomInt(leastWorkMs, mostWorkMs));
       reports.push(report);
@@ -112,11 +142,40 @@ async function drill(options: DrillOptions, { output, interruption }: Stage): Pr
       `  ${plural(account.transactions, 'transaction')} told of: ${lost} lost, overlap ${account.overlap}; ${account.refused} of fenced ones refused`,
     );
     judge(options, found);
-    output.event({ type: 'completed', guest: guest.kind, mode, kills, freezes, ...found });
+    const what = { guest: guest.kind, mode, lease: lease.kind, kills, freezes };
+    output.event({ type: 'completed', ...what, ...found });
   } finally {
     await coordinator.end();
-    await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Where nobody says which one runs, one is started. */
+async function etcdOf(
+  { lease, etcd }: DrillOptions,
+  folder: string,
+): Promise<DrillEtcd | undefined> {
+  return lease === 'etcd' && etcd === undefined ? DrillEtcd.start(folder) : undefined;
+}
+
+/** ERR_LEASE_UNKNOWN where etcd does not answer. */
+async function leaseOf(
+  { lease, etcd, ttl = lease === 'etcd' ? 2000 : 1000 }: DrillOptions,
+  folder: string,
+  started: string | undefined,
+): Promise<DrillPlan['lease']> {
+  if (lease === 'local') {
+    if (etcd !== undefined) throw new UsageError('--etcd is for --lease etcd');
+    if (!(ttl >= 100 && ttl <= 600_000)) throw new UsageError('--ttl: 100 to 600000');
+    return { kind: 'local', folder: join(folder, 'leases'), ttlMs: ttl };
+  }
+  const endpoints = etcd ?? (started === undefined ? [] : [started]);
+  const engine = await checkingUsage(() => new EtcdLeases({ endpoints, ttlMs: ttl }));
+  try {
+    await engine.read('drill');
+  } finally {
+    await engine.close();
+  }
+  return { kind: 'etcd', endpoints, ttlMs: ttl };
 }
 
 /** ERR_DIGEST for what must never be; ERR_PEER_TIMEOUT where it took too long. */

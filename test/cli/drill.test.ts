@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../command.js';
+import { hasEtcd, skipped } from '../lease/etcd-room.js';
 import { run } from './command.js';
 
 const isNightly = process.env['PAGEFERRY_NIGHTLY'] === '1';
@@ -72,7 +73,22 @@ describe('drill', () => {
     expect(eventsOf(stdout).at(-1)).toMatchObject({ type: 'failed', code: 'ERR_PEER_TIMEOUT' });
   });
 
+  it.skipIf(!hasEtcd)(
+    `goes by etcd too, and loses nothing${skipped}`,
+    async () => {
+      const blows = ['--kills', '1', '--freezes', '1', '--size', '16'];
+      const { exit, stdout } = await run('drill', '--lease', 'etcd', ...blows, '--json');
+      expect(exit).toBe(0);
+      expect(eventsOf(stdout).at(-1)).toMatchObject({
+        ...{ lease: 'etcd', promoted: 2, lost: 0, overlap: 0 },
+      });
+    },
+    120_000,
+  );
+
   it.each([
+    [['--etcd', 'http://127.0.0.1:1'], '--etcd'],
+    [['--lease', 'etcd', '--etcd', 'x'], 'endpoint'],
     [['--kills', '0'], '--kills'],
     [['--ttl', '5'], '--ttl'],
     [['--lease', 'x'], '--lease'],
