@@ -1,5 +1,12 @@
 // What `npm run bench -- --docs` writes from one report: docs/performance.json, pictures, and the tables of the pages.
-import { bundleGoals, byteGoals, kernelGoals, migrationGoals, storeGoals } from './goals.js';
+import {
+  bundleGoals,
+  byteGoals,
+  kernelGoals,
+  migrationGoals,
+  replicationGoals,
+  storeGoals,
+} from './goals.js';
 import { plots } from './plots.js';
 import type { Report } from './report.js';
 import {
@@ -48,6 +55,7 @@ export function rendered(
     ['migrations', goalTable(migrationGoals, results)],
     ['stores', goalTable(storeGoals, results)],
     ['bundles', goalTable(bundleGoals, results)],
+    ['replication', goalTable(replicationGoals, results)],
     ['peers', formatTable(results)],
     ['profile', profileTable(results)],
     ['order', orderTable(results)],

@@ -417,3 +417,60 @@ export const bundleGoals: readonly Goal[] = [
     },
   ]),
 ];
+
+export const replicationGoals: readonly Goal[] = [
+  {
+    what: 'from kill -9 of the primary of a SQLite to its standby that runs it, the embedded engine',
+    name: /^replication\/takeover$/,
+    limit: { atMost: 50 },
+    rest: 'the kernel takes a process of that size apart before it frees its locks; flock(1) is started twice; the record is synced, the state loaded',
+  },
+  {
+    what: 'the slowest of them',
+    name: /^replication\/takeover-worst$/,
+    limit: { atMost: 150 },
+    rest: 'as above, on cores that others use',
+  },
+  {
+    what: 'how long a SQLite of 64 MiB that writes some 100 pages in 50 ms stands still for an epoch',
+    name: /^replication\/pause$/,
+    limit: { atMost: 1 },
+    rest: 'comparing and encoding the pages, and its state',
+  },
+  {
+    what: 'the same, one in a hundred',
+    name: /^replication\/pause-p99$/,
+    limit: { atMost: 3 },
+    rest: 'garbage collections',
+  },
+  {
+    what: 'frames of an epoch of 100 pages with four changed words each',
+    name: /^replication\/epoch-bytes$/,
+    limit: { times: 1.1, of: 'XBZRLE of its pages' },
+    rest: 'run tables, two bytes of length for each delta, headers',
+  },
+  {
+    what: 'a SQLite that goes as fast as it can, async, 20 epochs a second',
+    name: /^replication\/async$/,
+    limit: { ratio: 0.85, to: 'alone' },
+    rest: 'it dirties some 70,000 pages a second: an eighth of the time it stands still for them, the rest is sending them on its thread, and the standby on the other half of its core',
+  },
+  {
+    what: '64 clients of a SQLite that each wait for their transaction, output-commit',
+    name: /^replication\/output-commit$/,
+    limit: { ratio: 0.6, to: 'alone' },
+    rest: 'a transaction takes some 7 microseconds: all clients wait for one epoch and its way there and back, and what is left of the time is that',
+  },
+  {
+    what: 'what that adds to how long they wait',
+    name: /^replication\/added-latency$/,
+    limit: { atMost: 3 },
+    rest: 'a pause, frames to another process and back, applying and proving them there',
+  },
+  {
+    what: 'a guest of 1 GiB that works, while a standby joins',
+    name: /^replication\/joining$/,
+    limit: { ratio: 0.7, to: 'alone' },
+    rest: 'the share of the thread that copying takes (cpuShare 0.3)',
+  },
+];

@@ -34,6 +34,7 @@ const names = [
   'hooks',
   'snapshot',
   'cold',
+  'replication',
 ];
 
 const { values: options, positionals } = parseArgs({

@@ -5,6 +5,7 @@ import {
   type Goal,
   kernelGoals,
   migrationGoals,
+  replicationGoals,
   storeGoals,
 } from './goals.js';
 import type { Result } from './harness.js';
@@ -19,7 +20,14 @@ function row(...cells: readonly string[]): string {
 
 /** The results that have a goal and a peer: all of them, or the first of each suite. */
 export function formatTable(results: readonly Result[], which: 'all' | 'first' = 'all'): string {
-  const goals = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals, ...bundleGoals];
+  const goals = [
+    ...kernelGoals,
+    ...byteGoals,
+    ...migrationGoals,
+    ...storeGoals,
+    ...bundleGoals,
+    ...replicationGoals,
+  ];
   const suiteOf = ({ name }: Result) => name.replace(/\/.*/, '');
   const rows = results
     .filter(({ name, versus }) => versus.length > 0 && goals.some((goal) => goal.name.test(name)))

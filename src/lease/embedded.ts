@@ -47,6 +47,8 @@ class EmbeddedLease implements LeaseProvider {
   /** By guest: what is held here. */
   readonly #held = new Map<string, { readonly generation: bigint; readonly file: AliveFile }>();
   readonly #watches = new Set<() => void>();
+  /** Files whose lock was seen free, by path: nobody takes it again, a holder that lets go removes its file; but the process may still be ending. */
+  readonly #freed = new Map<string, number>();
   #isClosed = false;
 
   constructor(folder: string, ttlMs: number) {
@@ -106,6 +108,7 @@ class EmbeddedLease implements LeaseProvider {
       () => this.#alivePath(guest),
       join(this.#folder, guest),
       onChange,
+      (path, inode) => this.#freed.set(path, inode),
     );
     this.#watches.add(watching.end);
     return () => {
@@ -135,7 +138,8 @@ class EmbeddedLease implements LeaseProvider {
     const isOurs = held?.generation === record.generation && held.file.isHeld;
     const { generation } = before.record ?? {};
     if (generation !== undefined && view.alive === undefined && !isOurs) {
-      const reason = await putOut(this.#pathOf(guest, generation)).catch(unknown);
+      const path = this.#pathOf(guest, generation);
+      const reason = (await this.#isFreed(path)) ? undefined : await putOut(path).catch(unknown);
       if (reason !== undefined) throw new FerryError('ERR_LEASE_UNKNOWN', reason);
     }
     const file = isOurs ? held.file : await this.#take(guest, record.generation);
@@ -171,8 +175,19 @@ class EmbeddedLease implements LeaseProvider {
   async #view(guest: string, { revision, record }: KeptRecord): Promise<LeaseView> {
     if (record === undefined) return { revision, record, alive: undefined };
     const { generation } = record;
-    const stands = await aliveness(this.#pathOf(guest, generation), this.ttlMs).catch(unknown);
+    const path = this.#pathOf(guest, generation);
+    const isFreed = await this.#isFreed(path);
+    const stands = isFreed ? 'gone' : await aliveness(path, this.ttlMs).catch(unknown);
     return { revision, record, alive: stands === 'alive' ? generation : undefined };
+  }
+
+  async #isFreed(path: string): Promise<boolean> {
+    const inode = this.#freed.get(path);
+    if (inode === undefined) return false;
+    return await lstat(path).then(
+      ({ ino }) => ino === inode,
+      () => false,
+    );
   }
 
   async #alivePath(guest: string): Promise<string | undefined> {
@@ -205,14 +220,21 @@ class EmbeddedLease implements LeaseProvider {
 class Watching {
   readonly #pathOf: () => Promise<string | undefined>;
   readonly #onChange: () => void;
+  readonly #onFree: (path: string, inode: number) => void;
   #folder: FSWatcher | undefined;
   #path: string | undefined;
   #endWait: () => void = () => {};
   #isOver = false;
 
-  constructor(pathOf: () => Promise<string | undefined>, folder: string, onChange: () => void) {
+  constructor(
+    pathOf: () => Promise<string | undefined>,
+    folder: string,
+    onChange: () => void,
+    onFree: (path: string, inode: number) => void,
+  ) {
     this.#pathOf = pathOf;
     this.#onChange = onChange;
+    this.#onFree = onFree;
     void this.#begin(folder);
   }
 
@@ -249,8 +271,10 @@ class Watching {
     this.#path = path;
     this.#endWait();
     let handle: FileHandle;
+    let inode: number;
     try {
       handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+      ({ ino: inode } = await handle.stat());
     } catch {
       // It is gone already.
       this.#onChange();
@@ -258,6 +282,7 @@ class Watching {
     }
     if (!this.#isOver) {
       this.#endWait = whenUnlocked(handle.fd, () => {
+        this.#onFree(path, inode);
         if (!this.#isOver) this.#onChange();
       });
     }

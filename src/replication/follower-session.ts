@@ -17,11 +17,14 @@ import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import { CapturedEpoch } from './captured-epoch.js';
 import { EpochStates } from './epoch-states.js';
+import { SlabPool } from './slabs.js';
 
 /** Frames that may wait for the system. */
 const mostHeldFrames = 6;
 /** Live rounds until what is left goes with the first epoch, however much that is. */
 const mostRounds = 8;
+/** Kept for epochs to come. */
+const mostSlabs = 16;
 const shadowBytes = 256 * 2 ** 20;
 const baseCacheBytes = 32 * 2 ** 20;
 
@@ -51,6 +54,7 @@ export class FollowerSession {
   readonly #session: Uint8Array = new Uint8Array(randomBytes(16));
   readonly #states = new EpochStates();
   readonly #slices: Slices;
+  readonly #pool = new SlabPool(mostSlabs);
   #engine: CaptureEngine | undefined;
   #heard: ((message: Message) => void) | undefined;
   #ended: FerryError | undefined;
@@ -128,7 +132,8 @@ export class FollowerSession {
     const { guest } = this.#deps;
     const { exact, unseen } = guest.tracker;
     const changes = engine.syncRegions(guest.regions);
-    const epoch = new CapturedEpoch(changes.map((change) => ({ type: 'REGION', ...change })));
+    const regions = changes.map((change) => ({ type: 'REGION', ...change }) as const);
+    const epoch = new CapturedEpoch(regions, this.#pool);
     engine.takeDirty(true);
     const maxPages = portionsOf(exact && unseen === undefined, true).last;
     for (let exhausted = false; !exhausted; ) {

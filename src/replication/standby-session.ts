@@ -18,7 +18,11 @@ import type {
 import { negotiateVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import { ArrivingState } from './arriving-state.js';
+import { Copies, SlabPool } from './slabs.js';
 import type { Epoch } from './standby.js';
+
+/** Kept for epochs to come. */
+const mostSlabs = 16;
 
 export interface StandbySessionDeps {
   /** Of the guest's record, and this life of the process in it. */
@@ -60,6 +64,7 @@ export class StandbySession {
   #lastSeq = 0;
   #finishing: Promise<void> = Promise.resolve();
   #isWhole = false;
+  readonly #copies = new Copies(new SlabPool(mostSlabs));
   #staged: Staged[] = [];
   #stagedBytes = 0;
 
@@ -237,7 +242,8 @@ export class StandbySession {
     if (this.#stagedBytes > most) {
       throw new FerryError('ERR_NO_CAPACITY', `an epoch of more than ${most} bytes`);
     }
-    const own = message.type === 'PAGES' ? { ...message, body: message.body.slice() } : message;
+    const own =
+      message.type === 'PAGES' ? { ...message, body: this.#copies.copy(message.body) } : message;
     this.#staged.push({ message: own, seq });
   }
 
@@ -261,6 +267,7 @@ export class StandbySession {
     // From here on it is neither the one epoch nor the other.
     this.#isWhole = false;
     for (const each of staged) await this.#apply(each);
+    this.#copies.release();
     const { bytes } = this.#state;
     receiver.state.take({ type: 'STATE', totalBytes: bytes.byteLength, offset: 0, bytes });
     // The last frame may be one of the state, which was not applied as pages are.

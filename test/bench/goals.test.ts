@@ -5,13 +5,21 @@ import {
   type Goal,
   kernelGoals,
   migrationGoals,
+  replicationGoals,
   storeGoals,
 } from '../../bench/goals.js';
 import { ofRounds, result } from '../../bench/harness.js';
 import { standings } from '../../bench/standings.js';
 import { formatTable, goalTable } from '../../bench/tables.js';
 
-const all = [...kernelGoals, ...byteGoals, ...migrationGoals, ...storeGoals, ...bundleGoals];
+const all = [
+  ...kernelGoals,
+  ...byteGoals,
+  ...migrationGoals,
+  ...storeGoals,
+  ...bundleGoals,
+  ...replicationGoals,
+];
 
 function reached(goals: readonly Goal[], results: Parameters<typeof standings>[1]) {
   return goals
