@@ -24,6 +24,7 @@ const rounds = 3;
 const clients = 64;
 const largeMiB = 1024;
 const changedPages = 100;
+const changedWords = 16;
 
 export const suite: Suite = {
   question:
@@ -101,8 +102,8 @@ async function* epochBytes(folder: string, lease: LeaseProvider): AsyncGenerator
       const page = (round * 7919 + at * 131) % (memory.length / pageBytes);
       const bytes = memory.subarray(page * pageBytes, (page + 1) * pageBytes);
       const before = new Uint8Array(bytes);
-      for (let row = 0; row < 4; row += 1) {
-        bytes.writeUInt32LE((round * 2654435761 + at) >>> 0, row * 1000 + 8);
+      for (let row = 0; row < changedWords; row += 1) {
+        bytes.writeUInt32LE((round * 2654435761 + at) >>> 0, row * 250 + 8);
       }
       guest.markDirty(page * pageBytes, pageBytes);
       const room = new Uint8Array(pageBytes);
@@ -154,27 +155,38 @@ async function* running(folder: string, lease: LeaseProvider): AsyncGenerator<Re
 
 /** The same by clients that wait for their own transaction to be told of. */
 async function* committing(folder: string, lease: LeaseProvider): AsyncGenerator<Result> {
+  yield* committed(folder, lease, 1, '');
+  yield* committed(folder, lease, 10, '-of-ten');
+}
+
+/** Each request of a client makes so many transactions. */
+async function* committed(
+  folder: string,
+  lease: LeaseProvider,
+  each: number,
+  suffix: string,
+): AsyncGenerator<Result> {
   const alone: number[] = [];
   const followed: number[] = [];
   const added: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const name = `committing${round}`;
+    const name = `committing${suffix}${round}`;
     const sqlite = await createSqlite({ sizeMiB, seed: 7, transactionsPerSecond: 0.001 });
     const gated = new Gated(sqlite);
     await gated.guest.resume();
-    const without = await served(gated, () => turn());
+    const without = await served(gated, each, () => turn());
     await gated.guest.pause();
     const standby = await StandbyProcess.start({ kind: 'sqlite', sizeMiB, name, folder });
     const primary = await protectedBy(standby, gated.guest, lease, { name, intervalMs: 50 });
-    const with_ = await served(gated, () => primary.commit());
+    const with_ = await served(gated, each, () => primary.commit());
     await standby.end();
     await primary.close();
     alone.push(without.rate);
     followed.push(with_.rate);
     added.push(with_.ms - without.ms);
   }
-  yield ofRounds('replication/output-commit', 'transactions/s', 'higher', followed, { alone });
-  yield ofRounds('replication/added-latency', 'ms', 'lower', added, {});
+  yield ofRounds(`replication/output-commit${suffix}`, 'requests/s', 'higher', followed, { alone });
+  yield ofRounds(`replication/added-latency${suffix}`, 'ms', 'lower', added, {});
 }
 
 /** A guest that is told when it may run, so that its transactions can be others' to make. */
@@ -208,6 +220,7 @@ class Gated {
 
 async function served(
   gated: Gated,
+  each: number,
   commit: () => Promise<unknown>,
 ): Promise<{ readonly rate: number; readonly ms: number }> {
   const latencies: number[] = [];
@@ -216,7 +229,7 @@ async function served(
     while (performance.now() < until) {
       const from = performance.now();
       while (!gated.runs) await turn();
-      gated.sqlite.transact();
+      for (let count = 0; count < each; count += 1) gated.sqlite.transact();
       await commit();
       latencies.push(performance.now() - from);
     }

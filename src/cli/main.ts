@@ -11,6 +11,7 @@ import { addInstrument } from './instrument.js';
 import { addKeys } from './keys.js';
 import { addLs } from './ls.js';
 import { addPredict } from './predict.js';
+import { addProtect } from './protect.js';
 import { addPrune } from './prune.js';
 import { addReceive } from './receive.js';
 import { addReplay } from './replay.js';
@@ -18,6 +19,7 @@ import { addResolve } from './resolve.js';
 import { addRestore } from './restore.js';
 import { addSend } from './send.js';
 import { addSnapshot } from './snapshot.js';
+import { addStandby } from './standby.js';
 import { addVerify } from './verify.js';
 
 const manifest: unknown = createRequire(import.meta.url)('../../package.json');
@@ -32,6 +34,8 @@ function main(): Promise<void> {
     .showSuggestionAfterError(false);
   addDemo(program);
   addDrill(program);
+  addProtect(program);
+  addStandby(program);
   addReceive(program);
   addSend(program);
   addBundles(program);

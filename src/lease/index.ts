@@ -7,3 +7,4 @@ export { Fence, type TokenStore } from './fence.js';
 export type { OwnerRecord } from './owner-record.js';
 export type { LeaseProvider } from './provider.js';
 export type { LeaseView, Swap, SwapOutcome } from './swap.js';
+export { fileTokens } from './token-file.js';

@@ -22,13 +22,10 @@ const commands = [
 ];
 
 describe('help', () => {
-  it('names every command, and none that does not work yet', async () => {
+  it('names every command', async () => {
     const { exit, stdout } = await run('--help');
     expect(exit).toBe(0);
     for (const name of commands) expect(stdout).toContain(`  ${name} `);
-    for (const name of ['protect', 'standby', 'drill']) {
-      expect(stdout).not.toContain(name);
-    }
   });
 
   it.each(commands)('of %s shows an example', async (name) => {

@@ -1,0 +1,50 @@
+import { FerryError } from '../errors.js';
+import type { Primary } from '../replication/primary-driver.js';
+import type { Stage } from './conduct.js';
+import { escapeControls } from './escape.js';
+import { formatMs } from './format.js';
+import type { GuestModule } from './member-options.js';
+
+/** Epochs are told of so often to people. */
+const statusEveryMs = 500;
+
+/**
+ * Lets a guest that is owned here serve, and tells what happens, until this is interrupted: then a standby goes on. ERR_FENCED where another took over.
+ */
+export async function lead(
+  primary: Primary,
+  module: GuestModule,
+  { output, interruption }: Stage,
+): Promise<void> {
+  const close = await module.serve?.(primary);
+  const end = (): void => void primary.close();
+  interruption.signal.addEventListener('abort', end);
+  if (interruption.signal.aborted) end();
+  let reason: string | undefined;
+  let toldAt = 0;
+  try {
+    for await (const event of primary) {
+      output.event(event);
+      if (event.type === 'epoch') {
+        if (performance.now() - toldAt < statusEveryMs) continue;
+        toldAt = performance.now();
+        output.status(`  epoch ${event.number}: ${event.pages} pages, ${formatMs(event.pauseMs)}`);
+      } else if (event.type === 'fenced') reason = event.message;
+      else if (event.type !== 'unreached') output.line(lineOf(event, primary));
+    }
+  } finally {
+    interruption.signal.removeEventListener('abort', end);
+    if (typeof close === 'function') await close();
+    await primary.close();
+  }
+  if (reason !== undefined) throw new FerryError('ERR_FENCED', reason);
+}
+
+function lineOf(
+  event: { readonly type: string; readonly member?: string },
+  { inSync }: Primary,
+): string {
+  const whom = event.member === undefined ? '' : ` ${escapeControls(event.member)}`;
+  const left = inSync.length === 1 ? '; nobody else is in sync: unprotected' : '';
+  return `${event.type}${whom}${event.type === 'dropped' ? left : ''}`;
+}

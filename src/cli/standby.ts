@@ -1,0 +1,79 @@
+import type { Command } from 'commander';
+import { fileTokens } from '../lease/token-file.js';
+import { standby } from '../replication/standby-driver.js';
+import { conduct, type Stage } from './conduct.js';
+import { escapeControls } from './escape.js';
+import { checkingUsage } from './failure.js';
+import { lead } from './lead.js';
+import { addMember, loadModule, type MemberArguments, memberOf } from './member-options.js';
+import { type Address, formatAddress, parseAddress, parseCount, parseSize } from './parse.js';
+
+interface StandbyArguments extends MemberArguments {
+  readonly listen: Address;
+  readonly promise: number;
+  readonly rank: number;
+  readonly tokens?: string;
+  readonly maxImage?: number;
+}
+
+export function addStandby(program: Command): void {
+  addMember(
+    program
+      .command('standby')
+      .description(
+        'Follow a guest that runs elsewhere, and run it here when nobody does any more.',
+      ),
+  )
+    .requiredOption('--listen <HOST:PORT>', 'where its primary finds this one', parseAddress)
+    .option(
+      '--promise <MS>',
+      'how long each acknowledgement promises not to claim: so long the primary goes on without the engine',
+      parseCount,
+      0,
+    )
+    .option('--rank <MS>', 'how much later than others it claims', parseCount, 0)
+    .option('--tokens <FILE>', 'where the highest generation seen is kept')
+    .option('--max-image <SIZE>', 'largest guest to take (default: 1GiB)', parseSize)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ pageferry standby ./orders.mjs --name orders --lease-dir ~/.orders --listen 127.0.0.1:4712',
+    )
+    .action((path: string, options: StandbyArguments) =>
+      conduct(options.json === true, 'destination', (stage) => run(path, options, stage)),
+    );
+}
+
+async function run(path: string, options: StandbyArguments, stage: Stage): Promise<void> {
+  const { output, interruption } = stage;
+  const { listen, promise, rank, tokens, maxImage } = options;
+  const module = await loadModule(path);
+  const member = await memberOf(options, [listen], output);
+  try {
+    const waiting = await checkingUsage(() =>
+      standby({
+        ...{ ...member, ...listen, promiseMs: promise, rankMs: rank },
+        accept: (offer) => module.receive(offer),
+        ...(tokens === undefined ? {} : { tokens: fileTokens(tokens) }),
+        ...(maxImage === undefined ? {} : { maxImageBytes: maxImage }),
+      }),
+    );
+    const end = (): void => void waiting.close();
+    interruption.signal.addEventListener('abort', end);
+    const { host, port } = waiting;
+    output.event({ type: 'listening', host, port });
+    output.line(`listening ${formatAddress({ host, port })}`);
+    let isPromoted = false;
+    for await (const { type, ...rest } of waiting) {
+      const told = 'token' in rest ? { ...rest, token: `${rest.token}` } : rest;
+      output.event({ type, ...told });
+      output.line(
+        type === 'lost' && 'message' in rest ? `lost: ${escapeControls(rest.message)}` : type,
+      );
+      if (type === 'promoted') isPromoted = true;
+    }
+    interruption.signal.removeEventListener('abort', end);
+    if (isPromoted) await lead(await waiting.promoted, module, stage);
+  } finally {
+    await member.lease.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { FerryError } from '../errors.js';
+import { fileError, systemCode } from '../guests/file-io.js';
+import type { TokenStore } from './fence.js';
+
+const highestToken = 2n ** 64n - 1n;
+
+/** Keeps the highest token in the file at `path`, as a line of decimal digits; replaced in one step, durable when `save` resolves. ERR_IO for a file that says anything else. */
+export function fileTokens(path: string): TokenStore {
+  const place = resolve(path);
+  return {
+    async load() {
+      let text: string;
+      try {
+        text = await readFile(place, 'utf8');
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return 0n;
+        throw fileError(error, `cannot read ${place}`);
+      }
+      const said = /^(\d{1,20})\n$/.exec(text)?.[1];
+      const token = said === undefined ? -1n : BigInt(said);
+      if (token >= 0n && token <= highestToken) return token;
+      throw new FerryError('ERR_IO', `${place} holds no token`);
+    },
+    async save(token) {
+      let folder: FileHandle | undefined;
+      try {
+        const file = await open(`${place}.new`, 'w', 0o600);
+        try {
+          await file.writeFile(`${token}\n`);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        folder = await open(dirname(place));
+        await rename(`${place}.new`, place);
+        await folder.sync();
+      } catch (error) {
+        throw fileError(error, `cannot write ${place}`);
+      } finally {
+        await folder?.close();
+      }
+    },
+  };
+}
