@@ -1,4 +1,4 @@
-import { type ClientRequest, Agent as PlainAgent, request as plainRequest } from 'node:http';
+import { Agent as PlainAgent, request as plainRequest } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 
 /** No answer, and no line of one that goes on, is longer: bytes. */
@@ -26,6 +26,12 @@ export interface Answer {
   readonly text: string;
 }
 
+/** An answer on its way: its status once it is whole. */
+export interface Following {
+  readonly done: Promise<number>;
+  end(): void;
+}
+
 /**
  * The connections of one process to the members of an engine, kept for later questions. With `node:https`, as global `fetch` takes client certificates and authorities only through a
  * package. Follows no redirects.
@@ -33,7 +39,7 @@ export interface Answer {
 export class EtcdConnections {
   readonly #plain: PlainAgent = new PlainAgent({ keepAlive: true });
   readonly #secure: SecureAgent;
-  readonly #open: Set<ClientRequest> = new Set();
+  readonly #open: Set<(error: Error) => void> = new Set();
   #isClosed = false;
 
   constructor({ ca, cert, key, servername }: EtcdTls) {
@@ -58,11 +64,7 @@ export class EtcdConnections {
   }
 
   /** An answer that goes on, line by line. `done` rejects where nothing came for `idleMs`, resolves where it ended. */
-  follow(
-    question: Question,
-    idleMs: number,
-    onLine: (line: string) => void,
-  ): { readonly done: Promise<number>; end(): void } {
+  follow(question: Question, idleMs: number, onLine: (line: string) => void): Following {
     let rest = '';
     return this.#send(question, idleMs, 'between', (chunk) => {
       const lines = (rest + chunk).split('\n');
@@ -74,7 +76,7 @@ export class EtcdConnections {
 
   close(): void {
     this.#isClosed = true;
-    for (const request of this.#open) request.destroy(new Error('closed'));
+    for (const fail of this.#open) fail(new Error('closed'));
     this.#plain.destroy();
     this.#secure.destroy();
   }
@@ -84,7 +86,7 @@ export class EtcdConnections {
     timeoutMs: number,
     waits: 'at all' | 'between',
     onChunk: (chunk: string) => void,
-  ): { readonly done: Promise<number>; end(): void } {
+  ): Following {
     if (this.#isClosed) throw new Error('closed');
     const bytes = Buffer.from(JSON.stringify(body));
     const isSecure = url.protocol === 'https:';
@@ -99,31 +101,49 @@ export class EtcdConnections {
         ...(token === undefined ? {} : { authorization: token }),
       },
     });
-    this.#open.add(request);
+    const { promise, resolve, reject } = deferred();
+    // Destroying it may be heard of by nobody: an answer that switches protocols has no end of its own.
+    const fail = (error: Error): void => {
+      reject(error);
+      request.destroy();
+    };
+    this.#open.add(fail);
     const timer = setTimeout(() => {
-      request.destroy(new Error(`nothing within ${Math.round(timeoutMs)} ms`));
+      fail(new Error(`nothing within ${Math.round(timeoutMs)} ms`));
     }, timeoutMs);
-    const done = new Promise<number>((resolve, reject) => {
-      request.on('error', reject);
-      request.on('response', (response) => {
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          if (waits === 'between') timer.refresh();
-          try {
-            onChunk(chunk);
-          } catch (error) {
-            request.destroy();
-            reject(error);
-          }
-        });
-        response.on('error', reject);
-        response.on('end', () => resolve(response.statusCode ?? 0));
+    request.on('error', fail);
+    request.on('response', (response) => {
+      response.setEncoding('utf8');
+      response.on('error', fail);
+      response.on('end', () => resolve(response.statusCode ?? 0));
+      response.on('data', (chunk: string) => {
+        if (waits === 'between') timer.refresh();
+        try {
+          onChunk(chunk);
+        } catch (error) {
+          fail(error as Error);
+        }
       });
-      request.end(bytes);
-    }).finally(() => {
-      clearTimeout(timer);
-      this.#open.delete(request);
     });
-    return { done, end: () => void request.destroy() };
+    request.end(bytes);
+    const done = promise.finally(() => {
+      clearTimeout(timer);
+      this.#open.delete(fail);
+    });
+    return { done, end: () => fail(new Error('ended')) };
   }
+}
+
+function deferred(): {
+  readonly promise: Promise<number>;
+  resolve(status: number): void;
+  reject(error: Error): void;
+} {
+  let resolve: (status: number) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<number>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }

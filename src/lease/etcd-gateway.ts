@@ -22,7 +22,8 @@ export class EtcdGateway {
   readonly #connections: EtcdConnections;
   /** The endpoint that is asked first: it answered last. */
   #preferred = 0;
-  #token: Promise<string> | undefined;
+  #token: string | undefined;
+  #cluster: string | undefined;
 
   constructor(access: EtcdAccess) {
     this.#access = access;
@@ -104,44 +105,37 @@ export class EtcdGateway {
 
   async #attempt(at: number, path: string, body: unknown, until: number): Promise<Said> {
     for (let isAgain = false; ; isAgain = true) {
-      const asked = this.#tokenFrom(at, until);
-      const current = this.#token;
-      const token = await asked;
-      const answer = await this.#connections.ask(
-        this.#question(at, path, body, token),
-        leftUntil(until),
-      );
-      if (answer.status === 200) return objectOf(answer.text);
+      const token = await this.#tokenFrom(at, until);
+      const question = this.#question(at, path, body, token);
+      const answer = await this.#connections.ask(question, leftUntil(until));
+      if (answer.status === 200) return this.#known(objectOf(answer.text));
       const said = errorOf(answer);
       const isStale = token !== undefined && said['code'] === unauthenticated;
-      if (isStale && this.#token === current) this.#token = undefined;
+      if (isStale && this.#token === token) this.#token = undefined;
       if (!isStale || isAgain) throw refused(answer, said);
     }
   }
 
-  #tokenFrom(at: number, until: number): Promise<string | undefined> {
-    const { login } = this.#access;
-    if (login === undefined) return Promise.resolve(undefined);
-    this.#token ??= this.#authenticate(at, login, until);
-    return this.#token;
+  /** `said` itself, of the cluster that everything before it was of: endpoints of two would make two owners. */
+  #known(said: Said): Said {
+    const cluster = Object(said['header'])['cluster_id'];
+    if (typeof cluster !== 'string') throw new Error('an answer of no cluster');
+    this.#cluster ??= cluster;
+    if (this.#cluster !== cluster) throw new Error(`cluster ${cluster}, not ${this.#cluster}`);
+    return said;
   }
 
-  #authenticate(
-    at: number,
-    { user, password }: NonNullable<EtcdAccess['login']>,
-    until: number,
-  ): Promise<string> {
-    const question = this.#question(at, 'auth/authenticate', { name: user, password }, undefined);
-    const asked = this.#connections.ask(question, leftUntil(until)).then((answer) => {
-      if (answer.status !== 200) throw refused(answer, errorOf(answer));
-      const { token } = objectOf(answer.text);
-      if (typeof token !== 'string') throw new Error('no token');
-      return token;
-    });
-    asked.catch(() => {
-      if (this.#token === asked) this.#token = undefined;
-    });
-    return asked;
+  async #tokenFrom(at: number, until: number): Promise<string | undefined> {
+    const { login } = this.#access;
+    if (login === undefined || this.#token !== undefined) return this.#token;
+    const body = { name: login.user, password: login.password };
+    const question = this.#question(at, 'auth/authenticate', body, undefined);
+    const answer = await this.#connections.ask(question, leftUntil(until));
+    if (answer.status !== 200) throw refused(answer, errorOf(answer));
+    const { token } = objectOf(answer.text);
+    if (typeof token !== 'string') throw new Error('no token');
+    this.#token = token;
+    return token;
   }
 
   #question(at: number, path: string, body: unknown, token: string | undefined): Question {

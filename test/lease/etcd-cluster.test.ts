@@ -76,6 +76,18 @@ describe.skipIf(!hasEtcd)(`three members of etcd${skipped}`, { timeout: 60_000 }
     expect(await leases.renew(guest, 1n)).toBe(true);
   });
 
+  it('are of one cluster: another one is not believed', async () => {
+    const rooms = [await EtcdRoom.open(), await EtcdRoom.open()];
+    opened.push(...rooms);
+    const endpoints = rooms.flatMap((room) => room.endpoints);
+    for (const room of rooms) await room.ready(() => open(room.endpoints).read(guest));
+    const leases = open(endpoints);
+    const swap = { expected: 0n, record: recordOf('a#1'), unlessAlive: false };
+    expect((await leases.swap(guest, swap)).type).toBe('won');
+    rooms[0]?.nodes[0]?.process.kill('SIGKILL');
+    await expect(leases.read(guest)).rejects.toMatchObject({ code: 'ERR_LEASE_UNKNOWN' });
+  });
+
   it('say nothing when only one of them is left', async () => {
     const room = await cluster();
     const leases = open(room.endpoints);

@@ -139,7 +139,8 @@ describe('what answers in the place of etcd', () => {
     const server = createServer((request, response) => {
       asked.push(request.url ?? '');
       request.resume();
-      response.writeHead(status, headers).end(text);
+      const upgrade = status === 101 ? { connection: 'upgrade', upgrade: 'other' } : {};
+      response.writeHead(status, { ...headers, ...upgrade }).end(text);
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     opened.push({
@@ -155,15 +156,21 @@ describe('what answers in the place of etcd', () => {
   it.each([
     ['nothing', 200, ''],
     ['no object', 200, '7'],
-    ['no responses', 200, '{}'],
+    ['no cluster', 200, '{"responses":[{"response_range":{}},{"response_range":{}}]}'],
+    ['no responses', 200, '{"header":{"cluster_id":"1"}}'],
+    ['that it speaks something else from now on', 101, ''],
     ['a page', 502, '<html>'],
-    ['a number for a text', 200, '{"succeeded":true,"header":{"revision":7},"ID":"7","TTL":"9"}'],
+    [
+      'a number for a text',
+      200,
+      '{"succeeded":true,"header":{"cluster_id":"1","revision":7},"ID":"7","TTL":"9"}',
+    ],
     ['more than it may', 200, ' '.repeat(2 ** 20 + 1)],
-    ['less time than was asked for', 200, '{"ID":"7","TTL":"1"}'],
+    ['less time than was asked for', 200, '{"header":{"cluster_id":"1"},"ID":"7","TTL":"1"}'],
     [
       'another guest',
       200,
-      '{"responses":[{"response_range":{"kvs":[{"key":"YQ==","value":"YQ==","mod_revision":"7"}]}},{"response_range":{}}]}',
+      '{"header":{"cluster_id":"1"},"responses":[{"response_range":{"kvs":[{"key":"YQ==","value":"YQ==","mod_revision":"7"}]}},{"response_range":{}}]}',
     ],
   ])('is not believed where it says %s', async (_, status, text) => {
     const { leases } = await answers(status, {}, text);
@@ -173,7 +180,8 @@ describe('what answers in the place of etcd', () => {
   });
 
   it('leads nobody elsewhere', async () => {
-    const nobody = '{"responses":[{"response_range":{}},{"response_range":{}}]}';
+    const nobody =
+      '{"header":{"cluster_id":"1"},"responses":[{"response_range":{}},{"response_range":{}}]}';
     const elsewhere = await answers(200, {}, nobody);
     expect((await elsewhere.leases.read(guest)).revision).toBe(0n);
     const location = `${elsewhere.endpoint}/v3/kv/txn`;
