@@ -453,7 +453,7 @@ export const replicationGoals: readonly Goal[] = [
     what: 'a SQLite that goes as fast as it can, async, 20 epochs a second',
     name: /^replication\/async$/,
     limit: { ratio: 0.85, to: 'alone' },
-    rest: 'it dirties some 70,000 pages a second: an eighth of the time it stands still for them, the rest is sending them on its thread, and the standby on the other half of its core',
+    rest: 'it dirties pages nearly as fast as they can be copied: an eighth of the time it stands still for them, the rest is sending them on its thread, and the standby on the other half of its core',
   },
   {
     what: '64 clients of a SQLite that each wait for their transaction, output-commit',
