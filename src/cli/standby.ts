@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { FerryError } from '../errors.js';
 import { fileTokens } from '../lease/token-file.js';
+import type { StandbyEvent } from '../replication/events.js';
 import { standby } from '../replication/standby-driver.js';
 import { conduct, type Stage } from './conduct.js';
 import { escapeControls } from './escape.js';
@@ -62,17 +64,17 @@ async function run(path: string, options: StandbyArguments, stage: Stage): Promi
     const { host, port } = waiting;
     output.event({ type: 'listening', host, port });
     output.line(`listening ${formatAddress({ host, port })}`);
-    let isPromoted = false;
-    for await (const { type, ...rest } of waiting) {
-      const told = 'token' in rest ? { ...rest, token: `${rest.token}` } : rest;
-      output.event({ type, ...told });
+    let last: StandbyEvent | undefined;
+    for await (const event of waiting) {
+      last = event;
+      output.event('token' in event ? { ...event, token: `${event.token}` } : event);
       output.line(
-        type === 'lost' && 'message' in rest ? `lost: ${escapeControls(rest.message)}` : type,
+        'message' in event ? `${event.type}: ${escapeControls(event.message)}` : event.type,
       );
-      if (type === 'promoted') isPromoted = true;
     }
     interruption.signal.removeEventListener('abort', end);
-    if (isPromoted) await lead(await waiting.promoted, module, stage);
+    if (last?.type === 'failed') throw new FerryError(last.code, last.message);
+    if (last?.type === 'promoted') await lead(await waiting.promoted, module, stage);
   } finally {
     await member.lease.close();
   }

@@ -27,7 +27,9 @@ export class EpochCutter {
 
   /** Undefined where nothing happened since the last one. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
   async cut(followers: readonly Connected[]): Promise<Cut | undefined> {
-    const isNew = followers.some(({ acknowledged, leftAt }) => acknowledged + leftAt.size === 0);
+    const isNew = followers.some(
+      ({ acknowledged, unanswered }) => acknowledged + unanswered.size === 0,
+    );
     const isDirty = followers.some(({ session }) => session.dirtyPages > 0);
     if (!isNew && !isDirty) return undefined;
     const from = performance.now();
@@ -50,12 +52,15 @@ export class EpochCutter {
 
   /** Sends it as epoch `number`. */
   send({ followers, epochs, state }: Cut, number: number): void {
-    for (const [at, { session, leftAt }] of followers.entries()) {
+    const cutAt = performance.now();
+    for (const [at, { session, unanswered }] of followers.entries()) {
       const epoch = epochs[at];
       if (epoch === undefined) continue;
       // Nobody can have it before it left.
-      leftAt.set(number, Number.NEGATIVE_INFINITY);
-      session.send(epoch, state, number, () => leftAt.set(number, performance.now()));
+      unanswered.set(number, { cutAt, leftAt: Number.NEGATIVE_INFINITY });
+      session.send(epoch, state, number, () => {
+        unanswered.set(number, { cutAt, leftAt: performance.now() });
+      });
     }
   }
 

@@ -36,4 +36,6 @@ export type StandbyEvent =
   | { readonly type: 'claiming' }
   /** Another was first, or the owner is back. */
   | { readonly type: 'outrun' }
-  | { readonly type: 'promoted'; readonly token: bigint; readonly epoch: number };
+  | { readonly type: 'promoted'; readonly token: bigint; readonly epoch: number }
+  /** It owns the guest, and cannot run it: it let go of it again. */
+  | { readonly type: 'failed'; readonly code: FerryErrorCode; readonly message: string };

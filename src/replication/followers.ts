@@ -1,4 +1,4 @@
-import type { FerryError } from '../errors.js';
+import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Channel } from '../transport/channel.js';
 import { FollowerSession } from './follower-session.js';
@@ -8,8 +8,8 @@ import type { SharedTracker } from './shared-tracker.js';
 /** A standby that is connected. */
 export interface Connected {
   readonly session: FollowerSession;
-  /** When each epoch that it has not acknowledged left here. */
-  readonly leftAt: Map<number, number>;
+  /** Epochs that it has not acknowledged: when each was cut, and when all of it had left here. */
+  readonly unanswered: Map<number, { readonly cutAt: number; readonly leftAt: number }>;
   /** The last epoch it acknowledged; 0: none. */
   acknowledged: number;
 }
@@ -73,15 +73,16 @@ export class Followers {
       acknowledged: (number) => this.#onAcknowledged(follower, number),
       lost: end,
     });
-    const follower: Connected = { session, leftAt: new Map(), acknowledged: 0 };
+    const follower: Connected = { session, unanswered: new Map(), acknowledged: 0 };
     this.#arriving.add(session);
     try {
       await Promise.race([session.greet(), ended]);
-      if (this.find(session.member) === undefined) {
-        await Promise.race([session.join(), ended]);
-        this.#connected.add(follower);
-        this.#deps.ready(follower);
+      if (this.find(session.member) !== undefined) {
+        throw new FerryError('ERR_BUSY', `${session.member} is followed already`);
       }
+      await Promise.race([session.join(), ended]);
+      this.#connected.add(follower);
+      this.#deps.ready(follower);
       await ended;
     } catch (error) {
       if (this.#connected.delete(follower)) this.#deps.lost(follower, error as FerryError);
@@ -98,10 +99,12 @@ export class Followers {
   }
 
   #onAcknowledged(follower: Connected, number: number): void {
-    const leftAt = follower.leftAt.get(number);
+    const { leftAt } = follower.unanswered.get(number) ?? {};
     // Of what was never sent nothing can be had.
-    if (leftAt === undefined) return;
-    for (const each of follower.leftAt.keys()) if (each <= number) follower.leftAt.delete(each);
+    if (leftAt === undefined || !Number.isFinite(leftAt)) return;
+    for (const each of follower.unanswered.keys()) {
+      if (each <= number) follower.unanswered.delete(each);
+    }
     follower.acknowledged = Math.max(follower.acknowledged, number);
     this.#deps.acknowledged(follower, number, leftAt);
   }

@@ -202,7 +202,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   /** All followers acknowledged what was cut, or were lost; no longer than there is patience. */
   async #caughtUp(): Promise<void> {
     const until = performance.now() + this.#options.patienceMs;
-    const isBehind = () => this.#followers.all.some(({ leftAt }) => leftAt.size > 0);
+    const isBehind = () => this.#followers.all.some(({ unanswered }) => unanswered.size > 0);
     while (isBehind() && performance.now() < until) await pause(1);
   }
 
@@ -228,7 +228,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   async #due(): Promise<void> {
     const { intervalMs } = this.#options;
     const isPressed = (): boolean =>
-      this.#followers.all.some(({ leftAt }) => leftAt.size >= mostUnacknowledged);
+      this.#followers.all.some(({ unanswered }) => unanswered.size >= mostUnacknowledged);
     const leftMs = (): number => intervalMs - (performance.now() - this.#cutAt);
     const isOver = () => this.#isOver || this.#isClosing;
     while (!isOver() && !(this.#outputs.wantsEpoch && !isPressed()) && leftMs() > 0) {
@@ -287,8 +287,8 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#outputs.release(may === 0 ? 0 : this.#state.released);
   }
 
-  #limitOf({ acknowledged, leftAt }: Connected): number {
-    return acknowledged + leftAt.size === 0
+  #limitOf({ acknowledged, unanswered }: Connected): number {
+    return acknowledged + unanswered.size === 0
       ? Number.POSITIVE_INFINITY
       : Math.max(acknowledged, this.#state.released);
   }
@@ -299,7 +299,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     const { patienceMs } = this.#options;
     const now = performance.now();
     for (const follower of this.#followers.all) {
-      const oldest = Math.min(...[...follower.leftAt.values()].filter(Number.isFinite));
+      const oldest = Math.min(...[...follower.unanswered.values()].map(({ cutAt }) => cutAt));
       if (now - oldest > patienceMs) {
         this.#followers.cut(follower, fenced(`silent for ${patienceMs} ms`));
       }
@@ -312,7 +312,10 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       }
     }
     if (this.#state.change === undefined) this.#propose();
-    if (this.#state.change !== undefined && !this.#isAsking) void this.#settleChange();
+    if (this.#state.change === undefined || this.#isAsking) return;
+    this.#settleChange().catch((error: unknown) => {
+      void this.#fence(asFerryError(error, 'ERR_LEASE_UNKNOWN').message);
+    });
   }
 
   #propose(): void {

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FerryError } from '../errors.js';
 import type { ClaimState } from '../lease/claim.js';
 import { actOf, type ClaimEvent } from '../lease/claim.js';
 import type { LeaseProvider } from '../lease/provider.js';
@@ -33,7 +32,8 @@ export async function ask(
         return undefined;
     }
   } catch (error) {
-    if (!(error instanceof FerryError && error.code === 'ERR_LEASE_UNKNOWN')) throw error;
+    // Whatever it is, nobody knows what became of it; what can never be is the caller's mistake.
+    if (error instanceof RangeError || error instanceof TypeError) throw error;
     await sleep(againMs);
     return { askedAt, event: { type: 'unanswered' } };
   }

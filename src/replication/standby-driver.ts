@@ -1,4 +1,4 @@
-import { FerryError } from '../errors.js';
+import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { Fence, type TokenStore } from '../lease/fence.js';
 import { renewed } from '../lease/holding.js';
@@ -62,13 +62,14 @@ export interface StandbyOptions extends MemberOptions {
 
 /** Follows whoever owns the guest, and takes over when nobody does any more. Made by `standby`. */
 export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
-  /** The guest runs here. Never resolves where it was closed before. */
+  /** The guest runs here. Rejects where it was claimed, and cannot run; never settles where this was closed before. */
   readonly promoted: Promise<Primary>;
   readonly #options: StandbyOptions;
   readonly #resolved: ResolvedMember;
   readonly #fence: Fence;
   readonly #events = new EventStream<StandbyEvent>();
   #promote: (primary: Primary) => void = () => {};
+  #refuse: (error: unknown) => void = () => {};
   #state: StandbyState;
   #server: TcpListener | undefined;
   #door: Doorkeeper | undefined;
@@ -85,8 +86,12 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     this.#resolved = resolved;
     this.#fence = fence;
     this.#state = begun(resolved.member, fence.highest);
-    this.promoted = new Promise((resolve) => {
+    this.promoted = new Promise((resolve, reject) => {
       this.#promote = resolve;
+      this.#refuse = reject;
+    });
+    this.promoted.catch(() => {
+      // Told as `failed` too.
     });
   }
 
@@ -160,11 +165,22 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
         await this.#takePlace(session);
         return accept(offer);
       },
-      admit: (token) => this.#fence.admit(token),
+      admit: (token) => this.#admit(token),
       arrived: (epoch, isFirst) => this.#arrived(epoch, isFirst),
       lost: (lost, error) => this.#lost(lost, error),
     };
     const session: StandbySession = new StandbySession(channel, deps);
+  }
+
+  /** Only who owns the guest leads: a token that nobody has would shut out who has. */
+  async #admit(token: bigint): Promise<void> {
+    const { lease, name } = this.#resolved;
+    const { record } = await lease.read(name);
+    if (record === undefined || token > record.generation) {
+      throw new FerryError('ERR_FENCED', `nobody owns generation ${token}`);
+    }
+    await this.#fence.admit(record.generation);
+    await this.#fence.admit(token);
   }
 
   /** Another primary, or the same one again, is followed from here on: what there was of the one before is gone. */
@@ -252,7 +268,16 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const { lease } = this.#resolved;
     const { record } = taking.swap;
     const holding = renewed({ token: record.generation, until: 0 }, won.askedAt, lease.ttlMs);
-    await this.#start({ record, revision: won.state.revision, holding });
+    try {
+      await this.#start({ record, revision: won.state.revision, holding });
+    } catch (error) {
+      // It owns what it cannot run: another one that is in sync can.
+      const { code, message } = asFerryError(error, 'ERR_START_FAILED');
+      this.#events.push({ type: 'failed', code, message });
+      this.#events.end();
+      this.#refuse(error);
+      await lease.resign(this.#resolved.name, record.generation).catch(() => {});
+    }
   }
 
   /** The guest is this member's: what was acknowledged is applied, and it runs. */

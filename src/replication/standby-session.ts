@@ -23,6 +23,10 @@ import type { Epoch } from './standby.js';
 
 /** Kept for epochs to come. */
 const mostSlabs = 16;
+/** How long a connection may take to offer a guest. */
+const greetingMs = 10_000;
+/** What a change of a region counts for while it is staged. */
+const regionBytes = 512;
 
 export interface StandbySessionDeps {
   /** Of the guest's record, and this life of the process in it. */
@@ -53,6 +57,8 @@ interface Staged {
 export class StandbySession {
   readonly #deps: StandbySessionDeps;
   readonly #link: Link;
+  /** Of the time for greeting. */
+  readonly #cancel: () => void;
   #phase: 'greeting' | 'leading' | 'offering' | 'receiving' | 'ended' = 'greeting';
   #lead: Lead | undefined;
   #session: Uint8Array = new Uint8Array(16);
@@ -70,6 +76,10 @@ export class StandbySession {
 
   constructor(channel: Channel, deps: StandbySessionDeps) {
     this.#deps = deps;
+    this.#cancel = systemClock.after(greetingMs, () => {
+      this.#link.destroy();
+      this.#end(new FerryError('ERR_PEER_TIMEOUT', `no offer within ${greetingMs} ms`));
+    });
     this.#link = new Link(channel, systemClock, undefined, {
       onMessage: (message, seq) => this.#onMessage(message, seq),
       onClosed: (error) => this.#end(error),
@@ -87,6 +97,7 @@ export class StandbySession {
 
   /** Ends the connection. Resolves when what had arrived whole is applied; what belongs to no whole epoch is forgotten. */
   async end(): Promise<void> {
+    this.#cancel();
     this.#phase = 'ended';
     this.#staged = [];
     this.#link.destroy();
@@ -189,6 +200,7 @@ export class StandbySession {
 
   async #offered(offer: Message): Promise<void> {
     if (offer.type !== 'OFFER') throw unexpected(offer);
+    this.#cancel();
     const { maxImageBytes, maxStateBytes, accept } = this.#deps;
     const host = await GuestHost.admit(
       {
@@ -236,8 +248,7 @@ export class StandbySession {
   }
 
   #stage(message: Pages | RegionChange, seq: number): void {
-    const bytes = message.type === 'PAGES' ? message.body.byteLength : 0;
-    this.#stagedBytes += bytes;
+    this.#stagedBytes += message.type === 'PAGES' ? message.body.byteLength : regionBytes;
     const most = this.#lead?.maxEpochBytes ?? 0;
     if (this.#stagedBytes > most) {
       throw new FerryError('ERR_NO_CAPACITY', `an epoch of more than ${most} bytes`);
@@ -289,6 +300,7 @@ export class StandbySession {
 
   #end(error: FerryError): void {
     if (this.#phase === 'ended') return;
+    this.#cancel();
     this.#phase = 'ended';
     this.#staged = [];
     this.#deps.lost(this, error);

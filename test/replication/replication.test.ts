@@ -2,13 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
+import { doorLimits } from '../../src/migration/door-limits.js';
+import { FollowerSession } from '../../src/replication/follower-session.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, type ProtectOptions, protect } from '../../src/replication/protect.js';
+import { SharedTracker } from '../../src/replication/shared-tracker.js';
 import {
   type Standby,
   type StandbyOptions,
   standby,
 } from '../../src/replication/standby-driver.js';
+import { StandbySession } from '../../src/replication/standby-session.js';
+import { connectTcp, Doorkeeper, listenTcp } from '../../src/transport/index.js';
 import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
 
 const pageBytes = 4096;
@@ -275,6 +280,92 @@ describe('a guest with a standby', () => {
     expect(now.count).toBeGreaterThanOrEqual(Math.max(...told));
     await until(() => now.step());
     await next.commit();
+  });
+});
+
+describe('a standby', () => {
+  it('that never acknowledges holds outputs up for as long as there is patience', async () => {
+    const engine = new SimulatedEngine();
+    const server = await listenTcp({
+      ...{ host: '127.0.0.1', port: 0, areaBytes: 128 * 1024 },
+      door: new Doorkeeper(doorLimits(8, 1)),
+      onChannel: (channel) => {
+        new StandbySession(channel, {
+          ...{ name: 'counter', member: 'mute', promiseMs: 0 },
+          ...{ maxImageBytes: 2 ** 30, maxStateBytes: 2 ** 20, maxEpochBytes: 2 ** 30 },
+          accept: () => new Counter().guest,
+          admit: async () => {},
+          arrived: () => false,
+          lost: () => {},
+        });
+      },
+    });
+    onTestFinished(() => server.close());
+    const counter = new Counter();
+    const peers = [{ host: '127.0.0.1', port: server.port }];
+    const primary = await startPrimary(counter, [], { lease: engine.provider(), peers });
+    await until(() => primary.mayAct);
+    await sleep(50);
+    for (let count = 0; count < 5; count += 1) {
+      await until(() => counter.step());
+      await primary.commit();
+    }
+    expect(primary.inSync).toHaveLength(1);
+  });
+
+  it('is not led by who owns nothing, and goes on with who does', async () => {
+    const engine = new SimulatedEngine();
+    const { standby } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const other = new Counter();
+    const tracker = new SharedTracker(other.guest.tracker).view();
+    const { host, port } = standby;
+    for (const token of [0n, 2n, 2n ** 64n - 1n]) {
+      const liar = new FollowerSession(await connectTcp({ host, port }), {
+        ...{ guest: other.guest, tracker, name: 'counter', member: 'x', token },
+        ...{ maxEpochBytes: 2 ** 20, cpuShare: 1, acknowledged: () => {}, lost: () => {} },
+      });
+      await expect(liar.greet()).rejects.toMatchObject({ code: 'ERR_FENCED' });
+      await liar.close();
+    }
+    await until(() => counter.step());
+    await primary.commit();
+    expect(primary.inSync).toHaveLength(2);
+  });
+
+  it('that cannot run what it claimed says so, and lets another one', async () => {
+    const engine = new SimulatedEngine();
+    const broken = await startStandby({
+      lease: engine.provider(),
+      member: newMember('b'),
+      accept: () => {
+        const { guest } = new Counter();
+        return Object.assign(Object.create(guest), guest, {
+          loadState: async () => {
+            throw new Error('this one is broken');
+          },
+        });
+      },
+    });
+    const whole = await startStandby({
+      lease: engine.provider(),
+      member: newMember('c'),
+      rankMs: 300,
+    });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [broken.standby, whole.standby], {
+      lease: engine.provider(),
+    });
+    await until(() => primary.inSync.length === 3);
+    await until(() => counter.step());
+    await primary.commit();
+    await primary.close();
+    await expect(broken.standby.promoted).rejects.toThrow('this one is broken');
+    const next = await whole.standby.promoted;
+    onTestFinished(() => next.close());
+    expect(whole.counters.at(-1)?.count).toBe(counter.count);
   });
 });
 
