@@ -16,11 +16,11 @@ import { formatMs, plural } from './format.js';
 import { parseCount, parsePositive, parseSeed } from './parse.js';
 
 interface DrillOptions {
-  readonly guest: 'ledger' | 'sqlite';
+  readonly guest: DemoPlan['kind'];
   readonly kills: number;
   readonly freezes: number;
   readonly mode: 'output-commit' | 'async';
-  readonly size: number;
+  readonly size?: number;
   readonly rate: number;
   readonly lease: 'local' | 'etcd';
   readonly etcd?: readonly string[];
@@ -44,8 +44,11 @@ export function addDrill(program: Command): void {
       'Kill and freeze the primary of a replicated guest on purpose, and see that its standby takes over, and nothing is lost.',
     )
     .addOption(
-      new Option('--guest <NAME>', 'what runs: ledger, or sqlite (needs npm package sql.js)')
-        .choices(['ledger', 'sqlite'])
+      new Option(
+        '--guest <NAME>',
+        'what runs: ledger, or sqlite (needs npm package sql.js), or pglite (@electric-sql/pglite)',
+      )
+        .choices(['ledger', 'sqlite', 'pglite'])
         .default('ledger'),
     )
     .option('--kills <N>', 'how often the primary is killed', parseCount, 5)
@@ -64,7 +67,7 @@ export function addDrill(program: Command): void {
       '--etcd <URL...>',
       'client URLs of a cluster that runs (default with --lease etcd: one is started)',
     )
-    .option('--size <MiB>', 'memory of the guest', parsePositive, 64)
+    .option('--size <MiB>', 'memory of the guest (default: 64; pglite: 128)', parsePositive)
     .option('--rate <N>', 'transactions a second', parsePositive, 200)
     .option(
       '--ttl <MS>',
@@ -203,8 +206,10 @@ function blowLine(number: number, { blow, ...report }: BlowReport): string {
   return `${blow} ${number}: claimed after ${formatMs(detectedMs)}, runs after ${formatMs(promotedMs)}, first output after ${formatMs(effectMs)}; ${lost} lost`;
 }
 
-function planOf({ guest, size, rate, seed = randomInt(2 ** 32) }: DrillOptions): DemoPlan {
-  if (guest === 'sqlite') {
+function planOf(options: DrillOptions): DemoPlan {
+  const { guest, rate, seed = randomInt(2 ** 32) } = options;
+  const { size = guest === 'pglite' ? 128 : 64 } = options;
+  if (guest !== 'ledger') {
     return { kind: guest, seed, sizeMiB: size, transactionsPerSecond: rate };
   }
   const sizeBytes = Math.ceil(size * 256) * 4096;

@@ -3,7 +3,7 @@ import type { OlderPages } from '../guests/older-image.js';
 import { guestRegionName } from './guest-regions.js';
 import { jsonField } from './json-field.js';
 import { olderPages } from './older-pages.js';
-import type { SnapshotInfo, SnapshotReader, Store } from './types.js';
+import type { ManifestRegion, SnapshotInfo, SnapshotReader, Store } from './types.js';
 
 /** Told once of each region why pages of it cannot be had any more. */
 export type OnDamage = (region: string, error: FerryError) => void;
@@ -33,9 +33,8 @@ export class OlderSnapshot implements AsyncDisposable {
     return this.#pages(name, this.#isFile ? 0 : this.#find(name, 'file'));
   }
 
-  /** Of file `path` of bundle `name`: in a snapshot of that bundle, or of a folder with it. */
+  /** Of file `path` of bundle `name`: in a snapshot of that bundle, or of a folder with it; or a snapshot of one file of that name. */
   ofBundle(name: string, path: string): OlderPages | undefined {
-    if (this.#isFile) return undefined;
     const whole = `${name}/${path}`;
     const found = this.#find(whole, 'file');
     return this.#pages(whole, found < 0 ? this.#find(path, 'file') : found);
@@ -62,8 +61,9 @@ export class OlderSnapshot implements AsyncDisposable {
   }
 
   #find(name: string, role: 'file' | 'memory'): number {
-    const { regions } = this.#reader.manifest;
-    return regions.findIndex((region) => region.role === role && region.name === name);
+    const { regions, name: own } = this.#reader.manifest;
+    const called = (region: ManifestRegion): string => (this.#isFile ? own : region.name);
+    return regions.findIndex((region) => region.role === role && called(region) === name);
   }
 
   #pages(name: string, region: number): OlderPages | undefined {

@@ -131,7 +131,13 @@ describe('its declarations', () => {
       ['codec/index', 'protocol/index', 'instrument/index'],
       ['--lib', 'es2022', '--types', ''],
     );
-    const others = ['index', 'transport/index', 'snapshot/index'];
+    const others = [
+      'index',
+      'transport/index',
+      'snapshot/index',
+      'lease/index',
+      'replication/index',
+    ];
     const guests = ['emscripten', 'pglite', 'wasi', 'wasm'].map((name) => `guests/${name}/index`);
     check([...others, ...guests], ['--lib', 'es2023,esnext.disposable', '--types', 'node']);
   });
