@@ -50,6 +50,8 @@ export class DrillCoordinator {
   readonly #members: (Member | undefined)[] = [];
   readonly #all: DemoProcess<never, never>[] = [];
   readonly #witness: DemoProcess<ToWitness, FromWitness>;
+  /** What a primary said last of how many members are in sync. */
+  readonly #inSync = new Map<Member, number>();
   readonly #accepted = new Map<number, number>();
   readonly #found = new Map<number, number>();
   #ports: number[] = [];
@@ -73,7 +75,7 @@ export class DrillCoordinator {
     const standby = this.#spawn(1, 'standby');
     await this.#soon(standby.next('ready'), startMs);
     const primary = this.#spawn(0, 'primary');
-    await this.#inSync(primary);
+    await this.#protected(primary);
   }
 
   /** Strikes the primary after `afterMs` of work; its standby takes over, and gets a standby of its own. */
@@ -82,6 +84,7 @@ export class DrillCoordinator {
     const struck = this.#primary;
     const victim = this.#memberAt(struck);
     const heir = this.#memberAt(1 - struck);
+    await this.#protected(victim);
     const claiming = heir.next('claiming');
     const promoted = heir.next('promoted');
     const working = heir.next('first-commit');
@@ -98,7 +101,7 @@ export class DrillCoordinator {
     this.#primary = 1 - struck;
     const next = this.#spawn(struck, 'standby');
     await this.#soon(next.next('ready'), startMs);
-    await this.#inSync(heir);
+    await this.#protected(heir);
     return {
       blow,
       detectedMs: claimedAt - from,
@@ -140,6 +143,7 @@ export class DrillCoordinator {
   #spawn(slot: number, as: 'primary' | 'standby'): Member {
     const member: Member = new DemoProcess('source', './drill-member.js', (message) => {
       if (message.type === 'found') keep(this.#found, message);
+      if (message.type === 'in-sync') this.#inSync.set(member, message.members);
     });
     this.#members[slot] = member;
     this.#all.push(member as unknown as DemoProcess<never, never>);
@@ -152,10 +156,10 @@ export class DrillCoordinator {
     return member;
   }
 
-  async #inSync(primary: Member): Promise<void> {
-    for (;;) {
-      const { members } = await this.#soon(primary.next('in-sync'), startMs);
-      if (members === 2) return;
+  /** Waits until a standby could go on, should the primary die now. */
+  async #protected(primary: Member): Promise<void> {
+    while (this.#inSync.get(primary) !== 2) {
+      await this.#soon(primary.next('in-sync'), startMs);
     }
   }
 

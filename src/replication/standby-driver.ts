@@ -76,6 +76,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   /** The one that is led. */
   #session: StandbySession | undefined;
   #isOver = false;
+  /** Epochs that arrived while it claimed. */
+  readonly #held: { readonly epoch: Epoch; readonly isFirst: boolean }[] = [];
   #looking: Promise<void> | undefined;
   #mayAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -188,12 +190,17 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const before = this.#session;
     if (before === session) return;
     this.#session = session;
+    this.#held.length = 0;
     // Whatever it was in sync with, it has nothing whole until this one's first epoch.
     this.#state = { ...this.#state, copy: undefined };
     await before?.discard();
   }
 
   #arrived(epoch: Epoch, isFirst: boolean): boolean {
+    if (this.#state.isClaiming) {
+      this.#held.push({ epoch, isFirst });
+      return false;
+    }
     const { promiseMs = 0 } = this.#options;
     const now = performance.now();
     if (isFirst) {
@@ -263,6 +270,11 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     if (won === undefined) {
       this.#state = outrun(this.#state);
       this.#events.push({ type: 'outrun' });
+      // What came meanwhile is as if it came now.
+      const held = this.#held.splice(0);
+      const known = held.filter(({ epoch, isFirst }) => this.#arrived(epoch, isFirst));
+      const last = known.at(-1);
+      if (last !== undefined) this.#session?.acknowledge(last.epoch);
       return;
     }
     const { lease } = this.#resolved;

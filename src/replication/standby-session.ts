@@ -105,6 +105,11 @@ export class StandbySession {
     await this.#finishing.catch(() => {});
   }
 
+  /** Tells that it has the epoch, which `arrived` did not let it tell at once. */
+  acknowledge({ token, number }: Epoch): void {
+    this.#link.send({ type: 'EPOCH_ACK', token, number });
+  }
+
   /** Loads the state of the last epoch for practice, where the guest can be asked that: it will be loaded faster. */
   async rehearse(): Promise<void> {
     const guest = this.#host?.guest;
@@ -294,8 +299,7 @@ export class StandbySession {
     }
     this.#stateOfEpoch = bytes;
     this.#isWhole = true;
-    if (!this.#deps.arrived({ token, number }, isFirst)) return;
-    this.#link.send({ type: 'EPOCH_ACK', token, number });
+    if (this.#deps.arrived({ token, number }, isFirst)) this.acknowledge({ token, number });
   }
 
   #end(error: FerryError): void {

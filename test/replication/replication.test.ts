@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
+import type { LeaseProvider } from '../../src/lease/provider.js';
 import { doorLimits } from '../../src/migration/door-limits.js';
 import { FollowerSession } from '../../src/replication/follower-session.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
@@ -333,6 +334,42 @@ describe('a standby', () => {
     await until(() => counter.step());
     await primary.commit();
     expect(primary.inSync).toHaveLength(2);
+  });
+
+  it('that claims, and is outrun, stays in sync with what came meanwhile', async () => {
+    const engine = new SimulatedEngine();
+    const real = engine.provider();
+    let isLate = false;
+    const late: LeaseProvider = {
+      ...real,
+      read: async (name) => {
+        const view = await real.read(name);
+        return isLate ? { ...view, alive: undefined } : view;
+      },
+      swap: async (name, swap) => {
+        await sleep(100);
+        isLate = false;
+        return real.swap(name, swap);
+      },
+    };
+    const { standby } = await startStandby({ lease: late });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const heard: string[] = [];
+    void (async () => {
+      for await (const { type } of standby) heard.push(type);
+    })();
+    const told: number[] = [];
+    const worker = work(counter, primary, told);
+    isLate = true;
+    await until(() => heard.includes('outrun'));
+    const before = told.length;
+    await until(() => told.length > before + 20);
+    await worker.stop();
+    expect(heard.filter((type) => type === 'following')).toHaveLength(1);
+    expect(primary.inSync).toHaveLength(2);
+    expect(standby.copy?.token).toBe(1n);
   });
 
   it('that cannot run what it claimed says so, and lets another one', async () => {
