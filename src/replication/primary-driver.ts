@@ -54,6 +54,8 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   readonly #gate: RunGate;
   readonly #cutter: EpochCutter;
   readonly #since = performance.now();
+  /** What each member promises with an acknowledgement, also where its connection is lost by now. */
+  readonly #promises = new Map<string, number>();
   /** To be dropped once the change under way is decided. */
   readonly #gone = new Set<string>();
   readonly #cutting: Promise<void>;
@@ -82,7 +84,10 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#cutter = new EpochCutter(guest, this.#gate);
     this.#followers = new Followers({
       ...{ guest, options, tracker: new SharedTracker(guest.tracker), token: record.generation },
-      ready: () => this.#wake(),
+      ready: ({ session }) => {
+        this.#promises.set(session.member, session.promiseMs);
+        this.#wake();
+      },
       acknowledged: (follower, number, leftAt) => this.#onAcknowledged(follower, number, leftAt),
       lost: (follower, error) => this.#onLost(follower, error),
     });
@@ -174,7 +179,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
 
   /** What those that may claim promised, at least. */
   get #promiseMs(): number {
-    const promises = this.#followers.all.map(({ session }) => session.promiseMs);
+    const promises = this.#state.followers.map(({ member }) => this.#promises.get(member) ?? 0);
     return promises.length === 0 ? 0 : Math.min(...promises);
   }
 

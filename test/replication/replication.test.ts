@@ -4,6 +4,7 @@ import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
 import type { LeaseProvider } from '../../src/lease/provider.js';
 import { doorLimits } from '../../src/migration/door-limits.js';
+import { newToken } from '../../src/migration/trust.js';
 import { FollowerSession } from '../../src/replication/follower-session.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, type ProtectOptions, protect } from '../../src/replication/protect.js';
@@ -169,6 +170,55 @@ describe('a guest with a standby', () => {
     expect(counters.at(-1)?.inMemory).toBe(counter.count);
   });
 
+  it('may grow between two epochs', async () => {
+    const engine = new SimulatedEngine();
+    const make = () => new WebAssembly.Memory({ initial: 1, maximum: 8 });
+    const [here, there] = [make(), make()];
+    const { standby } = await startStandby({
+      lease: engine.provider(),
+      accept: () => bufferGuest(there, { fresh: true, maxByteLength: 8 * 65_536 }),
+    });
+    const guest = bufferGuest(here, { maxByteLength: 8 * 65_536 });
+    const primary = await protect(guest, {
+      ...{ name: 'counter', member: newMember('a'), lease: engine.provider() },
+      peers: [{ host: standby.host, port: standby.port }],
+    });
+    onTestFinished(() => primary.close());
+    await until(() => primary.inSync.length === 2);
+    for (let pages = 1; pages < 8; pages += 2) {
+      here.grow(2 - (pages === 7 ? 1 : 0));
+      new Uint8Array(here.buffer).fill(pages, pages * 65_536);
+      await primary.commit();
+    }
+    await primary.close();
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    expect(Buffer.compare(Buffer.from(there.buffer), Buffer.from(here.buffer))).toBe(0);
+  });
+
+  it('is followed over TLS by who has the token, and by nobody else', async () => {
+    const engine = new SimulatedEngine();
+    const token = newToken();
+    const { standby, counters } = await startStandby({ lease: engine.provider(), token });
+    const stranger = await startPrimary(new Counter(), [standby], {
+      lease: new SimulatedEngine().provider(),
+      token: newToken(),
+    });
+    const counter = new Counter();
+    const lease = engine.provider();
+    const primary = await startPrimary(counter, [standby], { lease, token });
+    await until(() => primary.inSync.length === 2);
+    for (let count = 0; count < 20; count += 1) {
+      await until(() => counter.step());
+      await primary.commit();
+    }
+    expect(stranger.inSync).toHaveLength(1);
+    await primary.close();
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    expect(counters.at(-1)?.inMemory).toBe(20);
+  });
+
   it('is taken over from who cannot reach anybody, and says nothing from then on', async () => {
     const engine = new SimulatedEngine();
     const reach: { now: Reach } = { now: 'answers' };
@@ -216,6 +266,27 @@ describe('a guest with a standby', () => {
     await sleep(300);
     expect(primary.isFenced).toBe(false);
     expect(engine.recordOf('counter')?.generation).toBe(1n);
+  });
+
+  it('counts on no promise of who made none, and is not heard of any more', async () => {
+    const engine = new SimulatedEngine(200);
+    const reach: { now: Reach } = { now: 'answers' };
+    const lease = engine.provider({ now: 'answers' });
+    const one = await startStandby({ lease, member: newMember('b'), rankMs: 60_000 });
+    const promising = { promiseMs: 60_000, member: newMember('c') };
+    const other = await startStandby({ lease, ...promising });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [one.standby, other.standby], {
+      lease: engine.provider(reach),
+    });
+    await until(() => primary.inSync.length === 3);
+    // Both acknowledge.
+    await until(() => counter.step());
+    await primary.commit();
+    reach.now = 'silent';
+    await one.standby.close();
+    await until(() => !primary.mayAct);
+    await until(() => !counter.runs);
   });
 
   it('goes on alone once a standby is gone, and has it in sync again when it is back', async () => {
