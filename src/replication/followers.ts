@@ -47,13 +47,6 @@ export class Followers {
     return [...this.#arriving].some(({ member }) => member === '');
   }
 
-  /** Whether it is connected, or about to be. */
-  isHere(member: string): boolean {
-    return [...this.#arriving, ...this.all.map(({ session }) => session)].some(
-      (session) => session.member === member,
-    );
-  }
-
   find(member: string): Connected | undefined {
     return this.all.find(({ session }) => session.member === member);
   }

@@ -309,11 +309,11 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
         this.#followers.cut(follower, fenced(`silent for ${patienceMs} ms`));
       }
     }
-    // After a failover: who was in sync and is not there. Nobody is waited for who cannot be reached anyway.
+    // After a failover: who was in sync and is not there, or has to be copied to first. Nobody is waited for who cannot acknowledge anyway.
     const isSought = this.#followers.isGreeting || this.#dialers.some(({ hasTried }) => !hasTried);
     if (!isSought || now - this.#since > patienceMs) {
       for (const { member } of this.#state.followers) {
-        if (!this.#followers.isHere(member)) this.#gone.add(member);
+        if (this.#followers.find(member) === undefined) this.#gone.add(member);
       }
     }
     if (this.#state.change === undefined) this.#propose();

@@ -164,6 +164,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const deps: StandbySessionDeps = {
       ...{ name, member, promiseMs, maxImageBytes, maxStateBytes, maxEpochBytes },
       accept: async (offer) => {
+        await this.#checkSpare();
         await this.#takePlace(session);
         return accept(offer);
       },
@@ -183,6 +184,15 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     }
     await this.#fence.admit(record.generation);
     await this.#fence.admit(token);
+  }
+
+  /** ERR_BUSY while it may have to go on with the copy that is here: its primary drops it first. */
+  async #checkSpare(): Promise<void> {
+    if (this.#state.copy === undefined) return;
+    const { lease, name, member } = this.#resolved;
+    const { record } = await lease.read(name);
+    if (record?.inSync.includes(member) !== true) return;
+    throw new FerryError('ERR_BUSY', `${member} is in sync with what is here`);
   }
 
   /** Another primary, or the same one again, is followed from here on: what there was of the one before is gone. */

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
@@ -105,6 +106,16 @@ async function until(is: () => boolean, ms = 5000): Promise<void> {
   for (const from = performance.now(); !is(); await sleep(1)) {
     if (performance.now() - from > ms) throw new Error('it never was');
   }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Works as a process that dies would: nothing of it is heard or done from now on. */
@@ -325,17 +336,16 @@ describe('a guest with a standby', () => {
   it('has one of two standbys take over, whom the other follows then', async () => {
     const engine = new SimulatedEngine();
     const reach: { now: Reach } = { now: 'answers' };
-    const one = await startStandby({ lease: engine.provider(), member: newMember('b') });
-    const peers = [{ host: one.standby.host, port: one.standby.port }];
-    const two = await startStandby({
-      lease: engine.provider(),
-      member: newMember('c'),
-      rankMs: 0,
-      peers,
-      intervalMs: 5,
-      patienceMs: 300,
+    const timing = { intervalMs: 5, patienceMs: 300 };
+    const twoPort = await freePort();
+    const one = await startStandby({
+      ...{ lease: engine.provider(), member: newMember('b'), ...timing },
+      peers: [{ host: '127.0.0.1', port: twoPort }],
     });
-    // The other one is later: its peers need not be known, as it does not take over.
+    const two = await startStandby({
+      ...{ lease: engine.provider(), member: newMember('c'), ...timing },
+      ...{ port: twoPort, rankMs: 400 },
+    });
     const counter = new Counter();
     const primary = await startPrimary(counter, [one.standby, two.standby], {
       lease: engine.provider(reach),
@@ -345,13 +355,22 @@ describe('a guest with a standby', () => {
     work(counter, primary, told);
     await until(() => told.length > 20);
     reach.now = 'silent';
-    const next = await Promise.race([one.standby.promoted, two.standby.promoted]);
+    const next = await one.standby.promoted;
     onTestFinished(() => next.close());
-    const there = next.guest === one.counters.at(-1)?.guest ? one : two;
-    const now = there.counters.at(-1) as Counter;
+    const now = one.counters.at(-1) as Counter;
     expect(now.count).toBeGreaterThanOrEqual(Math.max(...told));
     await until(() => now.step());
     await next.commit();
+    // Whoever owned it is not waited for, and the other one follows.
+    await until(() => next.inSync.length === 2);
+    await until(() => now.step());
+    await next.commit();
+    const { count } = now;
+    await next.close();
+    const last = await two.standby.promoted;
+    onTestFinished(() => last.close());
+    expect(last.token).toBe(3n);
+    expect(two.counters.at(-1)?.count).toBe(count);
   });
 });
 
