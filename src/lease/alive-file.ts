@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
-import { systemCode } from '../guests/file-io.js';
+import { systemCode, writeAt } from '../guests/file-io.js';
 import { lockDescriptor } from './flock.js';
 import { isThere, killForReal, type ProcessIdentity, thisProcess } from './process-identity.js';
 
@@ -17,7 +18,10 @@ export type Aliveness = 'alive' | 'hung' | 'gone';
 
 interface Said {
   readonly beatAt: number;
-  readonly holder: ProcessIdentity;
+  readonly holder: ProcessIdentity & {
+    /** Drawn anew each time that the lock is taken: numbers of files are given again. */
+    readonly life: string;
+  };
 }
 
 /** The lock of one generation's owner, on a file of its own with the last sign of life in it. The kernel frees it when the process ends. */
@@ -42,8 +46,9 @@ export class AliveFile {
     );
     try {
       if (await lockDescriptor(handle.fd, 0)) {
-        const text = Buffer.from(`${beat()}${JSON.stringify(holder)}\n`);
-        await handle.write(text, 0, text.length, 0);
+        const life = randomBytes(8).toString('hex');
+        const text = Buffer.from(`${beat()}${JSON.stringify({ ...holder, life })}\n`);
+        await writeAt(handle, 0, text);
         await handle.truncate(text.length);
         const file = new AliveFile(path, handle);
         own.set(path, file);
@@ -74,6 +79,11 @@ export class AliveFile {
     await unlink(this.path).catch(() => {});
     await this.#handle.close();
   }
+}
+
+/** Which taking of the lock the file at `path`, or what is open of it, tells of; undefined where it is gone, or tells nothing. */
+export async function lifeOf(file: string | FileHandle): Promise<string | undefined> {
+  return (await read(file))?.holder.life;
 }
 
 /** How it stands with the holder of the file at `path`, whose lease lasts `ttlMs`. */
@@ -110,16 +120,16 @@ export async function putOut(path: string): Promise<string | undefined> {
 }
 
 /** What stands in the file; undefined where there is none, or it is not written yet. */
-async function read(path: string): Promise<Said | undefined> {
+async function read(file: string | FileHandle): Promise<Said | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readFile(file, 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    const holder = JSON.parse(text.slice(beatBytes, mostBytes)) as ProcessIdentity;
+    const holder = JSON.parse(text.slice(beatBytes, mostBytes)) as Said['holder'];
     const beatAt = Number(text.slice(0, beatBytes));
     if (Number.isFinite(beatAt) && Number.isInteger(holder.pid) && holder.pid > 0) {
       return { beatAt, holder };

@@ -3,7 +3,7 @@ import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
 import { fileError } from '../guests/file-io.js';
-import { AliveFile, aliveness, putOut } from './alive-file.js';
+import { AliveFile, aliveness, lifeOf, putOut } from './alive-file.js';
 import { lockDescriptor, whenUnlocked } from './flock.js';
 import { encodeOwnerRecord } from './owner-record.js';
 import { thisProcess } from './process-identity.js';
@@ -47,8 +47,8 @@ class EmbeddedLease implements LeaseProvider {
   /** By guest: what is held here. */
   readonly #held = new Map<string, { readonly generation: bigint; readonly file: AliveFile }>();
   readonly #watches = new Set<() => void>();
-  /** Files whose lock was seen free, by path: nobody takes it again, a holder that lets go removes its file; but the process may still be ending. */
-  readonly #freed = new Map<string, number>();
+  /** Whose lock was seen free, by the path of the file: the lease is over, but the process may still be ending. */
+  readonly #freed = new Map<string, string>();
   #isClosed = false;
 
   constructor(folder: string, ttlMs: number) {
@@ -108,7 +108,7 @@ class EmbeddedLease implements LeaseProvider {
       () => this.#alivePath(guest),
       join(this.#folder, guest),
       onChange,
-      (path, inode) => this.#freed.set(path, inode),
+      (path, life) => this.#freed.set(path, life),
     );
     this.#watches.add(watching.end);
     return () => {
@@ -182,12 +182,8 @@ class EmbeddedLease implements LeaseProvider {
   }
 
   async #isFreed(path: string): Promise<boolean> {
-    const inode = this.#freed.get(path);
-    if (inode === undefined) return false;
-    return await lstat(path).then(
-      ({ ino }) => ino === inode,
-      () => false,
-    );
+    const life = this.#freed.get(path);
+    return life !== undefined && (await lifeOf(path).catch(unknown)) === life;
   }
 
   async #alivePath(guest: string): Promise<string | undefined> {
@@ -220,7 +216,7 @@ class EmbeddedLease implements LeaseProvider {
 class Watching {
   readonly #pathOf: () => Promise<string | undefined>;
   readonly #onChange: () => void;
-  readonly #onFree: (path: string, inode: number) => void;
+  readonly #onFree: (path: string, life: string) => void;
   #folder: FSWatcher | undefined;
   #path: string | undefined;
   #endWait: () => void = () => {};
@@ -230,7 +226,7 @@ class Watching {
     pathOf: () => Promise<string | undefined>,
     folder: string,
     onChange: () => void,
-    onFree: (path: string, inode: number) => void,
+    onFree: (path: string, life: string) => void,
   ) {
     this.#pathOf = pathOf;
     this.#onChange = onChange;
@@ -271,18 +267,21 @@ class Watching {
     this.#path = path;
     this.#endWait();
     let handle: FileHandle;
-    let inode: number;
+    let life: string | undefined;
     try {
       handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
-      ({ ino: inode } = await handle.stat());
+      life = await lifeOf(handle);
     } catch {
       // It is gone already.
+      this.#path = undefined;
       this.#onChange();
       return;
     }
     if (!this.#isOver) {
       this.#endWait = whenUnlocked(handle.fd, () => {
-        this.#onFree(path, inode);
+        // The same owner may take it again.
+        this.#path = undefined;
+        if (life !== undefined) this.#onFree(path, life);
         if (!this.#isOver) this.#onChange();
       });
     }

@@ -151,6 +151,28 @@ export function describeConformance(name: string, makeEngine: () => Promise<Test
       expect(await one.renew('g', 1n)).toBe(true);
     });
 
+    it('lets an owner that let go of its lease have it back, and who watches see both', async () => {
+      const { provider } = await makeEngine();
+      const [one, other] = [await provider(), await provider()];
+      const record = recordOf('a', 1n);
+      let expected = won(await one.swap('g', { expected: 0n, record, unlessAlive: true }));
+      let told = 0;
+      onTestFinished(
+        other.watch('g', () => {
+          told += 1;
+        }),
+      );
+      for (let round = 0; round < 10; round += 1) {
+        await sleep(50);
+        told = 0;
+        await one.resign('g', 1n);
+        await until(() => told > 0);
+        expect((await other.read('g')).alive).toBeUndefined();
+        expected = won(await one.swap('g', { expected, record, unlessAlive: false }));
+        expect((await other.read('g')).alive).toBe(1n);
+      }
+    });
+
     it(`has one winner of each of ${campaigns} contended campaigns`, async () => {
       const { provider } = await makeEngine();
       const members = await Promise.all(
