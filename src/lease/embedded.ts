@@ -153,6 +153,8 @@ class EmbeddedLease implements LeaseProvider {
     if (!isOurs) {
       await this.#letGo(guest);
       this.#held.set(guest, { generation: record.generation, file });
+      // Closed meanwhile: nobody would renew it, and this process would be killed for that.
+      if (this.#isClosed) await this.#letGo(guest);
     }
     return { type: 'won', revision: expected + 1n };
   }

@@ -120,6 +120,17 @@ describe('the embedded engine', () => {
     await expect(embeddedLease({ folder, ttlMs: 1 })).rejects.toBeInstanceOf(RangeError);
   });
 
+  it('holds nothing once it is closed, whatever was on its way', async () => {
+    const { provider, options } = await makeEngine();
+    const lease = await provider();
+    const swap = { expected: 0n, record: recordOf('a', 1n), unlessAlive: true };
+    const swapped = lease.swap('g', swap);
+    await lease.close();
+    await swapped.catch(() => {});
+    const { folder } = options as { readonly folder: string };
+    expect(readdirSync(join(folder, 'g'))).not.toContain('alive.1');
+  });
+
   it('leaves no files of leases that ended', async () => {
     const engine = await makeEngine();
     const lease = await engine.provider();
