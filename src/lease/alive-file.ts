@@ -83,14 +83,16 @@ export class AliveFile {
 
 /** Which taking of the lock the file at `path`, or what is open of it, tells of; undefined where it is gone, or tells nothing. */
 export async function lifeOf(file: string | FileHandle): Promise<string | undefined> {
-  return (await read(file))?.holder.life;
+  const said = await read(file);
+  return said === 'nothing' ? undefined : said?.holder.life;
 }
 
 /** How it stands with the holder of the file at `path`, whose lease lasts `ttlMs`. */
 export async function aliveness(path: string, ttlMs: number): Promise<Aliveness> {
   const said = await read(path);
-  if (said === undefined || isThere(said.holder) === false) return 'gone';
-  if (isOwn(said) && !own.has(path)) return 'gone';
+  if (said === undefined) return 'gone';
+  if (said === 'nothing') return 'hung';
+  if (isThere(said.holder) === false) return 'gone';
   return now() - said.beatAt <= ttlMs ? 'alive' : 'hung';
 }
 
@@ -101,13 +103,15 @@ export async function aliveness(path: string, ttlMs: number): Promise<Aliveness>
 export async function putOut(path: string): Promise<string | undefined> {
   const said = await read(path);
   if (said === undefined) return undefined;
-  if (isOwn(said)) {
-    await own.get(path)?.release();
+  const here = own.get(path);
+  if (here !== undefined) {
+    await here.release();
     return undefined;
   }
   const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     if (await lockDescriptor(handle.fd, 0)) return undefined;
+    if (said === 'nothing') return 'somebody holds the lease, and nobody can tell who';
     const reason = killForReal(said.holder);
     if (reason !== undefined) {
       return `process ${said.holder.pid} holds the lease, gives no sign, and is not killed: ${reason}`;
@@ -119,8 +123,8 @@ export async function putOut(path: string): Promise<string | undefined> {
   }
 }
 
-/** What stands in the file; undefined where there is none, or it is not written yet. */
-async function read(file: string | FileHandle): Promise<Said | undefined> {
+/** What stands in the file; undefined where there is none. */
+async function read(file: string | FileHandle): Promise<Said | 'nothing' | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -135,14 +139,9 @@ async function read(file: string | FileHandle): Promise<Said | undefined> {
       return { beatAt, holder };
     }
   } catch {
-    // Whoever began to write it did not come so far: it is not the owner.
+    // Cut, or overwritten: whether anybody is there only the lock says.
   }
-  return undefined;
-}
-
-function isOwn({ holder }: Said): boolean {
-  const self = thisProcess();
-  return self?.pid === holder.pid && isThere(holder) === true;
+  return 'nothing';
 }
 
 function now(): number {

@@ -41,6 +41,7 @@ export function killForReal(identity: ProcessIdentity): string | undefined {
   if (seen === undefined) return 'it is in another process namespace';
   if (!seen) return undefined;
   const { pid, startTime } = identity;
+  if (pid === process.pid) return 'it is this process, by another thread';
   try {
     if (statSync(`/proc/${pid}`).uid !== process.getuid?.()) return 'it is another user’s';
     // Once more, right before: numbers are given again.

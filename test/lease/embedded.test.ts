@@ -1,8 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { embeddedLease } from '../../src/lease/embedded.js';
 import { describeConformance, Holder, recordOf, type TestEngine, until } from './conformance.js';
@@ -118,6 +127,46 @@ describe('the embedded engine', () => {
       code: 'ERR_IO',
     });
     await expect(embeddedLease({ folder, ttlMs: 1 })).rejects.toBeInstanceOf(RangeError);
+  });
+
+  it('gives to nobody what another thread of this process holds, and does not kill it', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const program = new URL('./holder.mjs', import.meta.url);
+    const argv = [module, JSON.stringify(engine.options), 'g', 'a'];
+    const thread = new Worker(program, { argv, stdin: true, stdout: true });
+    onTestFinished(async () => void (await thread.terminate()));
+    await until(async () => (await lease.read('g')).alive === 1n);
+    thread.stdin?.write('freeze');
+    await until(async () => (await lease.read('g')).alive === undefined);
+    const { revision: expected } = await lease.read('g');
+    const swap = { expected, record: recordOf('b', 2n), unlessAlive: true };
+    await expect(lease.swap('g', swap)).rejects.toMatchObject({
+      code: 'ERR_LEASE_UNKNOWN',
+      message: expect.stringContaining('thread'),
+    });
+    await thread.terminate();
+    expect((await lease.swap('g', swap)).type).toBe('won');
+  });
+
+  it('gives to nobody what somebody holds of whom nothing can be read', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const holder = new Holder(engine, 'g', 'a');
+    await until(() => holder.won.length > 0);
+    holder.signal('SIGSTOP');
+    const { folder } = engine.options as { readonly folder: string };
+    truncateSync(join(folder, 'g', 'alive.1'), 30);
+    const { revision: expected, alive } = await lease.read('g');
+    expect(alive).toBeUndefined();
+    const swap = { expected, record: recordOf('b', 2n), unlessAlive: true };
+    await expect(lease.swap('g', swap)).rejects.toMatchObject({ code: 'ERR_LEASE_UNKNOWN' });
+    expect(holder.isGone).toBe(false);
+    holder.signal('SIGKILL');
+    await until(async () => {
+      const outcome = await lease.swap('g', swap).catch(() => undefined);
+      return outcome?.type === 'won';
+    });
   });
 
   it('holds nothing once it is closed, whatever was on its way', async () => {
