@@ -11,15 +11,19 @@ export interface ProcessIdentity {
   readonly pidNamespace: string;
 }
 
-/** This process. Linux only: undefined elsewhere, and where /proc says nothing. */
+/** This process. Linux only: undefined elsewhere, and where /proc says nothing, or counts processes of another namespace. */
 export function thisProcess(): ProcessIdentity | undefined {
   try {
-    const startTime = processStartTime(process.pid);
-    if (startTime === undefined) return undefined;
-    return { pid: process.pid, startTime, ...place() };
+    return readlinkSync('/proc/self') === `${process.pid}` ? identityOf(process.pid) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Process `pid`; undefined if there is none. Throws where it is not for this user to see. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const startTime = processStartTime(pid);
+  return startTime === undefined ? undefined : { pid, startTime, ...place(pid) };
 }
 
 /** Whether it still runs, or only stands; undefined: that cannot be seen from here. */
@@ -29,7 +33,7 @@ export function isThere({
   boot,
   pidNamespace,
 }: ProcessIdentity): boolean | undefined {
-  const here = place();
+  const here = place(process.pid);
   if (here.boot !== boot) return false;
   if (here.pidNamespace !== pidNamespace) return undefined;
   return processStartTime(pid) === startTime;
@@ -52,9 +56,9 @@ export function killForReal(identity: ProcessIdentity): string | undefined {
   }
 }
 
-function place(): { readonly boot: string; readonly pidNamespace: string } {
+function place(of: number): { readonly boot: string; readonly pidNamespace: string } {
   return {
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-    pidNamespace: readlinkSync('/proc/self/ns/pid'),
+    pidNamespace: readlinkSync(`/proc/${of}/ns/pid`),
   };
 }

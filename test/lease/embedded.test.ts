@@ -38,6 +38,16 @@ async function makeEngine(): Promise<TestEngine> {
   };
 }
 
+const unshare = ['unshare', '--pid', '--fork'] as const;
+
+/** Whether processes can have a namespace of their own here. */
+function canUnshare(): boolean {
+  if (spawnSync(unshare[0], [...unshare.slice(1), 'true']).status === 0) return true;
+  if (process.env['CI'] === 'true') throw new Error('unshare --pid does not work here');
+  console.warn('skipped: unshare --pid does not work here');
+  return false;
+}
+
 describeConformance('the embedded engine', makeEngine);
 
 describe('the embedded engine', () => {
@@ -77,16 +87,11 @@ describe('the embedded engine', () => {
   });
 
   it('does not kill, and gives to nobody, what somebody in another process namespace holds', async () => {
-    const unshare = spawnSync('unshare', ['--pid', '--fork', 'true']);
-    if (unshare.status !== 0) {
-      if (process.env['CI'] === 'true') throw new Error('unshare --pid does not work here');
-      console.warn('skipped: unshare --pid does not work here');
-      return;
-    }
+    if (!canUnshare()) return;
     const engine = await makeEngine();
     const lease = await engine.provider();
     const inside = { ...engine, module: engine.module };
-    const holder = new Holder(inside, 'g', 'a', ['unshare', '--pid', '--fork', '--kill-child']);
+    const holder = new Holder(inside, 'g', 'a', [...unshare, '--mount-proc', '--kill-child']);
     await until(() => holder.won.length > 0);
     holder.freeze();
     await until(async () => (await lease.read('g')).alive === undefined);
@@ -101,6 +106,14 @@ describe('the embedded engine', () => {
       const outcome = await lease.swap('g', swap).catch(() => undefined);
       return outcome?.type === 'won';
     });
+  });
+
+  it('is not to be had where /proc counts the processes of another namespace', async () => {
+    if (!canUnshare()) return;
+    const program = `import { make } from ${JSON.stringify(module)};
+      await make({ folder: ${JSON.stringify(makeFolder())} }).catch(({ code }) => console.log(code));`;
+    const args = [...unshare.slice(1), process.execPath, '--input-type=module', '-e', program];
+    expect(spawnSync(unshare[0], args, { encoding: 'utf8' }).stdout).toBe('ERR_UNSUPPORTED\n');
   });
 
   it('says that it does not know where the record is none, and writes nothing over it', async () => {
