@@ -4,12 +4,13 @@ import { join, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
 import { fileError } from '../guests/file-io.js';
 import { AliveFile, aliveness, lifeOf, putOut } from './alive-file.js';
-import { lockDescriptor, whenUnlocked } from './flock.js';
+import { whenUnlocked } from './flock.js';
 import { encodeOwnerRecord } from './owner-record.js';
 import { thisProcess } from './process-identity.js';
 import type { LeaseProvider } from './provider.js';
 import { type KeptRecord, readRecord, writeRecord } from './record-file.js';
 import type { LeaseView, Swap, SwapOutcome } from './swap.js';
+import { takeTurn } from './turn.js';
 
 export interface EmbeddedLeaseOptions {
   /** A folder that all of them share, on a file system of this machine; made, for this user alone, if there is none. */
@@ -18,8 +19,8 @@ export interface EmbeddedLeaseOptions {
   readonly ttlMs?: number;
 }
 
-/** How long a change waits for others that are made at the same time. */
-const turnMs = 5000;
+/** How long a change of the record may take before who makes it counts as hung: a disk may be slow. */
+const slowMs = 5000;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**
@@ -70,14 +71,8 @@ class EmbeddedLease implements LeaseProvider {
   async swap(guest: string, swap: Swap): Promise<SwapOutcome> {
     encodeOwnerRecord(swap.record);
     const place = await this.#place(guest);
-    const turn = await open(join(place, 'turn'), 'a', 0o600).catch(unknown);
+    const turn = await takeTurn(join(place, 'turn'), Math.max(slowMs, this.ttlMs)).catch(unknown);
     try {
-      if (!(await lockDescriptor(turn.fd, turnMs))) {
-        throw new FerryError(
-          'ERR_LEASE_UNKNOWN',
-          `others change the record of ${guest} all the time`,
-        );
-      }
       return await this.#swapInTurn(guest, swap);
     } finally {
       await turn.close();

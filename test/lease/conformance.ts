@@ -38,15 +38,16 @@ export class Holder {
   readonly won: number[] = [];
   readonly lost: number[] = [];
 
-  /** `within`: a command that starts it, with its arguments. */
+  /** `within`: a command that starts it, with its arguments. `how`: it renews its lease, or changes its record all the time. */
   constructor(
     { module, options }: TestEngine,
     guest: string,
     member: string,
     within: readonly string[] = [],
+    how: 'renew' | 'change' = 'renew',
   ) {
     const program = fileURLToPath(new URL('./holder.mjs', import.meta.url));
-    const args = [program, module, JSON.stringify(options), guest, member];
+    const args = [program, module, JSON.stringify(options), guest, member, how];
     const [command = '', ...rest] = [...within, process.execPath, ...args];
     this.#child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
     onTestFinished(() => void this.#child.kill('SIGKILL'));

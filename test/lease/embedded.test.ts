@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -62,6 +63,29 @@ describe('the embedded engine', () => {
     expect(holder.isGone).toBe(false);
     const record = recordOf('b', 2n);
     await lease.swap('g', { expected, record, unlessAlive: true });
+    await until(() => holder.isGone);
+  });
+
+  it('kills who hangs while it changes the record', async () => {
+    const engine = await makeEngine();
+    const lease = await engine.provider();
+    const { folder } = engine.options as { readonly folder: string };
+    const holder = new Holder(engine, 'g', 'a', [], 'change');
+    await until(() => holder.won.length > 0);
+    const isTurn = (): boolean =>
+      spawnSync('flock', ['-n', '-x', join(folder, 'g/turn'), 'true']).status !== 0;
+    await until(async () => {
+      holder.signal('SIGCONT');
+      await sleep(10 * Math.random());
+      holder.signal('SIGSTOP');
+      // By a flock(1) that waits for it, perhaps.
+      await sleep(20);
+      return isTurn();
+    });
+    await until(async () => (await lease.read('g')).alive === undefined);
+    const { revision: expected } = await lease.read('g');
+    const swap = { expected, record: recordOf('b', 2n), unlessAlive: true };
+    expect((await lease.swap('g', swap)).type).toBe('won');
     await until(() => holder.isGone);
   });
 

@@ -1,8 +1,8 @@
 // Claims a guest, holds its lease, and says on stdout when it was its own: {"won": GENERATION}, then {"until": MS} of the machine's clock at each renewal. Arguments: the module
-// that makes the provider, its options as JSON, the guest, and this member's name.
+// that makes the provider, its options as JSON, the guest, this member's name, and "change" if it is to change its record all the time rather than renew its lease.
 import { pathToFileURL } from 'node:url';
 
-const [module, options, guest, member] = process.argv.slice(2);
+const [module, options, guest, member, how] = process.argv.slice(2);
 const { make } = await import(pathToFileURL(module).href);
 const lease = await make(JSON.parse(options));
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
@@ -22,6 +22,7 @@ for (;;) {
     const outcome = await lease.swap(guest, { expected: view.revision, record, unlessAlive: true });
     if (outcome.type === 'won') {
       say({ won: Number(generation), until: askedAt + 0.9 * lease.ttlMs });
+      if (how === 'change') await change(record, outcome.revision);
       await hold(generation);
       continue;
     }
@@ -35,6 +36,14 @@ for (;;) {
     });
     setTimeout(end, lease.ttlMs / 4).unref();
   });
+}
+
+async function change(record, revision) {
+  for (;;) {
+    const outcome = await lease.swap(guest, { expected: revision, record, unlessAlive: false });
+    if (outcome.type === 'lost') return;
+    ({ revision } = outcome);
+  }
 }
 
 async function hold(generation) {
