@@ -39,11 +39,12 @@ async function makeEngine(): Promise<TestEngine> {
   };
 }
 
-const unshare = ['unshare', '--pid', '--fork'] as const;
+/** Of unshare(1): a process namespace of its own. */
+const apart = ['--pid', '--fork'];
 
 /** Whether processes can have a namespace of their own here. */
 function canUnshare(): boolean {
-  if (spawnSync(unshare[0], [...unshare.slice(1), 'true']).status === 0) return true;
+  if (spawnSync('unshare', [...apart, 'true']).status === 0) return true;
   if (process.env['CI'] === 'true') throw new Error('unshare --pid does not work here');
   console.warn('skipped: unshare --pid does not work here');
   return false;
@@ -115,7 +116,12 @@ describe('the embedded engine', () => {
     const engine = await makeEngine();
     const lease = await engine.provider();
     const inside = { ...engine, module: engine.module };
-    const holder = new Holder(inside, 'g', 'a', [...unshare, '--mount-proc', '--kill-child']);
+    const holder = new Holder(inside, 'g', 'a', [
+      'unshare',
+      ...apart,
+      '--mount-proc',
+      '--kill-child',
+    ]);
     await until(() => holder.won.length > 0);
     holder.freeze();
     await until(async () => (await lease.read('g')).alive === undefined);
@@ -136,8 +142,8 @@ describe('the embedded engine', () => {
     if (!canUnshare()) return;
     const program = `import { make } from ${JSON.stringify(module)};
       await make({ folder: ${JSON.stringify(makeFolder())} }).catch(({ code }) => console.log(code));`;
-    const args = [...unshare.slice(1), process.execPath, '--input-type=module', '-e', program];
-    expect(spawnSync(unshare[0], args, { encoding: 'utf8' }).stdout).toBe('ERR_UNSUPPORTED\n');
+    const args = [...apart, process.execPath, '--input-type=module', '-e', program];
+    expect(spawnSync('unshare', args, { encoding: 'utf8' }).stdout).toBe('ERR_UNSUPPORTED\n');
   });
 
   it('says that it does not know where the record is none, and writes nothing over it', async () => {
