@@ -7,13 +7,12 @@ import { Dialer } from './dialer.js';
 import { EpochCutter } from './epoch-cutter.js';
 import type { PrimaryEvent } from './events.js';
 import { type Connected, Followers } from './followers.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { Membership } from './membership.js';
 import { Outputs } from './outputs.js';
 import {
   acknowledged,
-  add,
-  changed,
   cut,
-  drop,
   lead,
   type PrimaryState,
   releasable,
@@ -23,13 +22,10 @@ import {
 } from './primary.js';
 import { fenced, type ResolvedMember } from './protect-options.js';
 import { RunGate } from './run-gate.js';
-import { ask } from './settle.js';
 import { SharedTracker } from './shared-tracker.js';
 
 /** Epochs that were sent and not acknowledged, at most, before an output cuts another one. */
 const mostUnacknowledged = 2;
-/** A lease is renewed so often in its time. */
-const renewals = 4;
 
 /** How a member came to own the guest. */
 export interface Ownership {
@@ -53,23 +49,15 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   readonly #dialers: readonly Dialer[];
   readonly #gate: RunGate;
   readonly #cutter: EpochCutter;
-  readonly #since = performance.now();
   /** What each member promises with an acknowledgement, also where its connection is lost by now. */
   readonly #promises = new Map<string, number>();
-  /** To be dropped once the change under way is decided. */
-  readonly #gone = new Set<string>();
   readonly #cutting: Promise<void>;
-  readonly #keeping: Promise<void>;
-  #end: () => void = () => {};
-  readonly #ended = new Promise<void>((resolve) => {
-    this.#end = resolve;
-  });
+  readonly #membership: Membership;
+  readonly #keeper: LeaseKeeper;
   #state: PrimaryState;
   /** Nothing more happens to the guest here. */
   #isClosing = false;
   #isClosed = false;
-  #isAsking = false;
-  #renewing: Promise<void> | undefined;
   #cutAt = Number.NEGATIVE_INFINITY;
   #wake: () => void = () => {};
   #deadline: NodeJS.Timeout | undefined;
@@ -97,11 +85,12 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       const member = `${address.host}:${address.port}`;
       return new Dialer(address, trust, serve, ({ code, message }) => {
         this.#events.push({ type: 'unreached', member, code, message });
-        this.#evaluate();
+        this.#membership.evaluate();
       });
     });
+    this.#membership = this.#members();
     this.#cutting = this.#cutEpochs();
-    this.#keeping = this.#keepLease();
+    this.#keeper = this.#keepLease();
     this.#watchDeadline();
   }
 
@@ -190,7 +179,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   /** Everything has stopped when this resolves; outputs are told why. */
   async #stop(reason: FerryError): Promise<void> {
     clearTimeout(this.#deadline);
-    this.#end();
+    this.#keeper.stop();
     for (const dialer of this.#dialers) dialer.stop();
     for (const follower of this.#followers.all) this.#followers.cut(follower, reason);
     this.#outputs.refuse(reason);
@@ -198,7 +187,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     await this.#gate.settle();
     await Promise.allSettled([
       this.#cutting,
-      this.#keeping,
+      this.#keeper.done,
       ...this.#dialers.map(({ done }) => done),
     ]);
     this.#events.end();
@@ -265,10 +254,9 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
 
   #onAcknowledged(follower: Connected, number: number, leftAt: number): void {
     const { member } = follower.session;
-    this.#gone.delete(member);
     this.#state = acknowledged(this.#state, member, number, leftAt);
     this.#watchDeadline();
-    this.#evaluate();
+    this.#membership.heard(member);
     this.#release();
     this.#wake();
   }
@@ -276,8 +264,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   #onLost({ session: { member } }: Connected, error: FerryError): void {
     const { code, message } = error;
     this.#events.push({ type: 'unreached', member, code, message });
-    this.#gone.add(member);
-    this.#evaluate();
+    this.#membership.lost(member);
     this.#release();
   }
 
@@ -298,81 +285,6 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       : Math.max(acknowledged, this.#state.released);
   }
 
-  /** Asks for the next change of the record that is due, if there is none under way. */
-  #evaluate(): void {
-    if (this.#isOver) return;
-    const { patienceMs } = this.#options;
-    const now = performance.now();
-    for (const follower of this.#followers.all) {
-      const oldest = Math.min(...[...follower.unanswered.values()].map(({ cutAt }) => cutAt));
-      if (now - oldest > patienceMs) {
-        this.#followers.cut(follower, fenced(`silent for ${patienceMs} ms`));
-      }
-    }
-    // After a failover: who was in sync and is not there, or has to be copied to first. Nobody is waited for who cannot acknowledge anyway.
-    const isSought = this.#followers.isGreeting || this.#dialers.some(({ hasTried }) => !hasTried);
-    if (!isSought || now - this.#since > patienceMs) {
-      for (const { member } of this.#state.followers) {
-        if (this.#followers.find(member) === undefined) this.#gone.add(member);
-      }
-    }
-    if (this.#state.change === undefined) this.#propose();
-    if (this.#state.change === undefined || this.#isAsking) return;
-    this.#settleChange().catch((error: unknown) => {
-      void this.#fence(asFerryError(error, 'ERR_LEASE_UNKNOWN').message);
-    });
-  }
-
-  #propose(): void {
-    for (const member of this.#gone) {
-      this.#state = drop(this.#state, member);
-      if (this.#state.change !== undefined) return;
-    }
-    this.#gone.clear();
-    for (const { session, acknowledged } of this.#followers.all) {
-      if (acknowledged === 0) continue;
-      this.#state = add(this.#state, session.member, acknowledged);
-      if (this.#state.change !== undefined) return;
-    }
-  }
-
-  /** Asks the engine until the change is decided. */
-  async #settleChange(): Promise<void> {
-    this.#isAsking = true;
-    const { lease, name } = this.#options;
-    const before = this.#state.record.inSync;
-    try {
-      for (let change = this.#state.change; change !== undefined && !this.#isClosed; ) {
-        const answer = await ask(lease, name, change);
-        if (answer === undefined) break;
-        const { event, askedAt } = answer;
-        const isTimely = event.type === 'answered' && event.outcome.type === 'won';
-        this.#state = changed(this.#state, event);
-        if (isTimely) this.#hold(askedAt);
-        change = this.#state.change;
-      }
-    } finally {
-      this.#isAsking = false;
-    }
-    if (this.isFenced) return this.#fence();
-    this.#tell(before);
-    this.#evaluate();
-    this.#release();
-    this.#wake();
-  }
-
-  #tell(before: readonly string[]): void {
-    const { inSync } = this.#state.record;
-    for (const member of inSync) {
-      if (before.includes(member)) continue;
-      const epoch = this.#followers.find(member)?.acknowledged ?? 0;
-      this.#events.push({ type: 'joined', member, epoch });
-    }
-    for (const member of before) {
-      if (!inSync.includes(member)) this.#events.push({ type: 'dropped', member });
-    }
-  }
-
   /** The lease was renewed by what was asked for at `askedAt`. */
   #hold(askedAt: number): void {
     const holding = renewed(this.#state.holding, askedAt, this.#options.lease.ttlMs);
@@ -380,43 +292,44 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#watchDeadline();
   }
 
-  async #keepLease(): Promise<void> {
-    const everyMs = this.#options.lease.ttlMs / renewals;
-    while (!this.#isOver) {
-      await this.#renew();
-      this.#evaluate();
-      this.#release();
-      let timer: NodeJS.Timeout | undefined;
-      await Promise.race([
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, Math.min(everyMs, this.#options.patienceMs / 2));
-        }),
-        this.#ended,
-      ]);
-      clearTimeout(timer);
-    }
-  }
-
-  #renew(): Promise<void> {
-    this.#renewing ??= this.#renewOnce().finally(() => {
-      this.#renewing = undefined;
+  #members(): Membership {
+    return new Membership({
+      ...{ options: this.#options, followers: this.#followers },
+      state: () => this.#state,
+      become: (state) => {
+        this.#state = state;
+      },
+      isSought: () => this.#followers.isGreeting || this.#dialers.some(({ hasTried }) => !hasTried),
+      isOver: () => this.#isOver,
+      held: (askedAt) => this.#hold(askedAt),
+      tell: (event) => this.#events.push(event),
+      decided: () => {
+        if (this.#state.isFenced) {
+          void this.#fence();
+          return;
+        }
+        this.#membership.evaluate();
+        this.#release();
+        this.#wake();
+      },
+      failed: (error) => void this.#fence(asFerryError(error, 'ERR_LEASE_UNKNOWN').message),
     });
-    return this.#renewing;
   }
 
-  async #renewOnce(): Promise<void> {
-    const { lease, name } = this.#options;
-    const askedAt = performance.now();
-    try {
-      if (await lease.renew(name, this.token)) this.#hold(askedAt);
-      else if (!this.#isOver) {
-        // It ran out, or somebody else owns the guest: the record tells.
+  #keepLease(): LeaseKeeper {
+    const { lease, name, patienceMs } = this.#options;
+    return new LeaseKeeper({
+      ...{ lease, name, token: this.token, everyMs: patienceMs / 2 },
+      held: (askedAt) => this.#hold(askedAt),
+      lost: () => {
         this.#state = revive(this.#state);
-        this.#evaluate();
-      }
-    } catch {
-      // Whatever the engine does not say: what is held runs out by itself.
-    }
+        this.#membership.evaluate();
+      },
+      looked: () => {
+        this.#membership.evaluate();
+        this.#release();
+      },
+    });
   }
 
   /** Lets the guest run as long as it may: it is stopped before that is over. */
