@@ -47,7 +47,7 @@ const layers = [
  * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it
  * would be half of the package.
  */
-const mapped = new Set(['core', 'memory']);
+const mapped = new Set(['core']);
 
 /** Only names of locals get short: functions and classes in a stack trace are called what they are in src/. */
 const names = { class: true, function: true };
