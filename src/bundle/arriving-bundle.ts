@@ -1,6 +1,7 @@
 import { chmod, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asFerryError, FerryError } from '../errors.js';
+import { syncFolder, writeWhole } from '../guests/durable-file.js';
 import type { FileDestination } from '../guests/file-destination.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
 import type { PlaceLock } from '../guests/place-lock.js';
@@ -21,7 +22,7 @@ import {
 } from './manifest.js';
 import type { OfferedBundle } from './offered-bundle.js';
 import { manifestName, olderOf, recordName } from './paths.js';
-import { type BundleRecord, syncFolder, writeRecord, writeWhole } from './record.js';
+import { type BundleRecord, writeRecord } from './record.js';
 import { readArrived, sha256 } from './registry.js';
 import { removeStrays } from './staging.js';
 import { checkIsSame } from './standing.js';

@@ -1,6 +1,7 @@
 import { lstat, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
+import { syncFolder } from '../guests/durable-file.js';
 import { type FileGuest, fileGuest } from '../guests/file.js';
 import { fileError } from '../guests/file-io.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
@@ -18,7 +19,7 @@ import {
   maxManifestBytes,
 } from './manifest.js';
 import { checkName, kindAt } from './paths.js';
-import { readRecord, syncFolder } from './record.js';
+import { readRecord } from './record.js';
 import { listFiles, readDescription } from './source-files.js';
 
 export const bundleKind = 'bundle';

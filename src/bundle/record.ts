@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
-import { lstat, open, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FerryError } from '../errors.js';
-import { fileError } from '../guests/file-io.js';
+import { writeWhole } from '../guests/durable-file.js';
 import { kindAt, recordName } from './paths.js';
 
 const states = ['registered', 'unclean', 'unregistered'] as const;
@@ -58,30 +57,4 @@ export async function readRecord(folder: string): Promise<BundleRecord | undefin
 export async function writeRecord(folder: string, record: BundleRecord): Promise<void> {
   const text = JSON.stringify({ version: recordVersion, ...record }, undefined, 1);
   await writeWhole(join(folder, recordName), Buffer.from(`${text}\n`));
-}
-
-/** Writes a file beside its place, syncs it, and puts it there. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const partial = join(dirname(path), `.${basename(path)}.pageferry-partial`);
-  try {
-    await rm(partial, { force: true });
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    const handle = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(partial, path);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    throw fileError(error, `cannot write ${path}`);
-  }
-}
-
-/** What was renamed in it stays so over a crash. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  await folder.sync().finally(() => folder.close());
 }

@@ -1,9 +1,9 @@
 import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FerryError } from '../errors.js';
+import { syncFolder } from '../guests/durable-file.js';
 import { lockPlace } from '../guests/place-lock.js';
 import { kindAt, olderOf, stagingOf } from './paths.js';
-import { syncFolder } from './record.js';
 
 /** Makes the folder a bundle arrives in, private to this user, or goes on with one that was left. A link in its place is removed, never followed. */
 export async function openStaging(place: string): Promise<string> {

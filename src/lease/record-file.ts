@@ -1,6 +1,6 @@
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { FerryError } from '../errors.js';
+import { writeWhole } from '../guests/durable-file.js';
 import { systemCode } from '../guests/file-io.js';
 import { decodeOwnerRecord, encodeOwnerRecord, type OwnerRecord } from './owner-record.js';
 
@@ -37,21 +37,9 @@ export async function writeRecord(
   record: OwnerRecord,
 ): Promise<void> {
   const bytes = Buffer.concat([Buffer.from(`${revision}\n`), encodeOwnerRecord(record)]);
-  let folder: FileHandle | undefined;
   try {
-    const file = await open(`${path}.new`, 'w', 0o600);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    folder = await open(dirname(path));
-    await rename(`${path}.new`, path);
-    await folder.sync();
+    await writeWhole(path, bytes);
   } catch (cause) {
-    throw new FerryError('ERR_LEASE_UNKNOWN', `cannot write ${path}`, { cause });
-  } finally {
-    await folder?.close();
+    throw new FerryError('ERR_LEASE_UNKNOWN', (cause as Error).message, { cause });
   }
 }

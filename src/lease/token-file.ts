@@ -1,6 +1,7 @@
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { FerryError } from '../errors.js';
+import { writeWhole } from '../guests/durable-file.js';
 import { fileError, systemCode } from '../guests/file-io.js';
 import type { TokenStore } from './fence.js';
 
@@ -24,23 +25,7 @@ export function fileTokens(path: string): TokenStore {
       throw new FerryError('ERR_IO', `${place} holds no token`);
     },
     async save(token) {
-      let folder: FileHandle | undefined;
-      try {
-        const file = await open(`${place}.new`, 'w', 0o600);
-        try {
-          await file.writeFile(`${token}\n`);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        folder = await open(dirname(place));
-        await rename(`${place}.new`, place);
-        await folder.sync();
-      } catch (error) {
-        throw fileError(error, `cannot write ${place}`);
-      } finally {
-        await folder?.close();
-      }
+      await writeWhole(place, Buffer.from(`${token}\n`));
     },
   };
 }

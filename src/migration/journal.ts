@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { asFerryError, FerryError } from '../errors.js';
-import { fileError } from '../guests/file-io.js';
+import { writeWhole } from '../guests/durable-file.js';
 
 /** What a destination remembers across its own death: which sessions it started. */
 export interface Journal {
@@ -40,27 +39,7 @@ export function fileJournal(path: string): Journal {
   const store = async (entries: readonly Entry[]): Promise<void> => {
     const kept = entries.slice(-mostEntries);
     const text = JSON.stringify({ version: 1, entries: kept, check: checkOf(kept) });
-    const beside = `${path}.${process.pid}.tmp`;
-    try {
-      const file = await open(beside, 'w', 0o600);
-      try {
-        await file.writeFile(text);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(beside, path);
-      const folder = await open(join(dirname(path), '.'), 'r');
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
-    } catch (error) {
-      // On a disk that is full it would only take more room.
-      await rm(beside, { force: true }).catch(() => {});
-      throw fileError(error, `cannot write the journal ${path}`);
-    }
+    await writeWhole(path, Buffer.from(text));
   };
   // Sessions may start at once: each change is made to what the one before has stored.
   let last: Promise<void> = Promise.resolve();

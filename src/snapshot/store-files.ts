@@ -9,6 +9,7 @@ import {
   rename,
   unlink,
 } from 'node:fs/promises';
+import { syncFolder } from '../guests/durable-file.js';
 import { readAt, writeAt } from '../guests/file-io.js';
 
 /** An open file of a store. */
@@ -71,14 +72,7 @@ export const realFiles: StoreFiles = {
   unlink,
   list: (folder) => readdir(folder),
   makeFolder: (path) => mkdir(path, { mode: 0o700 }),
-  syncFolder: async (path) => {
-    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
+  syncFolder,
   modifiedMs: async (path) => (await lstat(path)).mtimeMs,
 };
 
