@@ -1,11 +1,11 @@
-import { constants, type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { lstat, mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { FerryError } from '../errors.js';
+import { syncFolder } from '../guests/durable-file.js';
 import { fileError } from '../guests/file-io.js';
 import { AliveFile, aliveness, lifeOf, putOut } from './alive-file.js';
-import { whenUnlocked } from './flock.js';
 import { encodeOwnerRecord } from './owner-record.js';
+import { OwnerWatch } from './owner-watch.js';
 import { thisProcess } from './process-identity.js';
 import type { LeaseProvider } from './provider.js';
 import { type KeptRecord, readRecord, writeRecord } from './record-file.js';
@@ -99,7 +99,7 @@ class EmbeddedLease implements LeaseProvider {
 
   watch(guest: string, onChange: () => void): () => void {
     checkName(guest);
-    const watching = new Watching(
+    const watching = new OwnerWatch(
       () => this.#alivePath(guest),
       join(this.#folder, guest),
       onChange,
@@ -140,6 +140,8 @@ class EmbeddedLease implements LeaseProvider {
     const file = isOurs ? held.file : await this.#take(guest, record.generation);
     await file.beat().catch(unknown);
     try {
+      // The guest's own folder is new.
+      if (expected === 0n) await syncFolder(this.#folder).catch(unknown);
       await writeRecord(this.#recordPath(guest), expected + 1n, record);
     } catch (error) {
       if (!isOurs) await file.release();
@@ -209,87 +211,13 @@ class EmbeddedLease implements LeaseProvider {
   }
 }
 
-/** Follows one guest: the lock of its owner, and the folder in which its record is replaced. */
-class Watching {
-  readonly #pathOf: () => Promise<string | undefined>;
-  readonly #onChange: () => void;
-  readonly #onFree: (path: string, life: string) => void;
-  #folder: FSWatcher | undefined;
-  #path: string | undefined;
-  #endWait: () => void = () => {};
-  #isOver = false;
-
-  constructor(
-    pathOf: () => Promise<string | undefined>,
-    folder: string,
-    onChange: () => void,
-    onFree: (path: string, life: string) => void,
-  ) {
-    this.#pathOf = pathOf;
-    this.#onChange = onChange;
-    this.#onFree = onFree;
-    void this.#begin(folder);
-  }
-
-  readonly end = (): void => {
-    this.#isOver = true;
-    this.#folder?.close();
-    this.#endWait();
-  };
-
-  async #begin(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {});
-    try {
-      // Signs of life are written to files that are there: only what comes and goes is told.
-      this.#folder = watch(folder, { persistent: false }, (type, name) => {
-        if (type === 'rename' && name === 'owner') this.#changed();
-      });
-      if (this.#isOver) this.#folder.close();
-    } catch {
-      // Then the lock alone is followed, and whoever asks from time to time.
-    }
-    await this.#follow();
-  }
-
-  #changed(): void {
-    if (this.#isOver) return;
-    this.#onChange();
-    void this.#follow();
-  }
-
-  /** Waits for the lock of who owns the guest now. */
-  async #follow(): Promise<void> {
-    const path = await this.#pathOf().catch(() => undefined);
-    if (this.#isOver || path === undefined || path === this.#path) return;
-    this.#path = path;
-    this.#endWait();
-    let handle: FileHandle;
-    let life: string | undefined;
-    try {
-      handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
-      life = await lifeOf(handle);
-    } catch {
-      // It is gone already.
-      this.#path = undefined;
-      this.#onChange();
-      return;
-    }
-    if (!this.#isOver) {
-      this.#endWait = whenUnlocked(handle.fd, () => {
-        // The same owner may take it again.
-        this.#path = undefined;
-        if (life !== undefined) this.#onFree(path, life);
-        if (!this.#isOver) this.#onChange();
-      });
-    }
-    // The one that waits has it open itself.
-    await handle.close();
-  }
-}
-
 async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    const first = await mkdir(path, { recursive: true, mode: 0o700 });
+    for (let made = path; first !== undefined && made.length >= first.length; ) {
+      made = dirname(made);
+      await syncFolder(made);
+    }
     const stats = await lstat(path);
     const isPrivate = stats.isDirectory() && (stats.mode & 0o077) === 0;
     if (isPrivate && stats.uid === process.getuid?.()) return;

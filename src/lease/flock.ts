@@ -10,12 +10,16 @@ const taken = 75;
  */
 export function lockDescriptor(descriptor: number, waitMs: number): Promise<boolean> {
   const wait = waitMs > 0 ? ['-w', (waitMs / 1000).toFixed(3)] : ['-n'];
-  return ended(start(['-E', String(taken), ...wait, '-x', '3'], descriptor));
+  return ended(start('flock', ['-E', String(taken), ...wait, '-x', '3'], descriptor));
 }
+
+/** Waits for the lock; setpriv(1), where there is one, has the kernel end it together with the process that waits, however that ends. */
+const waiting =
+  'command -v setpriv >/dev/null && exec setpriv --pdeathsig KILL flock -x 3; exec flock -x 3';
 
 /** Calls `gone` once nobody has the lock of the open file any more; the returned function ends the wait. */
 export function whenUnlocked(descriptor: number, gone: () => void): () => void {
-  const child = start(['-x', '3'], descriptor);
+  const child = start('sh', ['-c', waiting], descriptor);
   child.unref();
   ended(child).then(
     (isLocked) => {
@@ -26,8 +30,8 @@ export function whenUnlocked(descriptor: number, gone: () => void): () => void {
   return () => child.kill('SIGKILL');
 }
 
-function start(options: readonly string[], descriptor: number): ChildProcess {
-  return spawn('flock', options, { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
+function start(command: string, options: readonly string[], descriptor: number): ChildProcess {
+  return spawn(command, options, { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
 }
 
 function ended(child: ChildProcess): Promise<boolean> {

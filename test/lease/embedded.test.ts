@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
+  readlinkSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -37,6 +39,18 @@ async function makeEngine(): Promise<TestEngine> {
       return lease;
     },
   };
+}
+
+/** Whether a flock(1) has the file open. */
+function isWaitedFor(path: string): boolean {
+  return readdirSync('/proc').some((pid) => {
+    try {
+      const isFlock = readFileSync(`/proc/${pid}/comm`, 'latin1') === 'flock\n';
+      return isFlock && readlinkSync(`/proc/${pid}/fd/3`) === path;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Of unshare(1): a process namespace of its own. */
@@ -221,6 +235,21 @@ describe('the embedded engine', () => {
     await swapped.catch(() => {});
     const { folder } = options as { readonly folder: string };
     expect(readdirSync(join(folder, 'g'))).not.toContain('alive.1');
+  });
+
+  it('leaves nobody behind who waits for a lock, when the process that did is killed', async () => {
+    const engine = await makeEngine();
+    const { folder } = engine.options as { readonly folder: string };
+    const owner = new Holder(engine, 'g', 'a');
+    await until(() => owner.won.length > 0);
+    const program = `import { make } from ${JSON.stringify(module)};
+      (await make(${JSON.stringify(engine.options)})).watch('g', () => {});
+      setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await until(() => isWaitedFor(join(folder, 'g/alive.1')));
+    child.kill('SIGKILL');
+    await until(() => !isWaitedFor(join(folder, 'g/alive.1')));
   });
 
   it('leaves no files of leases that ended', async () => {
