@@ -28,7 +28,9 @@ export async function lead(
       if (event.type === 'epoch') {
         if (performance.now() - toldAt < statusEveryMs) continue;
         toldAt = performance.now();
-        output.status(`  epoch ${event.number}: ${event.pages} pages, ${formatMs(event.pauseMs)}`);
+        const { number, pages, pauseMs, lagMs } = event;
+        const behind = lagMs === undefined ? 'unprotected' : `${formatMs(lagMs)} behind`;
+        output.status(`  epoch ${number}: ${pages} pages, ${formatMs(pauseMs)}, ${behind}`);
       } else if (event.type === 'fenced') reason = event.message;
       else if (event.type !== 'unreached') output.line(lineOf(event, primary));
     }

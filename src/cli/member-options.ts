@@ -34,6 +34,7 @@ export interface MemberArguments extends TrustArguments {
   readonly ttl?: number;
   readonly mode: 'output-commit' | 'async';
   readonly interval?: number;
+  readonly targetLag?: number;
   readonly patience?: number;
   readonly json?: true;
 }
@@ -59,6 +60,11 @@ export function addMember(command: Command): Command {
         .default('output-commit'),
     )
     .option('--interval <MS>', 'longest time between two epochs (default: 50)', parsePositive)
+    .option(
+      '--target-lag <MS>',
+      'what a failover may lose at most with async: the interval follows it',
+      parsePositive,
+    )
     .option('--patience <MS>', 'when a silent standby is dropped (default: 1000)', parsePositive)
     .option('--json', 'events as NDJSON on stdout');
   return addTrust(command, 'to and from other machines, unencrypted and unauthenticated');
@@ -70,7 +76,7 @@ export async function memberOf(
   places: readonly Address[],
   output: Output,
 ): Promise<MemberOptions & { readonly lease: LeaseProvider }> {
-  const { name, mode, interval, patience, peer: peers = [] } = options;
+  const { name, mode, interval, targetLag, patience, peer: peers = [] } = options;
   const own = options.member ?? hostname().replace(/[^A-Za-z0-9._-]/g, '-');
   const member = newMember(own);
   if (!isMember(member)) throw new UsageError(`--member: ${own} cannot be a name`);
@@ -79,6 +85,7 @@ export async function memberOf(
     ...{ name, member, mode, peers, ...trust },
     lease: await checkingUsage(() => leaseOf(options)),
     ...(interval === undefined ? {} : { intervalMs: interval }),
+    ...(targetLag === undefined ? {} : { targetLagMs: targetLag }),
     ...(patience === undefined ? {} : { patienceMs: patience }),
   };
 }

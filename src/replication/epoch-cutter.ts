@@ -1,6 +1,6 @@
 import type { Guest } from '../guests/guest.js';
 import type { CapturedEpoch } from './captured-epoch.js';
-import type { Connected } from './followers.js';
+import { type Connected, hasNothing } from './followers.js';
 import type { RunGate } from './run-gate.js';
 
 /** Pages whose marks are looked after at a time. */
@@ -27,9 +27,7 @@ export class EpochCutter {
 
   /** Undefined where nothing happened since the last one. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
   async cut(followers: readonly Connected[]): Promise<Cut | undefined> {
-    const isNew = followers.some(
-      ({ acknowledged, unanswered }) => acknowledged + unanswered.size === 0,
-    );
+    const isNew = followers.some(hasNothing);
     const isDirty = followers.some(({ session }) => session.dirtyPages > 0);
     if (!isNew && !isDirty) return undefined;
     const from = performance.now();

@@ -10,6 +10,8 @@ export type PrimaryEvent =
       /** Pages, and bytes of frames, for one standby. */
       readonly pages: number;
       readonly bytes: number;
+      /** How long ago the guest was as all in sync have it, milliseconds: what a failover loses with `async` at that moment. Undefined: see `Primary.lagMs`. */
+      readonly lagMs: number | undefined;
     }
   /** A member has all that ever left, and may take over. */
   | { readonly type: 'joined'; readonly member: string; readonly epoch: number }

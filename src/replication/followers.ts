@@ -14,6 +14,11 @@ export interface Connected {
   acknowledged: number;
 }
 
+/** It got no epoch yet: the next one makes its copy whole. */
+export function hasNothing({ acknowledged, unanswered }: Connected): boolean {
+  return acknowledged + unanswered.size === 0;
+}
+
 export interface FollowersDeps {
   readonly guest: Guest;
   readonly tracker: SharedTracker;

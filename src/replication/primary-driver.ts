@@ -6,7 +6,8 @@ import { EventStream } from '../migration/event-stream.js';
 import { Dialer } from './dialer.js';
 import { EpochCutter } from './epoch-cutter.js';
 import type { PrimaryEvent } from './events.js';
-import { type Connected, Followers } from './followers.js';
+import { type Connected, Followers, hasNothing } from './followers.js';
+import { Lag } from './lag.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Membership } from './membership.js';
 import { Outputs } from './outputs.js';
@@ -45,6 +46,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   readonly #options: ResolvedMember;
   readonly #events = new EventStream<PrimaryEvent>();
   readonly #outputs = new Outputs();
+  readonly #lag = new Lag();
   readonly #followers: Followers;
   readonly #dialers: readonly Dialer[];
   readonly #gate: RunGate;
@@ -114,6 +116,13 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     return this.#state.record.inSync;
   }
 
+  /**
+   * Milliseconds of what the guest did that not all in sync have: what a failover may lose now with `async`. Undefined where nobody else is in sync, or not known what they have.
+   */
+  get lagMs(): number | undefined {
+    return this.inSync.length === 1 ? undefined : this.#lag.since(this.#held, performance.now());
+  }
+
   get isFenced(): boolean {
     return this.#state.isFenced;
   }
@@ -164,6 +173,12 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
 
   get #isOver(): boolean {
     return this.#isClosed || this.isFenced;
+  }
+
+  /** The last epoch that all in sync have. */
+  get #held(): number {
+    const { epoch, followers } = this.#state;
+    return Math.min(epoch, ...followers.map(({ acknowledged }) => acknowledged));
   }
 
   /** What those that may claim promised, at least. */
@@ -218,14 +233,19 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     }
   }
 
-  /** Waits for the time of the next epoch, or for an output that wants one. */
+  /** Waits for the time of the next epoch, for an output that wants one, or for a standby whose copy it makes whole. */
   async #due(): Promise<void> {
-    const { intervalMs } = this.#options;
+    const { intervalMs, targetLagMs } = this.#options;
     const isPressed = (): boolean =>
       this.#followers.all.some(({ unanswered }) => unanswered.size >= mostUnacknowledged);
-    const leftMs = (): number => intervalMs - (performance.now() - this.#cutAt);
+    const leftMs = (): number => {
+      const every = targetLagMs === undefined ? intervalMs : this.#lag.intervalFor(targetLagMs);
+      return every - (performance.now() - this.#cutAt);
+    };
+    const isWanted = (): boolean =>
+      (this.#outputs.wantsEpoch && !isPressed()) || this.#followers.all.some(hasNothing);
     const isOver = () => this.#isOver || this.#isClosing;
-    while (!isOver() && !(this.#outputs.wantsEpoch && !isPressed()) && leftMs() > 0) {
+    while (!isOver() && !isWanted() && leftMs() > 0) {
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -243,11 +263,13 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     // Without standbys an epoch is but a number; where nothing happened, what waits belongs to the last one.
     if (made !== undefined || followers.length === 0) this.#state = cut(this.#state);
     const number = this.#state.epoch;
+    this.#lag.was(number, this.#cutAt, this.#held);
     this.#outputs.belong(waiting, number);
     if (made !== undefined) {
       this.#cutter.send(made, number);
       const [{ pages, bytes } = { pages: 0, bytes: 0 }] = made.epochs;
-      this.#events.push({ type: 'epoch', number, pauseMs: made.pauseMs, pages, bytes });
+      const { pauseMs } = made;
+      this.#events.push({ type: 'epoch', number, pauseMs, pages, bytes, lagMs: this.lagMs });
     }
     this.#release();
   }
@@ -255,6 +277,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   #onAcknowledged(follower: Connected, number: number, leftAt: number): void {
     const { member } = follower.session;
     this.#state = acknowledged(this.#state, member, number, leftAt);
+    this.#lag.acknowledged(number, performance.now());
     this.#watchDeadline();
     this.#membership.heard(member);
     this.#release();
@@ -279,10 +302,10 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#outputs.release(may === 0 ? 0 : this.#state.released);
   }
 
-  #limitOf({ acknowledged, unanswered }: Connected): number {
-    return acknowledged + unanswered.size === 0
+  #limitOf(follower: Connected): number {
+    return hasNothing(follower)
       ? Number.POSITIVE_INFINITY
-      : Math.max(acknowledged, this.#state.released);
+      : Math.max(follower.acknowledged, this.#state.released);
   }
 
   /** The lease was renewed by what was asked for at `askedAt`. */

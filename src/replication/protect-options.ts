@@ -19,6 +19,11 @@ export interface MemberOptions extends TrustOptions {
   readonly mode?: 'output-commit' | 'async';
   /** Longest time between two epochs of a guest that writes, milliseconds, 1 to 60,000. Default 50. An output that waits cuts one at once. */
   readonly intervalMs?: number;
+  /**
+   * What a failover may lose at most with `async`, milliseconds, 2 to 60,000: epochs are cut as often as that takes, by how long they took to be acknowledged, instead of every
+   * `intervalMs`. A target: a link that is slower than that exceeds it, and `lagMs` says so. Default: none.
+   */
+  readonly targetLagMs?: number;
   /** A member that acknowledges nothing for so long is dropped, milliseconds, 10 to 600,000. Default 1000. */
   readonly patienceMs?: number;
   /** Bytes of frames that an epoch has at most at a standby. Default 256 MiB. */
@@ -27,8 +32,9 @@ export interface MemberOptions extends TrustOptions {
   readonly cpuShare?: number;
 }
 
-export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions>> & {
+export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions | 'targetLagMs'>> & {
   readonly trust: TrustOptions;
+  readonly targetLagMs: number | undefined;
 };
 
 const MiB = 2 ** 20;
@@ -40,7 +46,8 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new RangeError(`name ${name}`);
   if (!isMember(member)) throw new RangeError(`member ${member}`);
   if (mode !== 'output-commit' && mode !== 'async') throw new RangeError(`mode ${mode}`);
-  const { token, tls, insecure } = options;
+  const { token, tls, insecure, targetLagMs } = options;
+  if (targetLagMs !== undefined) inRange('targetLagMs', targetLagMs, 2, 60_000);
   const trust = {
     ...(token === undefined ? {} : { token }),
     ...(tls === undefined ? {} : { tls }),
@@ -48,7 +55,7 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   };
   credentialsOf(trust);
   return {
-    ...{ name, member, lease, peers, mode, trust },
+    ...{ name, member, lease, peers, mode, trust, targetLagMs },
     intervalMs: inRange('intervalMs', options.intervalMs ?? 50, 1, 60_000),
     patienceMs: inRange('patienceMs', options.patienceMs ?? 1000, 10, 600_000),
     maxEpochBytes: inRange(

@@ -321,6 +321,30 @@ describe('a guest with a standby', () => {
     await until(() => (again.standby.copy?.epoch ?? 0) > 0);
   });
 
+  it('has as many epochs as the target for what may be lost asks for', async () => {
+    const engine = new SimulatedEngine();
+    const follow = async (targetLagMs: number) => {
+      const { standby } = await startStandby({ lease: engine.provider(), name: `g${targetLagMs}` });
+      const counter = new Counter();
+      const primary = await startPrimary(counter, [standby], {
+        ...{ name: `g${targetLagMs}`, lease: engine.provider(), mode: 'async', targetLagMs },
+      });
+      expect(primary.lagMs).toBeUndefined();
+      await until(() => primary.inSync.length === 2);
+      return { counter, primary };
+    };
+    const [tight, loose] = [await follow(10), await follow(60_000)];
+    const before = loose.primary.epoch;
+    const from = tight.primary.epoch;
+    await until(() => {
+      tight.counter.step();
+      loose.counter.step();
+      return tight.primary.epoch > from + 5;
+    });
+    expect(loose.primary.epoch).toBe(before);
+    expect(loose.primary.lagMs).toBeGreaterThan(tight.primary.lagMs ?? Number.NaN);
+  });
+
   it('sends nothing while nothing happens', async () => {
     const engine = new SimulatedEngine();
     const { standby } = await startStandby({ lease: engine.provider() });
