@@ -25,11 +25,9 @@ export class EpochCutter {
     this.#gate = gate;
   }
 
-  /** Undefined where nothing happened since the last one. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
+  /** Undefined where nothing happened since the last one, in memory or in the state: only a guest that stands still can say so. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
   async cut(followers: readonly Connected[]): Promise<Cut | undefined> {
     const isNew = followers.some(hasNothing);
-    const isDirty = followers.some(({ session }) => session.dirtyPages > 0);
-    if (!isNew && !isDirty) return undefined;
     const from = performance.now();
     const epochs: CapturedEpoch[] = [];
     let state: Uint8Array;

@@ -119,13 +119,6 @@ export class FollowerSession {
     return true;
   }
 
-  /** Pages that are known to be dirty now. A tracker that is not exact knows none: then all of them. */
-  get dirtyPages(): number {
-    const engine = this.#engineOf();
-    engine.takeDirty();
-    return engine.dirtyPages;
-  }
-
   /** Captures all that is dirty while the guest stands still. */
   async capture(): Promise<CapturedEpoch> {
     const engine = this.#engineOf();

@@ -167,6 +167,25 @@ describe('a guest with a standby', () => {
     await next.commit();
   });
 
+  it('tells of nothing that happened outside of its memory before its standby has it', async () => {
+    const engine = new SimulatedEngine();
+    const { standby, counters } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const reach = primary.epoch;
+    for (let step = 1; step <= 20; step += 1) {
+      counter.count += 1;
+      await primary.commit();
+      expect(primary.epoch).toBe(reach + step);
+    }
+    expect(standby.copy?.epoch).toBe(primary.epoch);
+    await primary.close();
+    const next = await standby.promoted;
+    onTestFinished(() => next.close());
+    expect(counters.at(-1)?.count).toBe(20);
+  });
+
   it.each(['hash', 'compare'] as const)('is followed by a %s tracker', async (tracker) => {
     const engine = new SimulatedEngine();
     const { standby, counters } = await startStandby({ lease: engine.provider() });

@@ -1,48 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type WasmGuest, wasmGuest } from '../../../src/guests/wasm/index.js';
-import { instrument } from '../../../src/instrument/index.js';
 import { listen } from '../../../src/migration/listen.js';
 import { migrate } from '../../../src/migration/migrate.js';
 import { type GuestSubject, guestConformance } from '../../conformance/guest.js';
-import { compileStore, fileOf, hostStore, type StoreExports, type StoreHost } from './store.js';
-
-interface StoreGuest extends StoreHost {
-  readonly guest: WasmGuest;
-  readonly store: StoreExports;
-}
-
-/** The store, working while it is resumed. */
-async function openStore(now?: () => bigint): Promise<StoreGuest> {
-  const host = hostStore(512, now);
-  const { wasm } = instrument(await compileStore());
-  const { instance } = await WebAssembly.instantiate(wasm, {
-    wasi_snapshot_preview1: host.glue.imports,
-  });
-  const store = instance.exports as WebAssembly.Exports & StoreExports;
-  host.wasi.initialize({ exports: store });
-  let shift = 0;
-  let working = 0;
-  const guest = await wasmGuest({
-    module: wasm,
-    instance,
-    glue: host.glue,
-    resume() {
-      const mine = ++shift;
-      working = mine;
-      void (async () => {
-        while (working === mine) {
-          for (let step = 0; step < 8; step++) await guest.run(() => store.step());
-          await turn();
-        }
-      })();
-    },
-    pause() {
-      working = 0;
-    },
-  });
-  return { ...host, guest, store };
-}
+import { fileOf, openStore, type StoreGuest } from './store.js';
 
 async function subject(): Promise<GuestSubject> {
   const { guest, store } = await openStore(() => 0n);

@@ -1,6 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import * as shim from '@bjorn3/browser_wasi_shim';
 import { type MonotonicNow, type WasiGlue, wasiGlue } from '../../../src/guests/wasi/index.js';
+import { type WasmGuest, wasmGuest } from '../../../src/guests/wasm/index.js';
+import { instrument } from '../../../src/instrument/index.js';
 
 /** What examples/wasi/store.ts exports. */
 export interface StoreExports {
@@ -37,6 +40,43 @@ export function compileStore(): Promise<Uint8Array<ArrayBuffer>> {
     compiler.compileStore(),
   );
   return compiled;
+}
+
+export interface StoreGuest extends StoreHost {
+  readonly guest: WasmGuest;
+  readonly store: StoreExports;
+}
+
+/** The store, working while it is resumed. */
+export async function openStore(now?: () => bigint): Promise<StoreGuest> {
+  const host = hostStore(512, now);
+  const { wasm } = instrument(await compileStore());
+  const { instance } = await WebAssembly.instantiate(wasm, {
+    wasi_snapshot_preview1: host.glue.imports,
+  });
+  const store = instance.exports as WebAssembly.Exports & StoreExports;
+  host.wasi.initialize({ exports: store });
+  let shift = 0;
+  let working = 0;
+  const guest = await wasmGuest({
+    module: wasm,
+    instance,
+    glue: host.glue,
+    resume() {
+      const mine = ++shift;
+      working = mine;
+      void (async () => {
+        while (working === mine) {
+          for (let step = 0; step < 8; step++) await guest.run(() => store.step());
+          await turn();
+        }
+      })();
+    },
+    pause() {
+      working = 0;
+    },
+  });
+  return { ...host, guest, store };
 }
 
 /** A file of the store's. */
