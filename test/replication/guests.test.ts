@@ -98,8 +98,11 @@ describe('replicated, and gone on with at its standby', () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const [from, to] = [join(folder, 'from'), join(folder, 'to')];
     writeFileSync(from, '');
+    // It ends with this process, however that does.
     const program = `const { appendFileSync } = require('node:fs');
-      for (let line = 0; ; line += 1) appendFileSync(process.argv[1], line + '\\n'.repeat(1 + line % 300));`;
+      let line = 0;
+      setInterval(() => appendFileSync(process.argv[1], '\\n'.repeat(1 + line++ * 7)), 1);
+      process.stdin.on('end', () => process.exit()).resume();`;
     const writer = spawn(process.execPath, ['-e', program, from]);
     onTestFinished(() => void writer.kill('SIGKILL'));
     await once(writer, 'spawn');
