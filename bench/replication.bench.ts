@@ -1,6 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { encodeXbzrle } from '../src/codec/xbzrle.js';
 import { bufferGuest } from '../src/guests/buffer.js';
 import type { Guest } from '../src/guests/guest.js';
@@ -153,17 +158,23 @@ async function* running(folder: string, lease: LeaseProvider): AsyncGenerator<Re
   yield ofRounds('replication/async', 'transactions/s', 'higher', followed, { alone });
 }
 
-/** The same by clients that wait for their own transaction to be told of. */
+/** The same by clients that wait for their own transaction to be told of: over TCP from a process of their own, and in the guest's. */
 async function* committing(folder: string, lease: LeaseProvider): AsyncGenerator<Result> {
-  yield* committed(folder, lease, 1, '');
-  yield* committed(folder, lease, 10, '-of-ten');
+  yield* committed(folder, lease, asked, '');
+  yield* committed(folder, lease, (gated, commit) => called(gated, 1, commit), '-of-calls');
+  yield* committed(folder, lease, (gated, commit) => called(gated, 10, commit), '-of-ten');
 }
 
-/** Each request of a client makes so many transactions. */
+/** Has clients work for `roundMs`, each with one request at a time. */
+type Serve = (
+  gated: Gated,
+  commit: () => Promise<unknown>,
+) => Promise<{ readonly rate: number; readonly ms: number }>;
+
 async function* committed(
   folder: string,
   lease: LeaseProvider,
-  each: number,
+  serve: Serve,
   suffix: string,
 ): AsyncGenerator<Result> {
   const alone: number[] = [];
@@ -174,11 +185,11 @@ async function* committed(
     const sqlite = await createSqlite({ sizeMiB, seed: 7, transactionsPerSecond: 0.001 });
     const gated = new Gated(sqlite);
     await gated.guest.resume();
-    const without = await served(gated, each, () => turn());
+    const without = await serve(gated, () => turn());
     await gated.guest.pause();
     const standby = await StandbyProcess.start({ kind: 'sqlite', sizeMiB, name, folder });
     const primary = await protectedBy(standby, gated.guest, lease, { name, intervalMs: 50 });
-    const with_ = await served(gated, each, () => primary.commit());
+    const with_ = await serve(gated, () => primary.commit());
     await standby.end();
     await primary.close();
     alone.push(without.rate);
@@ -218,7 +229,33 @@ class Gated {
   }
 }
 
-async function served(
+/** Clients in a process of their own, over TCP: each request is a transaction. */
+async function asked(
+  gated: Gated,
+  commit: () => Promise<unknown>,
+): Promise<{ readonly rate: number; readonly ms: number }> {
+  const server = createServer((socket) => {
+    socket.setNoDelay();
+    socket.on('error', () => {});
+    socket.on('data', async () => {
+      while (!gated.runs) await turn();
+      gated.sqlite.transact();
+      await commit();
+      socket.write('!');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const program = fileURLToPath(new URL('./request-clients.js', import.meta.url));
+  const args = [program, port, clients, roundMs].map(String);
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const found = JSON.parse(await text(child.stdout));
+  server.close();
+  return found;
+}
+
+/** Clients in the guest's own process; each request makes so many transactions. */
+async function called(
   gated: Gated,
   each: number,
   commit: () => Promise<unknown>,

@@ -26,7 +26,9 @@ import { RunGate } from './run-gate.js';
 import { SharedTracker } from './shared-tracker.js';
 
 /** Epochs that were sent and not acknowledged, at most, before an output cuts another one. */
-const mostUnacknowledged = 2;
+const mostUnacknowledged = 8;
+/** While one is on its way an output waits for others to share an epoch with: so many times as long as the guest stood still for the last one, and a millisecond at least. */
+const spacing = 4;
 
 /** How a member came to own the guest. */
 export interface Ownership {
@@ -61,6 +63,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   #isClosing = false;
   #isClosed = false;
   #cutAt = Number.NEGATIVE_INFINITY;
+  #spacingMs = 1;
   #wake: () => void = () => {};
   #deadline: NodeJS.Timeout | undefined;
 
@@ -236,16 +239,14 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   /** Waits for the time of the next epoch, for an output that wants one, or for a standby whose copy it makes whole. */
   async #due(): Promise<void> {
     const { intervalMs, targetLagMs } = this.#options;
-    const isPressed = (): boolean =>
-      this.#followers.all.some(({ unanswered }) => unanswered.size >= mostUnacknowledged);
-    const leftMs = (): number => {
-      const every = targetLagMs === undefined ? intervalMs : this.#lag.intervalFor(targetLagMs);
-      return every - (performance.now() - this.#cutAt);
+    const every = (): number => {
+      if (this.#followers.all.some(hasNothing)) return 0;
+      const usual = targetLagMs === undefined ? intervalMs : this.#lag.intervalFor(targetLagMs);
+      return this.#outputs.wantsEpoch ? Math.min(usual, this.#outputEveryMs) : usual;
     };
-    const isWanted = (): boolean =>
-      (this.#outputs.wantsEpoch && !isPressed()) || this.#followers.all.some(hasNothing);
+    const leftMs = (): number => every() - (performance.now() - this.#cutAt);
     const isOver = () => this.#isOver || this.#isClosing;
-    while (!isOver() && !isWanted() && leftMs() > 0) {
+    while (!isOver() && leftMs() > 0) {
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -253,6 +254,14 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       });
       clearTimeout(timer);
     }
+  }
+
+  /** How long after the last one an output may have an epoch cut. */
+  get #outputEveryMs(): number {
+    const waiting = this.#followers.all.map(({ unanswered }) => unanswered.size);
+    const most = Math.max(0, ...waiting);
+    if (most === 0) return 0;
+    return most < mostUnacknowledged ? this.#spacingMs : Number.POSITIVE_INFINITY;
   }
 
   async #cut(): Promise<void> {
@@ -269,6 +278,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       this.#cutter.send(made, number);
       const [{ pages, bytes } = { pages: 0, bytes: 0 }] = made.epochs;
       const { pauseMs } = made;
+      this.#spacingMs = Math.max(1, spacing * pauseMs);
       this.#events.push({ type: 'epoch', number, pauseMs, pages, bytes, lagMs: this.lagMs });
     }
     this.#release();

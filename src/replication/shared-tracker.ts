@@ -7,6 +7,8 @@ import type { DirtyTracker } from '../memory/tracker.js';
 export class SharedTracker {
   readonly #tracker: DirtyTracker;
   readonly #views = new Set<View>();
+  /** Made once: each has a memory of its own, and epochs come a thousand times a second. */
+  readonly #found = new WeakMap<Region, DirtyBitmap>();
 
   constructor(tracker: DirtyTracker) {
     this.#tracker = tracker;
@@ -23,9 +25,10 @@ export class SharedTracker {
         if (this.#views.delete(view) && this.#views.size === 0) this.#tracker.stop();
       },
       take: (region) => {
-        const found = DirtyBitmap.create(pageCountOf(region.maxByteLength));
+        const found = bitmapOf(region, this.#found);
         this.#tracker.take(region, found);
         for (const each of this.#views) each.note(region, found);
+        found.clearAll();
       },
     });
     return view;
@@ -73,11 +76,16 @@ class View implements DirtyTracker {
   }
 
   note(region: Region, found: DirtyBitmap): void {
-    let noted = this.#noted.get(region);
-    if (noted === undefined) {
-      noted = DirtyBitmap.create(pageCountOf(region.maxByteLength));
-      this.#noted.set(region, noted);
-    }
+    const noted = bitmapOf(region, this.#noted);
     for (const { first, count } of found.runs()) noted.setRange(first, count);
   }
+}
+
+function bitmapOf(region: Region, bitmaps: WeakMap<Region, DirtyBitmap>): DirtyBitmap {
+  let bitmap = bitmaps.get(region);
+  if (bitmap === undefined) {
+    bitmap = DirtyBitmap.create(pageCountOf(region.maxByteLength));
+    bitmaps.set(region, bitmap);
+  }
+  return bitmap;
 }

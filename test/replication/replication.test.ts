@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
 import type { Guest } from '../../src/guests/guest.js';
@@ -338,6 +338,22 @@ describe('a guest with a standby', () => {
     const both = told.length;
     await until(() => told.length > both + 20);
     await until(() => (again.standby.copy?.epoch ?? 0) > 0);
+  });
+
+  it('has outputs share an epoch that come while another one is on its way', async () => {
+    const engine = new SimulatedEngine();
+    const { standby } = await startStandby({ lease: engine.provider() });
+    const counter = new Counter();
+    const primary = await startPrimary(counter, [standby], { lease: engine.provider() });
+    await until(() => primary.inSync.length === 2);
+    const before = primary.epoch;
+    const outputs: Promise<void>[] = [];
+    while (outputs.length < 400) {
+      if (counter.step()) outputs.push(primary.commit());
+      await turn();
+    }
+    await Promise.all(outputs);
+    expect(primary.epoch - before).toBeLessThan(200);
   });
 
   it('has as many epochs as the target for what may be lost asks for', async () => {
