@@ -9,7 +9,7 @@ import type { GuestModule } from './member-options.js';
 const statusEveryMs = 500;
 
 /**
- * Lets a guest that is owned here serve, and tells what happens, until this is interrupted: then a standby goes on. ERR_FENCED where another took over.
+ * Lets a guest that is owned here serve, and tells what happens, until this is interrupted: then a standby goes on. ERR_FENCED where another took over; ERR_GUEST where it was handed over because its probes failed.
  */
 export async function lead(
   primary: Primary,
@@ -20,7 +20,7 @@ export async function lead(
   const end = (): void => void primary.close();
   interruption.signal.addEventListener('abort', end);
   if (interruption.signal.aborted) end();
-  let reason: string | undefined;
+  let error: FerryError | undefined;
   let toldAt = 0;
   try {
     for await (const event of primary) {
@@ -31,22 +31,31 @@ export async function lead(
         const { number, pages, pauseMs, lagMs } = event;
         const behind = lagMs === undefined ? 'unprotected' : `${formatMs(lagMs)} behind`;
         output.status(`  epoch ${number}: ${pages} pages, ${formatMs(pauseMs)}, ${behind}`);
-      } else if (event.type === 'fenced') reason = event.message;
-      else if (event.type !== 'unreached') output.line(lineOf(event, primary));
+      } else if (event.type === 'fenced') error = new FerryError('ERR_FENCED', event.message);
+      else if (event.type === 'resigned') {
+        error = new FerryError('ERR_GUEST', `handed over: ${event.reasons.join('; ')}`);
+      } else if (event.type !== 'unreached') output.line(lineOf(event, primary));
     }
   } finally {
     interruption.signal.removeEventListener('abort', end);
     if (typeof close === 'function') await close();
     await primary.close();
   }
-  if (reason !== undefined) throw new FerryError('ERR_FENCED', reason);
+  if (error !== undefined) throw error;
 }
 
 function lineOf(
-  event: { readonly type: string; readonly member?: string },
+  event: {
+    readonly type: string;
+    readonly member?: string;
+    readonly message?: string;
+    readonly reasons?: readonly string[];
+  },
   { inSync }: Primary,
 ): string {
   const whom = event.member === undefined ? '' : ` ${escapeControls(event.member)}`;
   const left = inSync.length === 1 ? '; nobody else is in sync: unprotected' : '';
-  return `${event.type}${whom}${event.type === 'dropped' ? left : ''}`;
+  const why = event.message ?? event.reasons?.join('; ');
+  const because = why === undefined ? '' : `: ${escapeControls(why)}`;
+  return `${event.type}${whom}${because}${event.type === 'dropped' ? left : ''}`;
 }

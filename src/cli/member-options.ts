@@ -23,6 +23,9 @@ export interface GuestModule {
   readonly receive: (offer: Offer) => Guest | Promise<Guest>;
   /** The guest runs here from now on: open its doors. What it returns closes them. */
   readonly serve?: (primary: Primary) => unknown;
+  /** How it shows that it works, and what is done once it does. */
+  readonly health?: MemberOptions['health'];
+  readonly announce?: MemberOptions['announce'];
 }
 
 export interface MemberArguments extends TrustArguments {
@@ -73,6 +76,7 @@ export function addMember(command: Command): Command {
 /** What those come to. The lease is the caller's to close. */
 export async function memberOf(
   options: MemberArguments,
+  module: GuestModule,
   places: readonly Address[],
   output: Output,
 ): Promise<MemberOptions & { readonly lease: LeaseProvider }> {
@@ -84,6 +88,8 @@ export async function memberOf(
   return {
     ...{ name, member, mode, peers, ...trust },
     lease: await checkingUsage(() => leaseOf(options)),
+    ...(module.health === undefined ? {} : { health: module.health }),
+    ...(module.announce === undefined ? {} : { announce: module.announce }),
     ...(interval === undefined ? {} : { intervalMs: interval }),
     ...(targetLag === undefined ? {} : { targetLagMs: targetLag }),
     ...(patience === undefined ? {} : { patienceMs: patience }),

@@ -33,7 +33,7 @@ export function addProtect(program: Command): void {
 async function run(path: string, options: ProtectArguments, stage: Stage): Promise<void> {
   const { output } = stage;
   const module = await loadModule(path);
-  const member = await memberOf(options, [], output);
+  const member = await memberOf(options, module, [], output);
   try {
     const guest = await module.create();
     const primary = await checkingUsage(() =>

@@ -8,13 +8,21 @@ import { escapeControls } from './escape.js';
 import { checkingUsage } from './failure.js';
 import { lead } from './lead.js';
 import { addMember, loadModule, type MemberArguments, memberOf } from './member-options.js';
-import { type Address, formatAddress, parseAddress, parseCount, parseSize } from './parse.js';
+import {
+  type Address,
+  formatAddress,
+  parseAddress,
+  parseCount,
+  parseSize,
+  parseTargets,
+} from './parse.js';
 
 interface StandbyArguments extends MemberArguments {
   readonly listen: Address;
   readonly promise: number;
   readonly rank: number;
   readonly tokens?: string;
+  readonly heartbeat?: readonly Address[];
   readonly maxImage?: number;
 }
 
@@ -34,6 +42,11 @@ export function addStandby(program: Command): void {
       0,
     )
     .option('--rank <MS>', 'how much later than others it claims', parseCount, 0)
+    .option(
+      '--heartbeat <HOST:PORT>',
+      'other addresses of the owner, several with commas: where one is silent the engine is asked more often',
+      parseTargets,
+    )
     .option('--tokens <FILE>', 'where the highest generation seen is kept')
     .option('--max-image <SIZE>', 'largest guest to take (default: 1GiB)', parseSize)
     .addHelpText(
@@ -47,14 +60,15 @@ export function addStandby(program: Command): void {
 
 async function run(path: string, options: StandbyArguments, stage: Stage): Promise<void> {
   const { output, interruption } = stage;
-  const { listen, promise, rank, tokens, maxImage } = options;
+  const { listen, promise, rank, tokens, heartbeat, maxImage } = options;
   const module = await loadModule(path);
-  const member = await memberOf(options, [listen], output);
+  const member = await memberOf(options, module, [listen], output);
   try {
     const waiting = await checkingUsage(() =>
       standby({
         ...{ ...member, ...listen, promiseMs: promise, rankMs: rank },
         accept: (offer) => module.receive(offer),
+        ...(heartbeat === undefined ? {} : { heartbeats: heartbeat }),
         ...(tokens === undefined ? {} : { tokens: fileTokens(tokens) }),
         ...(maxImage === undefined ? {} : { maxImageBytes: maxImage }),
       }),
@@ -68,9 +82,7 @@ async function run(path: string, options: StandbyArguments, stage: Stage): Promi
     for await (const event of waiting) {
       last = event;
       output.event('token' in event ? { ...event, token: `${event.token}` } : event);
-      output.line(
-        'message' in event ? `${event.type}: ${escapeControls(event.message)}` : event.type,
-      );
+      output.line(lineOf(event));
     }
     interruption.signal.removeEventListener('abort', end);
     if (last?.type === 'failed') throw new FerryError(last.code, last.message);
@@ -78,4 +90,12 @@ async function run(path: string, options: StandbyArguments, stage: Stage): Promi
   } finally {
     await member.lease.close();
   }
+}
+
+function lineOf(event: StandbyEvent): string {
+  const why =
+    'reasons' in event
+      ? event.reasons.map(({ path, message }) => `${path}: ${message}`).join('; ')
+      : 'message' in event && event.message;
+  return why ? `${event.type}: ${escapeControls(why)}` : event.type;
 }

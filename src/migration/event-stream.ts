@@ -1,12 +1,14 @@
 /** Progress events that wait for nobody are replaced by newer ones; of the others this many are kept. */
 const mostWaiting = 4096;
 const passing: ReadonlySet<string> = new Set([
+  'epoch',
   'progress',
   'round',
   'stranger',
   'offered',
   'stalled',
   'retreated',
+  'unreached',
 ]);
 
 /** Events in the order they were pushed, for one `for await` loop. Ends after `end`. */

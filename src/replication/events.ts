@@ -1,4 +1,5 @@
 import type { FerryErrorCode } from '../errors.js';
+import type { Suspicion } from './suspicion.js';
 
 /** What happens at a primary. Texts that came from peers are theirs: escape them before you print them. */
 export type PrimaryEvent =
@@ -27,6 +28,14 @@ export type PrimaryEvent =
   /** The guest stands still until the engine answers, or standbys do. */
   | { readonly type: 'suspended' }
   | { readonly type: 'resumed' }
+  /** Its probes passed: the first time, or again. */
+  | { readonly type: 'healthy' }
+  /** They failed; nobody else is in sync, or it is handed over, as `resigned` says then. */
+  | { readonly type: 'unhealthy'; readonly reasons: readonly string[] }
+  | { readonly type: 'resigned'; readonly reasons: readonly string[] }
+  /** What `announce` came to. */
+  | { readonly type: 'announced' }
+  | { readonly type: 'unannounced'; readonly message: string }
   /** Somebody else owns the guest: it stands still here for good. */
   | { readonly type: 'fenced'; readonly message: string };
 
@@ -35,6 +44,11 @@ export type StandbyEvent =
   | { readonly type: 'following'; readonly epoch: number; readonly token: bigint }
   /** The primary's connection is lost, for this reason. Only the lease decides what that means. */
   | { readonly type: 'lost'; readonly code: FerryErrorCode; readonly message: string }
+  /** It may take over, and `decide` did not say so. */
+  | { readonly type: 'undecided'; readonly message: string }
+  /** Paths on which the owner is not heard, oldest first; none: it is heard on all of them again. */
+  | { readonly type: 'suspected'; readonly reasons: readonly Suspicion[] }
+  | { readonly type: 'trusted' }
   | { readonly type: 'claiming' }
   /** Another was first, or the owner is back. */
   | { readonly type: 'outrun' }

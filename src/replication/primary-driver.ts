@@ -11,6 +11,7 @@ import { Lag } from './lag.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Membership } from './membership.js';
 import { Outputs } from './outputs.js';
+import { Presence } from './presence.js';
 import {
   acknowledged,
   cut,
@@ -58,6 +59,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   readonly #cutting: Promise<void>;
   readonly #membership: Membership;
   readonly #keeper: LeaseKeeper;
+  readonly #presence: Presence;
   #state: PrimaryState;
   /** Nothing more happens to the guest here. */
   #isClosing = false;
@@ -97,6 +99,16 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#cutting = this.#cutEpochs();
     this.#keeper = this.#keepLease();
     this.#watchDeadline();
+    this.#presence = new Presence({
+      ...{ options, guest, token: record.generation },
+      tell: (event) => this.#events.push(event),
+      mayResign: () => this.inSync.length > 1 && !this.#isOver && !this.#isClosing,
+      resign: () => {
+        this.close().catch(() => {
+          // Why it was closed is told; what it could not close ends with the process.
+        });
+      },
+    });
   }
 
   /** Its fencing token. */
@@ -206,6 +218,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     await Promise.allSettled([
       this.#cutting,
       this.#keeper.done,
+      this.#presence.stop(),
       ...this.#dialers.map(({ done }) => done),
     ]);
     this.#events.end();
@@ -342,6 +355,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
           return;
         }
         this.#membership.evaluate();
+        this.#presence.evaluate();
         this.#release();
         this.#wake();
       },

@@ -1,8 +1,18 @@
 import { FerryError } from '../errors.js';
+import type { Guest } from '../guests/guest.js';
 import { isMember } from '../lease/owner-record.js';
 import type { LeaseProvider } from '../lease/provider.js';
 import type { MigrateAddress } from '../migration/migrate.js';
 import { credentialsOf, type TrustOptions } from '../migration/trust.js';
+import { type HealthOptions, resolveHealth } from './health.js';
+import { inRange } from './in-range.js';
+
+/** A guest that runs here from now on. */
+export interface Promotion {
+  readonly guest: Guest;
+  /** Its fencing token. */
+  readonly token: bigint;
+}
 
 /** What both a primary and a standby have to know. */
 export interface MemberOptions extends TrustOptions {
@@ -26,15 +36,25 @@ export interface MemberOptions extends TrustOptions {
   readonly targetLagMs?: number;
   /** A member that acknowledges nothing for so long is dropped, milliseconds, 10 to 600,000. Default 1000. */
   readonly patienceMs?: number;
+  /** How the guest shows that it works where it runs: one that does not is handed over to a standby that is in sync, if there is any. Default: it is not asked. */
+  readonly health?: HealthOptions;
+  /**
+   * Called once where the guest runs, and its probes passed: announce an address, tell a load balancer. That it threw, or took more than ten seconds, is an event, and changes nothing else.
+   */
+  readonly announce?: (promotion: Promotion) => unknown;
   /** Bytes of frames that an epoch has at most at a standby. Default 256 MiB. */
   readonly maxEpochBytes?: number;
   /** Share of the thread that copying the guest to one that joins takes, 0.01 to 1. Default 0.3. */
   readonly cpuShare?: number;
 }
 
-export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions | 'targetLagMs'>> & {
+type Optional = 'targetLagMs' | 'health' | 'announce';
+
+export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions | Optional>> & {
   readonly trust: TrustOptions;
   readonly targetLagMs: number | undefined;
+  readonly health: Required<HealthOptions> | undefined;
+  readonly announce: MemberOptions['announce'];
 };
 
 const MiB = 2 ** 20;
@@ -46,7 +66,8 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new RangeError(`name ${name}`);
   if (!isMember(member)) throw new RangeError(`member ${member}`);
   if (mode !== 'output-commit' && mode !== 'async') throw new RangeError(`mode ${mode}`);
-  const { token, tls, insecure, targetLagMs } = options;
+  const { token, tls, insecure, targetLagMs, announce } = options;
+  const health = options.health === undefined ? undefined : resolveHealth(options.health);
   if (targetLagMs !== undefined) inRange('targetLagMs', targetLagMs, 2, 60_000);
   const trust = {
     ...(token === undefined ? {} : { token }),
@@ -55,7 +76,7 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   };
   credentialsOf(trust);
   return {
-    ...{ name, member, lease, peers, mode, trust, targetLagMs },
+    ...{ name, member, lease, peers, mode, trust, targetLagMs, health, announce },
     intervalMs: inRange('intervalMs', options.intervalMs ?? 50, 1, 60_000),
     patienceMs: inRange('patienceMs', options.patienceMs ?? 1000, 10, 600_000),
     maxEpochBytes: inRange(
@@ -71,9 +92,4 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
 /** ERR_FENCED, as somebody who cannot go on is told. */
 export function fenced(what: string): FerryError {
   return new FerryError('ERR_FENCED', what);
-}
-
-export function inRange(name: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most) return value;
-  throw new RangeError(`${name} must be ${least} to ${most}, got ${value}`);
 }

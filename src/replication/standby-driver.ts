@@ -2,27 +2,15 @@ import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { Fence, type TokenStore } from '../lease/fence.js';
 import { renewed } from '../lease/holding.js';
-import { doorLimits } from '../migration/door-limits.js';
+import type { LeaseView } from '../lease/swap.js';
 import { EventStream } from '../migration/event-stream.js';
-import { checkPlace, credentialsOf } from '../migration/trust.js';
-import { helloAreaBytes } from '../protocol/limits.js';
-import type { Offer } from '../protocol/messages.js';
-import {
-  type Channel,
-  Doorkeeper,
-  listenTcp,
-  listenTls,
-  type TcpListener,
-} from '../transport/index.js';
+import type { Channel } from '../transport/index.js';
+import { type Decision, decided } from './decision.js';
 import type { StandbyEvent } from './events.js';
-import { Primary } from './primary-driver.js';
+import { Lookout } from './lookout.js';
+import { type Ownership, Primary } from './primary-driver.js';
 import { claim, newClaim } from './protect.js';
-import {
-  inRange,
-  type MemberOptions,
-  type ResolvedMember,
-  resolveMember,
-} from './protect-options.js';
+import type { ResolvedMember } from './protect-options.js';
 import {
   begun,
   type Epoch,
@@ -33,32 +21,13 @@ import {
   type StandbyState,
   takeover,
 } from './standby.js';
+import { StandbyDoor } from './standby-door.js';
+import { resolveStandby, type StandbyOptions } from './standby-options.js';
 import { StandbySession, type StandbySessionDeps } from './standby-session.js';
+import type { Suspicion } from './suspicion.js';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
-/** The engine is asked at least so often in a lease's time. */
-const looks = 8;
-const mostConnections = 4;
-
-export interface StandbyOptions extends MemberOptions {
-  /** Makes an empty guest for what a primary offers, paused; what it throws refuses it. */
-  readonly accept: (offer: Offer) => Guest | Promise<Guest>;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** 0 (default): any free port. */
-  readonly port?: number;
-  /** How long each acknowledgement promises not to claim, milliseconds, 0 to 600,000: so long the primary goes on without the engine. Default 0. */
-  readonly promiseMs?: number;
-  /** Who claims first where several may: each rank waits so many milliseconds after it could, 0 to 600,000. Default 0. */
-  readonly rankMs?: number;
-  /** Where the highest token seen is kept when the process ends. Default: nowhere. */
-  readonly tokens?: TokenStore;
-  /** Sum of all regions' sizes that is taken. Default 1 GiB. */
-  readonly maxImageBytes?: number;
-  /** Default 1 MiB. */
-  readonly maxStateBytes?: number;
-}
 
 /** Follows whoever owns the guest, and takes over when nobody does any more. Made by `standby`. */
 export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
@@ -71,17 +40,15 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   #promote: (primary: Primary) => void = () => {};
   #refuse: (error: unknown) => void = () => {};
   #state: StandbyState;
-  #server: TcpListener | undefined;
-  #door: Doorkeeper | undefined;
+  #door: StandbyDoor | undefined;
   /** The one that is led. */
   #session: StandbySession | undefined;
   #isOver = false;
   /** Epochs that arrived while it claimed. */
   readonly #held: { readonly epoch: Epoch; readonly isFirst: boolean }[] = [];
-  #looking: Promise<void> | undefined;
+  #lookout: Lookout | undefined;
+  #arrivedAt = 0;
   #mayAt: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #unwatch: () => void = () => {};
 
   private constructor(options: StandbyOptions, resolved: ResolvedMember, fence: Fence) {
     this.#options = options;
@@ -99,9 +66,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
 
   /** See `standby`. */
   static async open(options: StandbyOptions): Promise<Standby> {
-    const resolved = resolveMember(options);
-    inRange('promiseMs', options.promiseMs ?? 0, 0, 600_000);
-    inRange('rankMs', options.rankMs ?? 0, 0, 600_000);
+    const resolved = resolveStandby(options);
     const fence = await Fence.open(options.tokens ?? forgetful());
     const standby = new Standby(options, resolved, fence);
     await standby.#listen();
@@ -109,16 +74,21 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   }
 
   get host(): string {
-    return this.#server?.host ?? '';
+    return this.#door?.host ?? '';
   }
 
   get port(): number {
-    return this.#server?.port ?? 0;
+    return this.#door?.port ?? 0;
   }
 
   /** What it has whole. */
   get copy(): { readonly token: bigint; readonly epoch: number } | undefined {
     return this.#state.copy;
+  }
+
+  /** Why the owner is suspected to be dead, oldest reason first. Only the engine decides whether it is. */
+  get suspicions(): readonly Suspicion[] {
+    return this.#lookout?.suspicions.reasons ?? [];
   }
 
   /** Follows nobody any more, and never claims. Idempotent. */
@@ -139,19 +109,13 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = 0 } = this.#options;
     const { trust, lease, name } = this.#resolved;
-    const credentials = credentialsOf(trust);
-    await checkPlace(host, credentials, trust.insecure ?? false);
-    this.#door = new Doorkeeper(doorLimits(mostConnections, 1));
-    const entrance = {
-      ...{ host, port, door: this.#door, areaBytes: helloAreaBytes },
-      onChannel: (channel: Channel) => this.#greet(channel),
-      onRefused: () => {},
-    };
-    this.#server = await (credentials === undefined
-      ? listenTcp(entrance)
-      : listenTls({ ...entrance, credentials }));
-    this.#unwatch = lease.watch(name, () => this.#look());
-    this.#again();
+    this.#door = await StandbyDoor.open(host, port, trust, (channel) => this.#greet(channel));
+    const { heartbeats = [] } = this.#options;
+    this.#lookout = new Lookout({
+      ...{ lease, name, heartbeats },
+      tell: (event) => this.#events.push(event),
+      seen: (view) => this.#seen(view),
+    });
   }
 
   #greet(channel: Channel): void {
@@ -207,6 +171,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   }
 
   #arrived(epoch: Epoch, isFirst: boolean): boolean {
+    this.#arrivedAt = performance.now();
     if (this.#state.isClaiming) {
       this.#held.push({ epoch, isFirst });
       return false;
@@ -217,6 +182,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       const state = joined(this.#state, epoch, now, promiseMs);
       if (state === undefined) return false;
       this.#state = state;
+      this.#lookout?.suspicions.heard('connection');
       this.#events.push({ type: 'following', epoch: epoch.number, token: epoch.token });
       return true;
     }
@@ -229,47 +195,56 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   #lost(session: StandbySession, { code, message }: FerryError): void {
     if (session !== this.#session) return;
     this.#events.push({ type: 'lost', code, message });
-    this.#look();
+    this.#lookout?.suspicions.lost('connection', message);
+    this.#lookout?.look();
   }
 
-  /** Asks the engine soon, whatever happens. */
-  #again(ms: number = this.#resolved.lease.ttlMs / looks): void {
-    clearTimeout(this.#timer);
-    if (!this.#isOver) this.#timer = setTimeout(() => this.#look(), Math.max(1, ms));
+  /** What the engine says now. When it is to be asked next, if soon. */
+  async #seen(view: LeaseView): Promise<number | undefined> {
+    const now = performance.now();
+    if (this.#isOver || !mayClaim(this.#state, view, now)) {
+      this.#mayAt = undefined;
+      return undefined;
+    }
+    const { rankMs = 0 } = this.#options;
+    this.#mayAt ??= now;
+    if (now < this.#mayAt + rankMs) return this.#mayAt + rankMs - now;
+    await this.#inTurn(view);
+    return undefined;
   }
 
-  #look(): void {
-    if (this.#isOver || this.#state.isClaiming) return;
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = undefined;
-    });
-  }
-
-  async #lookOnce(): Promise<void> {
-    const { lease, name } = this.#resolved;
+  /** Takes over when it is its turn among others of this process, if it still may, and shall. */
+  async #inTurn(seen: LeaseView): Promise<void> {
+    const { queue, priority = 0 } = this.#options;
+    const done = await queue?.take(priority);
     try {
-      const view = await lease.read(name);
-      const now = performance.now();
-      if (this.#isOver || !mayClaim(this.#state, view, now)) {
-        this.#mayAt = undefined;
-        return;
-      }
-      const { rankMs = 0 } = this.#options;
-      this.#mayAt ??= now;
-      if (now < this.#mayAt + rankMs) {
-        this.#again(this.#mayAt + rankMs - now);
-        return;
-      }
-      await this.#claim(view);
-    } catch {
-      // Without an answer nobody knows whether the owner is alive.
+      const { lease, name } = this.#resolved;
+      const view = done === undefined ? seen : await lease.read(name);
+      if (this.#isOver || !mayClaim(this.#state, view, performance.now())) return;
+      const decision = await this.#decide(view);
+      if (decision === 'promote') await this.#claim(view);
+      else if (typeof decision === 'object') await this.#claim(view, decision.restored);
     } finally {
-      if (!this.#isOver) this.#again();
+      done?.();
     }
   }
 
-  async #claim(view: Parameters<typeof takeover>[1]): Promise<void> {
-    const taking = takeover(this.#state, view, newClaim());
+  async #decide({ record }: LeaseView): Promise<Decision> {
+    const { decide } = this.#options;
+    const { copy } = this.#state;
+    if (decide === undefined || copy === undefined || record === undefined) return 'promote';
+    const { name, member } = this.#resolved;
+    const { decision, message } = await decided(decide, {
+      ...{ name, member, record, ...copy, reasons: this.suspicions },
+      ageMs: performance.now() - this.#arrivedAt,
+    });
+    if (message !== undefined) this.#events.push({ type: 'undecided', message });
+    return this.#isOver ? 'wait' : decision;
+  }
+
+  /** `restored`: what runs then, instead of the copy. */
+  async #claim(view: LeaseView, restored?: Guest): Promise<void> {
+    const taking = takeover(this.#state, view, newClaim(), restored !== undefined);
     this.#state = taking.state;
     this.#events.push({ type: 'claiming' });
     const rehearsed = this.#session?.rehearse().catch(() => {
@@ -291,7 +266,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const { record } = taking.swap;
     const holding = renewed({ token: record.generation, until: 0 }, won.askedAt, lease.ttlMs);
     try {
-      await this.#start({ record, revision: won.state.revision, holding });
+      await this.#start({ record, revision: won.state.revision, holding }, restored);
     } catch (error) {
       // It owns what it cannot run: another one that is in sync can.
       const { code, message } = asFerryError(error, 'ERR_START_FAILED');
@@ -303,13 +278,14 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   }
 
   /** The guest is this member's: what was acknowledged is applied, and it runs. */
-  async #start(ownership: Omit<ConstructorParameters<typeof Primary>[2], 'epoch'>): Promise<void> {
+  async #start(ownership: Omit<Ownership, 'epoch'>, restored?: Guest): Promise<void> {
     const session = this.#session;
     const copy = this.#state.copy;
     await this.#stop();
     await session?.end();
     await this.#fence.admit(ownership.record.generation);
-    const guest = await session?.promote();
+    if (restored !== undefined) await session?.discard();
+    const guest = restored ?? (await session?.promote());
     if (guest === undefined || copy === undefined) throw new RangeError('there is no copy');
     const epoch = this.#state.copy?.epoch ?? copy.epoch;
     this.#events.push({ type: 'promoted', token: ownership.record.generation, epoch });
@@ -319,10 +295,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#isOver = true;
-    clearTimeout(this.#timer);
-    this.#unwatch();
-    await this.#server?.close();
-    this.#door?.close(new FerryError('ERR_ABORTED', 'the standby was closed'));
+    this.#lookout?.stop();
+    await this.#door?.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { admission } from '../lease/fence.js';
-import { claimed } from '../lease/owner-record.js';
+import { claimed, withInSync } from '../lease/owner-record.js';
 import type { LeaseView, Swap } from '../lease/swap.js';
 
 /** A copy of a guest that waits to take over. */
@@ -90,13 +90,15 @@ export function mayClaim(state: StandbyState, view: LeaseView, now: number): boo
   );
 }
 
-/** The claim that takes over, and what it is meanwhile. */
+/** The claim that takes over, and what it is meanwhile. `isOlder`: with less than others may have, whose copies do not count any more. */
 export function takeover(
   state: StandbyState,
   view: LeaseView,
   claim: string,
+  isOlder = false,
 ): { readonly state: StandbyState; readonly swap: Swap } {
-  const record = claimed(view.record, state.member, claim);
+  const next = claimed(view.record, state.member, claim);
+  const record = isOlder ? withInSync(next, []) : next;
   const swap = { expected: view.revision, record, unlessAlive: true };
   return { state: { ...state, isClaiming: true }, swap };
 }

@@ -2,11 +2,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../command.js';
 import { folder, run, start } from './command.js';
 
-const module = resolve('examples/lib/counter-guest.mjs');
+const counterModule = resolve('examples/lib/counter-guest.mjs');
 
 function freePort(): Promise<number> {
   return new Promise((done) => {
@@ -30,8 +31,7 @@ async function ask(port: number): Promise<number> {
   throw new Error('nobody answers');
 }
 
-async function pair() {
-  const home = folder();
+async function pair(home = folder(), module = counterModule, ill = '') {
   const [counter, listens] = [await freePort(), await freePort()];
   const env = { COUNTER_PORT: `${counter}` };
   const common = ['--name', 'counter', '--lease-dir', join(home, 'leases'), '--json'];
@@ -41,7 +41,10 @@ async function pair() {
     env,
   );
   await standby.says(/"type":"listening"/);
-  const primary = start(['protect', module, ...common, '--peer', `127.0.0.1:${listens}`], env);
+  const primary = start(['protect', module, ...common, '--peer', `127.0.0.1:${listens}`], {
+    ...env,
+    ILL: ill,
+  });
   await primary.says(/"type":"joined"/);
   return { primary, standby, counter, tokens };
 }
@@ -72,6 +75,29 @@ describe('protect and standby', () => {
     expect((await standby.finished).exit).toBe(0);
   });
 
+  it('hand over a guest whose probes fail', async () => {
+    const home = folder();
+    const [module, ill] = [join(home, 'guest.mjs'), join(home, 'ill')];
+    const check = `() => !process.env.ILL || !existsSync(process.env.ILL)`;
+    writeFileSync(
+      module,
+      `import { existsSync } from 'node:fs';
+      export * from ${JSON.stringify(pathToFileURL(counterModule))};
+      export const health = { everyMs: 20, probes: [{ type: 'function', check: ${check} }] };
+      export const announce = ({ token }) => console.error('announced ' + token);`,
+    );
+    const { primary, standby, counter } = await pair(home, module, ill);
+    const last = await ask(counter);
+    writeFileSync(ill, '');
+    const { exit, stderr, stdout } = await primary.finished;
+    expect([exit, stderr]).toEqual([1, expect.stringContaining('function: it says so itself')]);
+    expect(eventsOf(stdout).map(({ type }) => type)).toContain('resigned');
+    expect(await ask(counter)).toBe(last + 1);
+    standby.signal('SIGTERM');
+    const after = await standby.finished;
+    expect([after.exit, after.stderr]).toEqual([0, expect.stringContaining('announced 2')]);
+  });
+
   it('refuse to begin a guest anew that others may have', async () => {
     const { primary, standby, counter } = await pair();
     await ask(counter);
@@ -82,13 +108,13 @@ describe('protect and standby', () => {
     mkdirSync(leases, { mode: 0o700 });
     const again = ['--name', 'counter', '--lease-dir', leases, '--json'];
     // Another folder knows nothing of it.
-    const other = start(['protect', module, ...again], { COUNTER_PORT: `${counter}` });
+    const other = start(['protect', counterModule, ...again], { COUNTER_PORT: `${counter}` });
     await other.says(/"type":"leading"/);
-    const second = await run('protect', module, ...again);
+    const second = await run('protect', counterModule, ...again);
     expect([second.exit, second.stderr]).toEqual([1, expect.stringContaining('ERR_FENCED')]);
     other.signal('SIGTERM');
     await other.finished;
-    const third = await run('protect', module, ...again);
+    const third = await run('protect', counterModule, ...again);
     expect([third.exit, third.stderr]).toEqual([1, expect.stringContaining('ERR_FENCED')]);
   });
 
@@ -100,10 +126,10 @@ describe('protect and standby', () => {
     for (const [args, about] of [
       [['protect', empty, ...leases], 'create()'],
       [['protect', join(home, 'none.mjs'), ...leases], 'cannot load'],
-      [['protect', module, '--name', 'x'], '--lease-dir'],
-      [['protect', module, ...leases, '--member', 'ä'], '--member'],
-      [['protect', module, '--name', '..', '--lease-dir', join(home, 'l')], 'name'],
-      [['standby', module, ...leases], '--listen'],
+      [['protect', counterModule, '--name', 'x'], '--lease-dir'],
+      [['protect', counterModule, ...leases, '--member', 'ä'], '--member'],
+      [['protect', counterModule, '--name', '..', '--lease-dir', join(home, 'l')], 'name'],
+      [['standby', counterModule, ...leases], '--listen'],
     ] as const) {
       const { exit, stderr } = await run(...args);
       expect([exit, stderr]).toEqual([2, expect.stringContaining(about)]);

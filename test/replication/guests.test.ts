@@ -13,11 +13,8 @@ import type { Guest } from '../../src/guests/guest.js';
 import { type GlueState, wasmGuest } from '../../src/guests/wasm/index.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, protect } from '../../src/replication/protect.js';
-import {
-  type Standby,
-  type StandbyOptions,
-  standby,
-} from '../../src/replication/standby-driver.js';
+import { type Standby, standby } from '../../src/replication/standby-driver.js';
+import type { StandbyOptions } from '../../src/replication/standby-options.js';
 import { openStore } from '../guests/wasi/store.js';
 import { SimulatedEngine } from '../lease/simulated-engine.js';
 

@@ -10,11 +10,8 @@ import { FollowerSession } from '../../src/replication/follower-session.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, type ProtectOptions, protect } from '../../src/replication/protect.js';
 import { SharedTracker } from '../../src/replication/shared-tracker.js';
-import {
-  type Standby,
-  type StandbyOptions,
-  standby,
-} from '../../src/replication/standby-driver.js';
+import { type Standby, standby } from '../../src/replication/standby-driver.js';
+import type { StandbyOptions } from '../../src/replication/standby-options.js';
 import { StandbySession } from '../../src/replication/standby-session.js';
 import { connectTcp, Doorkeeper, listenTcp } from '../../src/transport/index.js';
 import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
