@@ -3,6 +3,7 @@ import { newMember } from '../replication/protect.js';
 import { expectedSha256 } from './demo-guests.js';
 import type { CommitBatch } from './demo-messages.js';
 import { DemoProcess } from './demo-process.js';
+import type { DrillEtcd } from './drill-etcd.js';
 import {
   type DrillPlan,
   type FromMember,
@@ -11,14 +12,18 @@ import {
   type ToMember,
   type ToWitness,
 } from './drill-messages.js';
+import { DrillNet } from './drill-net.js';
 import { freePort } from './free-port.js';
 
-/** What is done to a primary. */
-export type Blow = 'kill' | 'freeze';
+/** What is done to a primary: besides, it may be cut off from all others, its engine may lose its leader in the same moment, and what it sends may be damaged. */
+export type Blow = 'kill' | 'freeze' | 'partition' | 'leader-kill' | 'corruption';
 
-/** What came of it. Milliseconds from the blow on. */
-export interface BlowReport {
+export type BlowReport = TakeoverReport | KeptReport;
+
+/** Its standby took over. Milliseconds from the blow on. */
+export interface TakeoverReport {
   readonly blow: Blow;
+  readonly isPromoted: true;
   /** The standby began to claim; it owned the guest, which runs. */
   readonly detectedMs: number;
   readonly promotedMs: number;
@@ -27,6 +32,17 @@ export interface BlowReport {
   readonly effectMs: number;
   /** Transactions that the witness had accepted, and the new primary had not. */
   readonly lost: number;
+}
+
+/** It went on by itself, and has its standby in sync again. Milliseconds from the blow on. */
+export interface KeptReport {
+  readonly blow: Blow;
+  readonly isPromoted: false;
+  /** Why the standby's connection ended there; undefined: it heard nothing of it. */
+  readonly code?: string;
+  /** Nobody else was in sync any more; and again. */
+  readonly droppedMs: number;
+  readonly rejoinedMs: number;
 }
 
 export interface DrillReport {
@@ -54,13 +70,17 @@ export class DrillCoordinator {
   readonly #inSync = new Map<Member, number>();
   readonly #accepted = new Map<number, number>();
   readonly #found = new Map<number, number>();
+  readonly #etcd: DrillEtcd | undefined;
+  #net: DrillNet | undefined;
   #ports: number[] = [];
   #witnessPort = 0;
   /** The one that has the guest. */
   #primary = 0;
 
-  constructor(plan: DrillPlan, signal: AbortSignal) {
+  /** `etcd`: what was started for the drill, if it was. */
+  constructor(plan: DrillPlan, signal: AbortSignal, etcd?: DrillEtcd) {
     this.#plan = plan;
+    this.#etcd = etcd;
     this.#signal = signal;
     this.#witness = new DemoProcess('source', './drill-witness.js', (message) => {
       if (message.type === 'commits') keep(this.#accepted, message);
@@ -72,15 +92,41 @@ export class DrillCoordinator {
     this.#witness.send({ type: 'listen' });
     this.#witnessPort = (await this.#soon(this.#witness.next('listening'), startMs)).port;
     this.#ports = [await freePort(), await freePort()];
+    this.#net = await DrillNet.lay(this.#ports, this.#plan.lease);
     const standby = this.#spawn(1, 'standby');
     await this.#soon(standby.next('ready'), startMs);
     const primary = this.#spawn(0, 'primary');
     await this.#protected(primary);
   }
 
-  /** Strikes the primary after `afterMs` of work; its standby takes over, and gets a standby of its own. */
+  /** Strikes the primary after `afterMs` of work; it goes on, or its standby takes over; then there is one in sync again. */
   async strike(blow: Blow, afterMs: number): Promise<BlowReport> {
     await this.#soon(sleep(afterMs), 2 * afterMs + startMs);
+    const isPartOfOne = blow === 'partition' && this.#plan.lease.kind === 'local';
+    return blow === 'corruption' || isPartOfOne ? this.#disturb(blow) : this.#replace(blow);
+  }
+
+  /** Between two members only: nobody may take over. */
+  async #disturb(blow: Blow): Promise<KeptReport> {
+    const slot = this.#primary;
+    const [owner, other] = [this.#memberAt(slot), this.#memberAt(1 - slot)];
+    await this.#protected(owner);
+    const changed = owner.next('in-sync');
+    const lost = other.next('lost');
+    for (const each of [changed, lost]) each.catch(() => {});
+    const from = machineMs();
+    if (blow === 'corruption') this.#net?.damage(slot);
+    else this.#net?.isolate(slot);
+    // What is silent is heard of by nobody but who waits for answers.
+    const why = blow === 'corruption' ? { code: (await this.#soon(lost, takeoverMs)).code } : {};
+    await this.#soon(changed, takeoverMs);
+    const droppedMs = machineMs() - from;
+    this.#net?.heal(slot);
+    await this.#protected(owner);
+    return { blow, isPromoted: false, ...why, droppedMs, rejoinedMs: machineMs() - from };
+  }
+
+  async #replace(blow: Blow): Promise<TakeoverReport> {
     const struck = this.#primary;
     const victim = this.#memberAt(struck);
     const heir = this.#memberAt(1 - struck);
@@ -89,21 +135,29 @@ export class DrillCoordinator {
     const promoted = heir.next('promoted');
     const working = heir.next('first-commit');
     for (const each of [claiming, promoted, working]) each.catch(() => {});
+    const fenced = victim.next('fenced');
+    fenced.catch(() => {});
+    const restart = blow === 'leader-kill' ? await this.#etcd?.killLeader() : undefined;
     const from = machineMs();
-    victim.signal(blow === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+    if (blow === 'partition') this.#net?.isolate(struck);
+    else victim.signal(blow === 'freeze' ? 'SIGSTOP' : 'SIGKILL');
     const { at: claimedAt } = await this.#soon(claiming, takeoverMs);
     const { at: promotedAt, token } = await this.#soon(promoted, takeoverMs);
     const { at: workedAt, seq } = await this.#soon(working, takeoverMs);
     // Before anybody is in sync again its outputs wait for nobody.
     const effect = await this.#firstEffect(token);
     victim.signal('SIGCONT');
+    this.#net?.heal(struck);
+    // It was alive all the time, and has to see that it may not act any more.
+    if (blow === 'partition') await this.#soon(fenced, takeoverMs);
     await victim.end({ type: 'end' });
+    await restart?.();
     this.#primary = 1 - struck;
     const next = this.#spawn(struck, 'standby');
     await this.#soon(next.next('ready'), startMs);
     await this.#protected(heir);
     return {
-      blow,
+      ...{ blow, isPromoted: true },
       detectedMs: claimedAt - from,
       promotedMs: promotedAt - from,
       workedMs: workedAt - from,
@@ -138,6 +192,7 @@ export class DrillCoordinator {
 
   async end(): Promise<void> {
     await Promise.all(this.#all.map((each) => each.end({ type: 'end' } as never)));
+    this.#net?.close();
   }
 
   #spawn(slot: number, as: 'primary' | 'standby'): Member {
@@ -148,9 +203,10 @@ export class DrillCoordinator {
     this.#members[slot] = member;
     this.#all.push(member as unknown as DemoProcess<never, never>);
     const port = this.#ports[slot] ?? 0;
-    const peers = this.#ports.filter((_, at) => at !== slot);
+    const peers = this.#net?.peersOf(slot) ?? [];
+    const plan = { ...this.#plan, lease: this.#net?.leaseOf(slot) ?? this.#plan.lease };
     member.send({
-      ...{ type: 'run', as, plan: this.#plan, port, peers, witness: this.#witnessPort },
+      ...{ type: 'run', as, plan, port, peers, witness: this.#witnessPort },
       member: newMember(`m${slot}`),
     });
     return member;

@@ -80,6 +80,7 @@ async function follow(options: MemberOptions, port: number, { guest: what }: Dri
     for await (const event of waiting) {
       const at = machineMs();
       if (event.type === 'claiming') say({ type: 'claiming', at });
+      if (event.type === 'lost') say({ type: 'lost', code: event.code, at });
     }
   })();
   const next = await waiting.promoted;
@@ -95,6 +96,7 @@ function lead(owner: Primary): void {
       if (type === 'joined' || type === 'dropped') {
         say({ type: 'in-sync', members: owner.inSync.length });
       }
+      if (type === 'fenced') say({ type: 'fenced' });
     }
   })();
 }

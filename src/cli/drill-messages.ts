@@ -34,6 +34,10 @@ export type FromMember =
   | { readonly type: 'ready' }
   | { readonly type: 'in-sync'; readonly members: number }
   | { readonly type: 'claiming'; readonly at: number }
+  /** The standby's connection ended. */
+  | { readonly type: 'lost'; readonly code: string; readonly at: number }
+  /** The primary may never act again. */
+  | { readonly type: 'fenced' }
   | { readonly type: 'promoted'; readonly at: number; readonly token: number }
   /** The first commit after it was promoted. */
   | { readonly type: 'first-commit'; readonly seq: number; readonly at: number }

@@ -8,17 +8,26 @@ import { EtcdLeases } from '../lease/etcd.js';
 import { conduct, type Stage } from './conduct.js';
 import { checkPlan } from './demo-guests.js';
 import type { DemoPlan } from './demo-messages.js';
-import { type Blow, type BlowReport, DrillCoordinator } from './drill-coordinator.js';
+import {
+  type Blow,
+  type BlowReport,
+  DrillCoordinator,
+  type TakeoverReport,
+} from './drill-coordinator.js';
 import { DrillEtcd } from './drill-etcd.js';
 import type { DrillPlan } from './drill-messages.js';
 import { checkingUsage, UsageError } from './failure.js';
 import { formatMs, plural } from './format.js';
+import type { Output } from './output.js';
 import { parseCount, parsePositive, parseSeed } from './parse.js';
 
 interface DrillOptions {
   readonly guest: DemoPlan['kind'];
   readonly kills: number;
   readonly freezes: number;
+  readonly partitions: number;
+  readonly corruptions: number;
+  readonly leaderKills: number;
   readonly mode: 'output-commit' | 'async';
   readonly size?: number;
   readonly rate: number;
@@ -41,7 +50,7 @@ export function addDrill(program: Command): void {
   program
     .command('drill')
     .description(
-      'Kill and freeze the primary of a replicated guest on purpose, and see that its standby takes over, and nothing is lost.',
+      'Kill, freeze and cut off the primary of a replicated guest on purpose, and see that its standby takes over, and nothing is lost.',
     )
     .addOption(
       new Option(
@@ -53,6 +62,19 @@ export function addDrill(program: Command): void {
     )
     .option('--kills <N>', 'how often the primary is killed', parseCount, 5)
     .option('--freezes <N>', 'how often it is frozen, after the kills', parseCount, 0)
+    .option(
+      '--partitions <N>',
+      'how often it is cut off from all others: from its standby, and from etcd',
+      parseCount,
+      0,
+    )
+    .option('--corruptions <N>', 'how often what it sends to its standby is damaged', parseCount, 0)
+    .option(
+      '--leader-kills <N>',
+      'how often it is killed together with the leader of etcd, of which three members are started then',
+      parseCount,
+      0,
+    )
     .addOption(
       new Option('--mode <MODE>', 'when outputs leave')
         .choices(['output-commit', 'async'])
@@ -89,21 +111,18 @@ export function addDrill(program: Command): void {
 }
 
 async function drill(options: DrillOptions, { output, interruption }: Stage): Promise<void> {
-  const { kills, freezes, mode, interval } = options;
-  const blows: readonly Blow[] = [
-    ...Array<Blow>(kills).fill('kill'),
-    ...Array<Blow>(freezes).fill('freeze'),
-  ];
-  if (blows.length === 0) throw new UsageError('say what to do: --kills N or --freezes N');
+  const { mode, interval } = options;
+  const blows = blowsOf(options);
   const guest = planOf(options);
   await checkingUsage(() => checkPlan(guest));
   const folder = await mkdtemp(join(tmpdir(), 'pageferry-drill-'));
   try {
     await using etcd = await etcdOf(options, folder);
-    const lease = await leaseOf(options, folder, etcd?.endpoint);
+    const lease = await leaseOf(options, folder, etcd?.endpoints);
     const name = `drill-${randomBytes(8).toString('hex')}`;
     const plan = { guest, mode, name, lease, intervalMs: interval };
-    await strikeAll(options, plan, blows, { output, interruption });
+    const coordinator = new DrillCoordinator(plan, interruption.signal, etcd);
+    await strikeAll(options, plan, blows, coordinator, output);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -114,11 +133,10 @@ async function strikeAll(
   options: DrillOptions,
   plan: DrillPlan,
   blows: readonly Blow[],
-  { output, interruption }: Stage,
+  coordinator: DrillCoordinator,
+  output: Output,
 ): Promise<void> {
-  const { kills, freezes } = options;
   const { guest, mode, lease } = plan;
-  const coordinator = new DrillCoordinator(plan, interruption.signal);
   const reports: BlowReport[] = [];
   try {
     output.status('  starting');
@@ -131,22 +149,32 @@ async function strikeAll(
       output.line(`  ${blowLine(at + 1, report)}`);
     }
     const account = await coordinator.account();
-    const rto = reports.map(({ promotedMs }) => promotedMs).sort((a, b) => a - b);
-    const rtoMs = { median: rto[rto.length >> 1] ?? 0, worst: rto.at(-1) ?? 0 };
+    const takeovers = reports.filter((report) => report.isPromoted);
+    const rtoMs = rtoOf(takeovers);
     const lost = Math.max(
       account.lost,
-      reports.reduce((sum, report) => sum + report.lost, 0),
+      takeovers.reduce((sum, report) => sum + report.lost, 0),
     );
-    const found = { ...account, lost, promoted: reports.length, rtoMs };
-    output.line(
-      `\n  ${plural(reports.length, 'blow')}, all promoted: in ${formatMs(rtoMs.median)} (median), ${formatMs(rtoMs.worst)} (worst)`,
-    );
+    const found = { ...account, lost, promoted: takeovers.length, rtoMs };
+    const kept = reports.length - takeovers.length;
+    output.line('');
+    if (takeovers.length > 0) {
+      output.line(
+        `  ${plural(takeovers.length, 'takeover')}: in ${formatMs(rtoMs.median)} (median), ${formatMs(rtoMs.worst)} (worst)`,
+      );
+    }
+    if (kept > 0) output.line(`  ${plural(kept, 'disturbance')}: the primary went on by itself`);
     output.line(
       `  ${plural(account.transactions, 'transaction')} told of: ${lost} lost, overlap ${account.overlap}; ${account.refused} of fenced ones refused`,
     );
     judge(options, found);
-    const what = { guest: guest.kind, mode, lease: lease.kind, kills, freezes };
-    output.event({ type: 'completed', ...what, ...found });
+    const { kills, freezes, partitions, corruptions, leaderKills } = options;
+    const struck = { kills, freezes, partitions, corruptions, leaderKills };
+    const what = { guest: guest.kind, mode, lease: lease.kind, ...struck };
+    const byBlow = Object.fromEntries(
+      [...new Set(blows)].map((blow) => [blow, countOf(reports, blow)]),
+    );
+    output.event({ type: 'completed', ...what, ...found, byBlow });
   } finally {
     await coordinator.end();
   }
@@ -154,24 +182,25 @@ async function strikeAll(
 
 /** Where nobody says which one runs, one is started. */
 async function etcdOf(
-  { lease, etcd }: DrillOptions,
+  { lease, etcd, leaderKills }: DrillOptions,
   folder: string,
 ): Promise<DrillEtcd | undefined> {
-  return lease === 'etcd' && etcd === undefined ? DrillEtcd.start(folder) : undefined;
+  if (lease !== 'etcd' || etcd !== undefined) return undefined;
+  return DrillEtcd.start(folder, leaderKills > 0 ? 3 : 1);
 }
 
 /** ERR_LEASE_UNKNOWN where etcd does not answer. */
 async function leaseOf(
   { lease, etcd, ttl = lease === 'etcd' ? 2000 : 1000 }: DrillOptions,
   folder: string,
-  started: string | undefined,
+  started: readonly string[] = [],
 ): Promise<DrillPlan['lease']> {
   if (lease === 'local') {
     if (etcd !== undefined) throw new UsageError('--etcd is for --lease etcd');
     if (!(ttl >= 100 && ttl <= 600_000)) throw new UsageError('--ttl: 100 to 600000');
     return { kind: 'local', folder: join(folder, 'leases'), ttlMs: ttl };
   }
-  const endpoints = etcd ?? (started === undefined ? [] : [started]);
+  const endpoints = etcd ?? started;
   const engine = await checkingUsage(() => new EtcdLeases({ endpoints, ttlMs: ttl }));
   try {
     await engine.read('drill');
@@ -201,7 +230,46 @@ function judge(
   }
 }
 
+/** A UsageError for what cannot be done here. */
+function blowsOf(options: DrillOptions): readonly Blow[] {
+  const { kills, freezes, partitions, corruptions, leaderKills, lease, etcd = [] } = options;
+  if (leaderKills > 0 && (lease !== 'etcd' || etcd.length > 0)) {
+    throw new UsageError('--leader-kills is for --lease etcd, with members that are started here');
+  }
+  if (partitions > 0 && !etcd.every((url) => /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(url))) {
+    throw new UsageError('--partitions needs an etcd of this machine, asked over http:');
+  }
+  const blows = [
+    ...Array<Blow>(kills).fill('kill'),
+    ...Array<Blow>(freezes).fill('freeze'),
+    ...Array<Blow>(partitions).fill('partition'),
+    ...Array<Blow>(leaderKills).fill('leader-kill'),
+    ...Array<Blow>(corruptions).fill('corruption'),
+  ];
+  if (blows.length === 0) throw new UsageError('say what to do: --kills N or --freezes N');
+  return blows;
+}
+
+function rtoOf(takeovers: readonly TakeoverReport[]): { median: number; worst: number } {
+  const rto = takeovers.map(({ promotedMs }) => promotedMs).sort((a, b) => a - b);
+  return { median: rto[rto.length >> 1] ?? 0, worst: rto.at(-1) ?? 0 };
+}
+
+/** Of one kind of blow. */
+function countOf(all: readonly BlowReport[], blow: Blow): object {
+  const reports = all.filter((report) => report.blow === blow);
+  const takeovers = reports.filter((report) => report.isPromoted);
+  const lost = takeovers.reduce((sum, report) => sum + report.lost, 0);
+  const rtoMs = takeovers.length === 0 ? {} : { rtoMs: rtoOf(takeovers) };
+  return { struck: reports.length, promoted: takeovers.length, lost, ...rtoMs };
+}
+
 function blowLine(number: number, { blow, ...report }: BlowReport): string {
+  if (!report.isPromoted) {
+    const { code, droppedMs, rejoinedMs } = report;
+    const how = code === undefined ? '' : `noticed (${code}), `;
+    return `${blow} ${number}: ${how}alone after ${formatMs(droppedMs)}, in sync again after ${formatMs(rejoinedMs)}`;
+  }
   const { detectedMs, promotedMs, effectMs, lost } = report;
   return `${blow} ${number}: claimed after ${formatMs(detectedMs)}, runs after ${formatMs(promotedMs)}, first output after ${formatMs(effectMs)}; ${lost} lost`;
 }

@@ -43,6 +43,32 @@ describe('drill', () => {
     expect(eventsOf(stdout).at(-1)).toMatchObject({ promoted: kills, lost: 0, overlap: 0 });
   }, 1_800_000);
 
+  it('cuts a primary off from its standby, and damages what it sends: it goes on, and is followed again', async () => {
+    const blows = ['--kills', '1', '--partitions', '1', '--corruptions', '2', '--size', '16'];
+    const { exit, stdout, stderr } = await run('drill', ...blows, '--json');
+    expect(stderr).toContain('0 lost, overlap 0');
+    expect(exit).toBe(0);
+    const events = eventsOf(stdout);
+    const kept = {
+      isPromoted: false,
+      droppedMs: expect.any(Number),
+      rejoinedMs: expect.any(Number),
+    };
+    expect(events.slice(1, 4)).toEqual([
+      expect.objectContaining({ blow: 'partition', ...kept }),
+      expect.objectContaining({ blow: 'corruption', code: 'ERR_FRAME_CORRUPT', ...kept }),
+      expect.objectContaining({ blow: 'corruption', code: 'ERR_FRAME_CORRUPT', ...kept }),
+    ]);
+    expect(events.at(-1)).toMatchObject({
+      ...{ kills: 1, partitions: 1, corruptions: 2, promoted: 1, lost: 0, overlap: 0 },
+      byBlow: {
+        kill: { struck: 1, promoted: 1, lost: 0, rtoMs: { worst: expect.any(Number) } },
+        partition: { struck: 1, promoted: 0 },
+        corruption: { struck: 2, promoted: 0 },
+      },
+    });
+  });
+
   it('shows what async loses, and does not fail for it', async () => {
     const { exit, stdout } = await run(
       ...[
@@ -76,20 +102,31 @@ describe('drill', () => {
   it.skipIf(!hasEtcd)(
     `goes by etcd too, and loses nothing${skipped}`,
     async () => {
-      const blows = ['--kills', '1', '--freezes', '1', '--size', '16'];
-      const { exit, stdout } = await run('drill', '--lease', 'etcd', ...blows, '--json');
+      const each = isNightly ? '10' : '1';
+      const blows = ['kills', 'freezes', 'partitions', 'leader-kills'].flatMap((blow) => [
+        `--${blow}`,
+        each,
+      ]);
+      const args = ['drill', '--lease', 'etcd', ...blows, '--size', '16', '--json'];
+      const { exit, stdout } = await run(...args);
       expect(exit).toBe(0);
+      const struck = eventsOf(stdout).slice(0, -1);
+      expect(new Set(struck.map(({ blow }) => blow))).toEqual(
+        new Set(['kill', 'freeze', 'partition', 'leader-kill']),
+      );
       expect(eventsOf(stdout).at(-1)).toMatchObject({
-        ...{ lease: 'etcd', promoted: 2, lost: 0, overlap: 0 },
+        ...{ lease: 'etcd', promoted: 4 * Number(each), lost: 0, overlap: 0 },
       });
     },
-    120_000,
+    isNightly ? 1_200_000 : 120_000,
   );
 
   it.each([
     [['--etcd', 'http://127.0.0.1:1'], '--etcd'],
     [['--lease', 'etcd', '--etcd', 'x'], 'endpoint'],
     [['--kills', '0'], '--kills'],
+    [['--leader-kills', '1'], '--leader-kills'],
+    [['--lease', 'etcd', '--etcd', 'https://a:1', '--partitions', '1'], '--partitions'],
     [['--ttl', '5'], '--ttl'],
     [['--lease', 'x'], '--lease'],
     [['--guest', 'x'], '--guest'],
