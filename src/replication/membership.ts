@@ -1,8 +1,8 @@
+import { ask } from '../lease/settle.js';
 import type { PrimaryEvent } from './events.js';
 import type { Followers } from './followers.js';
 import { add, changed, drop, type PrimaryState } from './primary.js';
 import { fenced, type ResolvedMember } from './protect-options.js';
-import { ask } from './settle.js';
 
 export interface MembershipDeps {
   readonly options: ResolvedMember;
@@ -94,7 +94,6 @@ export class Membership {
     try {
       for (let { change } = state(); change !== undefined && !isOver(); { change } = state()) {
         const answer = await ask(options.lease, options.name, change);
-        if (answer === undefined) break;
         const { event, askedAt } = answer;
         become(changed(state(), event));
         if (event.type === 'answered' && event.outcome.type === 'won') held(askedAt);

@@ -1,6 +1,7 @@
 import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { type Holding, mayAct, renewed } from '../lease/holding.js';
+import { LeaseKeeper } from '../lease/lease-keeper.js';
 import type { OwnerRecord } from '../lease/owner-record.js';
 import { EventStream } from '../migration/event-stream.js';
 import { Dialer } from './dialer.js';
@@ -8,7 +9,6 @@ import { EpochCutter } from './epoch-cutter.js';
 import type { PrimaryEvent } from './events.js';
 import { type Connected, Followers, hasNothing } from './followers.js';
 import { Lag } from './lag.js';
-import { LeaseKeeper } from './lease-keeper.js';
 import { Membership } from './membership.js';
 import { Outputs } from './outputs.js';
 import { Presence } from './presence.js';

@@ -2,6 +2,7 @@ import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { Fence, type TokenStore } from '../lease/fence.js';
 import { renewed } from '../lease/holding.js';
+import { claim, newClaim } from '../lease/settle.js';
 import type { LeaseView } from '../lease/swap.js';
 import { EventStream } from '../migration/event-stream.js';
 import type { Channel } from '../transport/index.js';
@@ -9,7 +10,6 @@ import { type Decision, decided } from './decision.js';
 import type { StandbyEvent } from './events.js';
 import { Lookout } from './lookout.js';
 import { type Ownership, Primary } from './primary-driver.js';
-import { claim, newClaim } from './protect.js';
 import type { ResolvedMember } from './protect-options.js';
 import {
   begun,
@@ -250,9 +250,10 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const rehearsed = this.#session?.rehearse().catch(() => {
       // If it cannot be loaded that is told when it has to be.
     });
-    const won = await claim(this.#resolved, taking.swap);
+    const { lease, name } = this.#resolved;
+    const { state, askedAt } = await claim(lease, name, taking.swap);
     await rehearsed;
-    if (won === undefined) {
+    if (state.phase === 'lost') {
       this.#state = outrun(this.#state);
       this.#events.push({ type: 'outrun' });
       // What came meanwhile is as if it came now.
@@ -262,18 +263,17 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       if (last !== undefined) this.#session?.acknowledge(last.epoch);
       return;
     }
-    const { lease } = this.#resolved;
     const { record } = taking.swap;
-    const holding = renewed({ token: record.generation, until: 0 }, won.askedAt, lease.ttlMs);
+    const holding = renewed({ token: record.generation, until: 0 }, askedAt, lease.ttlMs);
     try {
-      await this.#start({ record, revision: won.state.revision, holding }, restored);
+      await this.#start({ record, revision: state.revision, holding }, restored);
     } catch (error) {
       // It owns what it cannot run: another one that is in sync can.
       const { code, message } = asFerryError(error, 'ERR_START_FAILED');
       this.#events.push({ type: 'failed', code, message });
       this.#events.end();
       this.#refuse(error);
-      await lease.resign(this.#resolved.name, record.generation).catch(() => {});
+      await lease.resign(name, record.generation).catch(() => {});
     }
   }
 

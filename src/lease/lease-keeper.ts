@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LeaseProvider } from '../lease/provider.js';
+import type { LeaseProvider } from './provider.js';
 
 /** A lease is renewed so often in its time. */
 const renewals = 4;
