@@ -24,6 +24,7 @@ export type {
   MigrationReport,
   SourcePhase,
 } from './migration/events.js';
+export type { MigrationLease } from './migration/lease-options.js';
 export {
   type IncomingOffer,
   type ListenAddress,

@@ -37,10 +37,10 @@ const layers = [
   'transport',
   'instrument',
   'guests',
+  'lease',
   'migration',
   'bundle',
   'snapshot',
-  'lease',
   'replication',
 ];
 /**

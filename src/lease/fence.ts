@@ -25,8 +25,10 @@ export class Fence {
     this.#highest = highest;
   }
 
-  static async open(store: TokenStore): Promise<Fence> {
-    return new Fence(store, await store.load());
+  /** Without a `store` it forgets with the process. */
+  static async open(store?: TokenStore): Promise<Fence> {
+    const kept = store ?? { load: async () => 0n, save: async () => {} };
+    return new Fence(kept, await kept.load());
   }
 
   get highest(): bigint {

@@ -27,6 +27,12 @@ export function isMember(id: unknown): id is string {
   return typeof id === 'string' && memberPattern.test(id);
 }
 
+/** RangeError for what names no guest, or no member. */
+export function checkMember(name: string, member: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new RangeError(`name ${name}`);
+  if (!isMember(member)) throw new RangeError(`member ${member}`);
+}
+
 /** RangeError for what can be no record. */
 export function encodeOwnerRecord(record: OwnerRecord): Uint8Array {
   const wrong = wrongRecord(record);

@@ -24,11 +24,17 @@ export function newClaim(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** Asks until the claim is decided. */
-export async function claim(lease: LeaseProvider, name: string, swap: Swap): Promise<Settled> {
+/** Asks until the claim is decided. `unanswered`: each time that the engine did not answer; what it throws ends it, undecided. */
+export async function claim(
+  lease: LeaseProvider,
+  name: string,
+  swap: Swap,
+  unanswered: () => void = () => {},
+): Promise<Settled> {
   let state = beginClaim(swap);
   for (;;) {
     const { event, askedAt } = await ask(lease, name, state);
+    if (event.type === 'unanswered') unanswered();
     state = stepClaim(state, event);
     if (state.phase === 'lost' || (state.phase === 'won' && state.timely)) {
       return { state, askedAt };

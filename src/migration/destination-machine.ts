@@ -1,7 +1,7 @@
 import { FerryError } from '../errors.js';
 import type { Message, Prepare } from '../protocol/messages.js';
 import { onChannelClose, onChannelClosed } from './destination-channels.js';
-import { onAsked, onClosed, onResolved, onReturned } from './destination-return.js';
+import { begin, onAsked, onClosed, onResolved, onReturned } from './destination-return.js';
 import {
   also,
   type DestinationEvent,
@@ -10,7 +10,7 @@ import {
   discarded,
   giveUp,
   isDecided,
-  sayStartFailed,
+  startFailed,
   stay,
 } from './destination-states.js';
 import { sameDigest } from './digest.js';
@@ -20,7 +20,7 @@ const maxRepairs = 1;
 
 /**
  * The destination's side of the conversation (docs/protocol.md, section 7), without sockets, clocks or guests. The one rule
- * everything serves: the guest starts only on COMMIT with the digest READY was given for (or on an operator's word), and from READY on
+ * everything serves: the guest starts only on COMMIT with the digest READY was given for (or on an operator's word), and with an owner record once it is claimed, and from READY on
  * everything is kept until COMMIT or ABORT.
  *
  * Throws ERR_UNEXPECTED_MESSAGE for a message that has no place in `state`; the caller feeds that back as `broken`.
@@ -80,11 +80,17 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
         effects: state.connected ? [{ do: 'send', message: event.running }] : [],
       };
     case 'start-failed':
-      if (state.phase !== 'starting') return stay(state);
-      return {
-        state: { phase: 'start-failed', error: event.error },
-        effects: [...(state.connected ? [sayStartFailed(event.error)] : []), { do: 'discard' }],
-      };
+      return state.phase === 'starting' ? startFailed(state, event.error) : stay(state);
+    case 'claimed':
+      if (state.phase !== 'claiming') return stay(state);
+      return begin({ ...state, phase: 'ready' }, false);
+    case 'not-claimed': {
+      if (state.phase !== 'claiming') return stay(state);
+      const { prepare, connected, revision } = state;
+      // An operator's word that came to nothing takes nothing from the promise.
+      if (revision === undefined) return stay({ phase: 'ready', prepare, connected });
+      return startFailed(state, event.error);
+    }
     case 'closed':
       return onClosed(state, event.error);
     case 'returned':
@@ -97,7 +103,7 @@ export function stepDestination(state: DestinationState, event: DestinationEvent
       }
       return discarded(new FerryError('ERR_SOURCE_LOST', 'the source did not come back'));
     case 'resolved':
-      return onResolved(state, event.verdict);
+      return onResolved(state, event.verdict, event.claims === true);
     default:
       return event satisfies never;
   }
@@ -133,10 +139,10 @@ function onMessage(state: DestinationState, message: Message): DestinationStep {
     case 'ready':
       if (message.type !== 'COMMIT') break;
       if (!sameDigest(message.digest, state.prepare.digest)) break;
-      return {
-        state: { phase: 'starting', prepare: state.prepare, connected: true },
-        effects: [{ do: 'start', prepare: state.prepare }],
-      };
+      return begin({ ...state, connected: true }, message.revision !== undefined, message.revision);
+    case 'claiming':
+      if (message.type !== 'COMMIT') break;
+      return stay({ ...state, connected: true, revision: message.revision });
     case 'starting':
       // COMMIT again after a reconnect: the first one is being carried out.
       if (message.type === 'COMMIT') return stay({ ...state, connected: true });
@@ -218,7 +224,7 @@ function onAbort(
   message: Extract<Message, { type: 'ABORT' }>,
 ): DestinationStep {
   if (isDecided(state)) {
-    if (state.phase === 'running' || state.phase === 'starting') {
+    if (['running', 'starting', 'claiming'].includes(state.phase)) {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `ABORT while ${state.phase}`);
     }
     return also(state, { do: 'send', message: { type: 'ABORTED', scope: message.scope } });
@@ -245,7 +251,7 @@ function onBroken(state: DestinationState, error: FerryError): DestinationStep {
     return also(state, { do: 'close' });
   }
   // A promise stands whatever nonsense arrives on the connection; the source may come back and ask.
-  if (state.phase === 'ready' || state.phase === 'starting') {
+  if (state.phase === 'ready' || state.phase === 'claiming' || state.phase === 'starting') {
     return {
       state: { ...state, connected: false },
       effects: [

@@ -35,6 +35,7 @@ export function onClosed(state: DestinationState, error: FerryError): Destinatio
         state: { ...state, connected: false },
         effects: [{ do: 'release' }, { do: 'await-source' }],
       };
+    case 'claiming':
     case 'starting':
       return stay({ ...state, connected: false });
     case 'running':
@@ -69,6 +70,7 @@ export function onReturned(state: DestinationState): DestinationStep {
 export function onAsked(state: DestinationState): DestinationStep {
   switch (state.phase) {
     case 'ready':
+    case 'claiming':
     case 'starting':
       return stay({ ...state, connected: true });
     case 'running':
@@ -85,13 +87,20 @@ export function onAsked(state: DestinationState): DestinationStep {
 export function onResolved(
   state: DestinationState,
   verdict: 'resume' | 'abandon',
+  claims: boolean,
 ): DestinationStep {
   if (state.phase !== 'ready') return stay(state);
-  if (verdict === 'resume') {
-    return {
-      state: { phase: 'starting', prepare: state.prepare, connected: state.connected },
-      effects: [{ do: 'start', prepare: state.prepare }],
-    };
-  }
+  if (verdict === 'resume') return begin(state, claims);
   return discarded(new FerryError('ERR_ABORTED', 'given up on the operator’s word'));
+}
+
+/** The guest is to run here: at once, or where it has an owner record, once it is this member's. */
+export function begin(
+  { prepare, connected }: Extract<DestinationState, { phase: 'ready' }>,
+  claims: boolean,
+  revision?: bigint,
+): DestinationStep {
+  return claims
+    ? also({ phase: 'claiming', prepare, connected, revision }, { do: 'claim', revision })
+    : also({ phase: 'starting', prepare, connected }, { do: 'start', prepare });
 }

@@ -23,6 +23,13 @@ export type DestinationState =
   | { readonly phase: 'repairing'; readonly repairs: number }
   | { readonly phase: 'loading'; readonly prepare: Prepare }
   | { readonly phase: 'ready'; readonly prepare: Prepare; readonly connected: boolean }
+  /** The owner record is claimed; whose the guest is is not known. `revision`: that of COMMIT; undefined: nobody but an operator asked for it. */
+  | {
+      readonly phase: 'claiming';
+      readonly prepare: Prepare;
+      readonly connected: boolean;
+      readonly revision: bigint | undefined;
+    }
   | { readonly phase: 'starting'; readonly prepare: Prepare; readonly connected: boolean }
   | { readonly phase: 'running'; readonly running: Running }
   | { readonly phase: 'start-failed'; readonly error: FerryError }
@@ -64,7 +71,16 @@ export type DestinationEvent =
   | { readonly type: 'asked' }
   /** The source stayed away for too long; after READY only that of something that is only copied. */
   | { readonly type: 'gave-up-waiting' }
-  | { readonly type: 'resolved'; readonly verdict: 'resume' | 'abandon' };
+  /** `claims`: the guest has an owner record. */
+  | {
+      readonly type: 'resolved';
+      readonly verdict: 'resume' | 'abandon';
+      readonly claims?: boolean;
+    }
+  /** The guest is this member's. */
+  | { readonly type: 'claimed' }
+  /** It never will be, by the claim that was asked for. */
+  | { readonly type: 'not-claimed'; readonly error: FerryError };
 
 export type DestinationEffect =
   | { readonly do: 'send'; readonly message: Message }
@@ -98,6 +114,8 @@ export type DestinationEffect =
   | { readonly do: 'let-go' }
   /** Let go of outside resources only: `start` takes them again. */
   | { readonly do: 'release' }
+  /** Claim the guest against that revision of the owner record; without one, against what it says, once nobody is alive. */
+  | { readonly do: 'claim'; readonly revision: bigint | undefined }
   /** Note durably that the guest is started, then start it. */
   | { readonly do: 'start'; readonly prepare: Prepare }
   /** Nothing of the guest stays here. */
@@ -125,6 +143,7 @@ export function standingOf(state: DestinationState): SessionStanding {
     case 'loading':
       return 'receiving';
     case 'ready':
+    case 'claiming':
     case 'starting':
       return 'ready';
     case 'running':
@@ -156,11 +175,23 @@ export function discarded(error: FerryError): DestinationStep {
 /** The guest's fate is settled; no ABORT can change it. */
 export function isDecided(state: DestinationState): boolean {
   return (
+    state.phase === 'claiming' ||
     state.phase === 'starting' ||
     state.phase === 'running' ||
     state.phase === 'start-failed' ||
     state.phase === 'aborted'
   );
+}
+
+/** It does not run here, whoever owns it. */
+export function startFailed(
+  { connected }: Extract<DestinationState, { phase: 'claiming' | 'starting' }>,
+  error: FerryError,
+): DestinationStep {
+  return {
+    state: { phase: 'start-failed', error },
+    effects: [...(connected ? [sayStartFailed(error)] : []), { do: 'discard' }],
+  };
 }
 
 export function sayStartFailed(error: FerryError): DestinationEffect {

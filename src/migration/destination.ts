@@ -1,9 +1,10 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { channelNumber } from '../protocol/channel-id.js';
-import type { Hello, Message, Offer } from '../protocol/messages.js';
+import type { Hello, Lead, Message, Offer } from '../protocol/messages.js';
 import { capability } from '../protocol/version.js';
 import { DestinationConnections } from './destination-connections.js';
+import { DestinationLease, type ListenerLease } from './destination-lease.js';
 import { stepDestination } from './destination-machine.js';
 import { type OutageNotice, OutageNotices } from './destination-notices.js';
 import {
@@ -17,6 +18,7 @@ import { HostEffects } from './host-effects.js';
 import type { Link } from './link.js';
 import { isLinkFault, lossOf } from './link-fault.js';
 import type { SessionOwner } from './session-owner.js';
+import { claimDoubtNotice } from './source-notices.js';
 
 /** @internal */
 export interface DestinationDeps
@@ -31,6 +33,8 @@ export interface DestinationDeps
   readonly recorded?: boolean | undefined;
   /** Whose the session is; undefined where nobody was proved. */
   readonly owner?: SessionOwner | undefined;
+  /** The listener's part in the owner record of the one guest that it takes. Default: nobody owns what comes. */
+  readonly lease?: ListenerLease | undefined;
   readonly emit: (event: DestinationNotice) => void;
   /** The guest runs here. */
   readonly onArrival: (arrival: Arrival) => void;
@@ -56,6 +60,8 @@ export interface Arrival {
   readonly guest: Guest;
   readonly offer: Offer;
   readonly digest: string;
+  /** The generation of its ownership, where it has an owner record: the fencing token of all that it does. */
+  readonly token?: bigint;
   readonly appliedPages: number;
   readonly receivedBytes: number;
 }
@@ -73,6 +79,7 @@ export class DestinationDriver {
   readonly #id: string;
   readonly #connections: DestinationConnections;
   readonly #outage: OutageNotices;
+  readonly #lease: DestinationLease | undefined;
   #state: DestinationState = { phase: 'awaiting-offer' };
   #offer: Offer | undefined;
   #wasAdmitted = false;
@@ -87,6 +94,8 @@ export class DestinationDriver {
     this.#deps = deps;
     this.#id = Buffer.from(deps.session).toString('hex');
     this.#outage = new OutageNotices(this.#id, deps.clock, deps.emit);
+    this.#lease =
+      deps.lease && new DestinationLease(deps.lease, () => deps.emit(claimDoubtNotice(this.#id)));
     this.#connections = new DestinationConnections({
       onMessage: (message, seq) => this.#onMessage(message, seq),
       onPagesMessage: (channel, message, seq) => this.#onPagesMessage(channel, message, seq),
@@ -200,23 +209,60 @@ export class DestinationDriver {
 
   /** Gives up, if no promise was made yet. A promise about something that is only copied binds nobody. */
   cancel(error: FerryError): void {
-    if (this.#offer?.handsOver === false) this.#dispatch({ type: 'resolved', verdict: 'abandon' });
+    if (this.#offer?.handsOver === false) this.resolve('abandon');
     this.#dispatch({ type: 'cancelled', error });
   }
 
   /** The operator's word where READY was given and the source stays away: start here, or never. */
   resolve(verdict: 'resume' | 'abandon'): void {
-    this.#dispatch({ type: 'resolved', verdict });
+    this.#dispatch({ type: 'resolved', verdict, claims: this.#lease !== undefined });
   }
 
   #onMessage(message: Message, seq: number): void | Promise<void> {
+    if (message.type === 'LEAD') return this.#follow(message);
     try {
+      this.#checkLed(message);
       if (message.type === 'PREPARE') this.#checkChannels(message.finalSeqs);
       if (message.type === 'CHANNEL_CLOSE') this.#connections.checkClosing(message.channel);
     } catch (error) {
       return this.#broken(error);
     }
     return this.#dispatch({ type: 'message', message }, seq);
+  }
+
+  /** Holds back what the source says next. */
+  async #follow(lead: Lead): Promise<void> {
+    try {
+      if (this.#state.phase !== 'awaiting-offer') {
+        throw new FerryError('ERR_UNEXPECTED_MESSAGE', `LEAD while ${this.#state.phase}`);
+      }
+      if (this.#lease === undefined) {
+        throw new FerryError('ERR_INCOMPATIBLE', 'nobody here knows the owner of a guest');
+      }
+      this.#connections.send(await this.#lease.follow(lead));
+    } catch (error) {
+      await this.#broken(error);
+    }
+  }
+
+  /** What has an owner comes from who says so, and nothing else comes here then. */
+  #checkLed(message: Message): void {
+    if (message.type === 'OFFER' && this.#lease !== undefined) {
+      if (this.#lease.isLed && message.handsOver) return;
+      throw new FerryError('ERR_INCOMPATIBLE', 'only a guest whose owner hands it over comes here');
+    }
+    const claims = message.type === 'COMMIT' && message.revision !== undefined;
+    if (message.type === 'COMMIT' && claims !== (this.#lease !== undefined)) {
+      throw new FerryError('ERR_UNEXPECTED_MESSAGE', 'COMMIT with a revision, or without one');
+    }
+  }
+
+  #claim(revision: bigint | undefined): void {
+    this.#lease?.claim(revision).then(
+      () => this.#dispatch({ type: 'claimed' }),
+      (error: unknown) =>
+        this.#dispatch({ type: 'not-claimed', error: asFerryError(error, 'ERR_LEASE_UNKNOWN') }),
+    );
   }
 
   #onPagesMessage(channel: number, message: Message, seq: number): void | Promise<void> {
@@ -288,6 +334,9 @@ export class DestinationDriver {
           this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
         });
         return;
+      case 'claim':
+        this.#claim(effect.revision);
+        return;
       case 'discard':
         this.#discard();
         return;
@@ -343,6 +392,7 @@ export class DestinationDriver {
 
   #discard(): void {
     const discarded = this.#effects?.host.discard() ?? Promise.resolve();
+    void this.#lease?.resign();
     discarded
       .catch(() => {
         // Why the session ended is told below; that cleaning up failed as well is not the news.
@@ -372,6 +422,7 @@ export class DestinationDriver {
     this.#cancelTimer();
     const host = this.#effects?.host;
     const offer = this.#offer;
+    const token = this.#lease?.token;
     if (host === undefined || offer === undefined) return;
     // The session stays known for those who ask; the guest, and what it was filled from, must not stay with it.
     this.#effects = undefined;
@@ -381,6 +432,7 @@ export class DestinationDriver {
       guest: host.guest,
       offer,
       digest: Buffer.from(state.running.digest).toString('hex'),
+      ...(token !== undefined && { token }),
       appliedPages: host.receiver.appliedPages,
       receivedBytes: host.receiver.channels.bytes,
     });

@@ -12,6 +12,7 @@ export type SourcePhase =
   | 'retreating'
   | 'reconnecting'
   | 'committed'
+  | 'reclaiming'
   | 'in-doubt'
   | 'aborting'
   | 'completed'
@@ -39,7 +40,7 @@ export interface Downtime {
   readonly stateMs: number;
   /** PREPARE to READY: everything applied, trees compared, state loaded, resources taken. */
   readonly verifyMs: number;
-  /** COMMIT to RUNNING: the guest started. Of what is only copied: COMMIT until it ran on. */
+  /** COMMIT to RUNNING: the guest was claimed, where it has an owner, and started. Of what is only copied: COMMIT until it ran on. */
   readonly commitMs: number;
   /** The destination's own clock, inside verifyMs and commitMs. */
   readonly destination: {

@@ -48,6 +48,15 @@ export class GuestControl {
     });
   }
 
+  /** As `pause`, where it is not paused already. */
+  halt(): Promise<void> {
+    return this.#queue(async () => {
+      if (this.#paused) return;
+      this.#paused = true;
+      await this.#guest.pause();
+    });
+  }
+
   /** Lets go of outside resources, if the guest has any. */
   release(): Promise<void> {
     return this.#queue(async () => {
@@ -61,9 +70,10 @@ export class GuestControl {
     return this.#queue(() => this.#guest.saveState());
   }
 
-  /** The guest runs on here, with its outside resources. Does nothing if it was not paused. */
-  resume(): Promise<void> {
+  /** The guest runs on here, with its outside resources. Does nothing if it was not paused, or where it may not: `may` resolves to false. */
+  resume(may?: () => Promise<boolean> | undefined): Promise<void> {
     return this.#queue(async () => {
+      if (this.#paused && (await may?.()) === false) return;
       try {
         if (this.#released) {
           await this.#guest.acquire?.();

@@ -6,7 +6,16 @@ import type { GuestHost } from './guest-host.js';
 /** Effects that are carried out on the guest or its copy. */
 export type HostEffect = Exclude<
   DestinationEffect,
-  { readonly do: 'send' | 'admit' | 'discard' | 'await-source' | 'close' | 'close-channel' }
+  {
+    readonly do:
+      | 'send'
+      | 'admit'
+      | 'claim'
+      | 'discard'
+      | 'await-source'
+      | 'close'
+      | 'close-channel';
+  }
 >;
 
 export interface HostEffectsDeps {

@@ -1,5 +1,6 @@
 import { FerryError, type FerryErrorCode } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import { Fence } from '../lease/fence.js';
 import { helloAreaBytes, maxChannels } from '../protocol/limits.js';
 import type { Offer, OfferedRegion } from '../protocol/messages.js';
 import {
@@ -17,6 +18,7 @@ import { doorLimits } from './door-limits.js';
 import { EventStream } from './event-stream.js';
 import { defaultInvitation, Invitation } from './invitation.js';
 import { fileJournal } from './journal.js';
+import { checkLease, type MigrationLease } from './lease-options.js';
 import type { OpenTap } from './link.js';
 import { systemMemory } from './memory-room.js';
 import { rehearse } from './rehearsal.js';
@@ -77,6 +79,8 @@ export interface ListenOptions extends TrustOptions {
   readonly tokenUses?: number;
   /** How long the `token` lets migrations begin, milliseconds, up to Infinity. Default 15 minutes. */
   readonly tokenTtlMs?: number;
+  /** The one guest taken here has an owner record: it is claimed before it starts, and its lease is renewed until this is closed. Default: none. */
+  readonly lease?: MigrationLease;
   /** Watches every session from inside, for recordings. @internal */
   readonly watch?: { readonly tap?: OpenTap; readonly onStep?: OnSessionStep };
 }
@@ -142,6 +146,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const credentials = credentialsOf(options);
   const invitation = invitationOf(options);
   for (const place of places) await checkPlace(place.host, credentials, insecure);
+  checkLease(options.lease);
+  const closed = new AbortController();
+  const lease = options.lease && {
+    options: options.lease,
+    fence: await Fence.open(options.lease.tokens),
+    closed: closed.signal,
+  };
   const events = new EventStream<ListenEvent>();
   const sessions = new Sessions({
     accept: (offer, session) => accept(incoming(offer, session)),
@@ -157,6 +168,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     maxConnections,
     maxOutageMs,
     invitation,
+    lease,
     tap: watch?.tap,
     onStep: watch?.onStep,
     emit: (notice) =>
@@ -185,9 +197,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     closing ??= (async () => {
       await Promise.all(servers.map((server) => server.close()));
       const reason = new FerryError('ERR_ABORTED', 'the destination was closed');
-      const closed = sessions.close(reason);
+      const ended = sessions.close(reason);
       door.close(reason);
-      await closed;
+      closed.abort(reason);
+      await ended;
       events.end();
     })();
     return closing;

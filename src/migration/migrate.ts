@@ -4,6 +4,7 @@ import { connectTcp, connectTls } from '../transport/index.js';
 import { systemClock } from './clock.js';
 import { EventStream } from './event-stream.js';
 import type { MigrationEvent, MigrationReport, SourcePhase } from './events.js';
+import { checkLease } from './lease-options.js';
 import type { OpenTap } from './link.js';
 import { type MigrateOptions, resolveOptions } from './options.js';
 import { rehearse } from './rehearsal.js';
@@ -37,7 +38,7 @@ export interface SourceWatch {
 export interface Migration extends AsyncIterable<MigrationEvent> {
   /** 32 hex digits. */
   readonly session: string;
-  /** The report; rejects with a FerryError, and the guest then runs on here (unless its code is ERR_OUTCOME_UNKNOWN). */
+  /** The report; rejects with a FerryError, and the guest then runs on here (unless its code is ERR_OUTCOME_UNKNOWN, or ERR_FENCED: it is another's). */
   readonly done: Promise<MigrationReport>;
   readonly phase: SourcePhase;
   /** The operator's word on a switchover in doubt: `resume` the guest here, or `abandon` it here for good. No effect before COMMIT. */
@@ -67,6 +68,10 @@ export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): 
     return { host, port };
   });
   const credentials = credentialsOf(options);
+  checkLease(options.lease);
+  if (options.lease !== undefined && guest.handsOver === false) {
+    throw new RangeError('what is only copied stays with its owner: no lease');
+  }
   const events = new EventStream<MigrationEvent>();
   let lastPhase: SourcePhase = 'greeting';
   const driver = new SourceDriver({
@@ -80,6 +85,7 @@ export function migrate(guest: Guest, options: MigrateOptions & MigrateTarget): 
     },
     clock: systemClock,
     options: resolveOptions(options),
+    lease: options.lease,
     emit: (event) => events.push(event),
     tap: watch?.tap,
     onStep: (event, state) => {

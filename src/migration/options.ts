@@ -1,5 +1,6 @@
 import { maxChannels } from '../protocol/limits.js';
 import { ByteBudget } from './byte-budget.js';
+import type { MigrationLease } from './lease-options.js';
 
 /** `throttle` slows the guest step by step, `force` switches over whatever it takes, `cancel` gives up. */
 export type StallPolicy = 'throttle' | 'force' | 'cancel';
@@ -55,14 +56,16 @@ export interface MigrateOptions {
   readonly maxOutageMs?: number;
   /** How often that is tried without success before it is given up. Default: as often as `maxOutageMs` allows. */
   readonly maxReconnects?: number;
-  /** How long to ask a destination of something only copied how it ended, milliseconds. Default 5000. */
+  /** How long to ask a destination how it ended, of something only copied, or that owns the guest by its record for sure, milliseconds. Default 5000. */
   readonly outcomeTimeoutMs?: number;
   /** Cancels until COMMIT was sent; the source guest keeps running. */
   readonly signal?: AbortSignal;
+  /** The guest has an owner record, which decides where it runs: docs/high-availability.md. Default: none. */
+  readonly lease?: MigrationLease;
 }
 
 export type ResolvedOptions = Required<
-  Omit<MigrateOptions, 'signal' | 'bytesPerSecond' | 'budget' | 'cpuShare'>
+  Omit<MigrateOptions, 'signal' | 'lease' | 'bytesPerSecond' | 'budget' | 'cpuShare'>
 > & {
   /** Infinity: no ceiling. */
   readonly bytesPerSecond: number;

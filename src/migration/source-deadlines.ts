@@ -70,9 +70,9 @@ export class SourceDeadlines {
     this.#set(Math.max(0, this.#deps.options.maxOutageMs - sinceMs));
   }
 
-  /** How COMMIT ended is in doubt. For what is only copied it is asked for `outcomeTimeoutMs`, from the first call on. */
-  awaitOutcome(): void {
-    if (!this.#isCopied) return;
+  /** How COMMIT ended is in doubt. For what is only copied, or `isOwned` there for sure, it is asked for `outcomeTimeoutMs`, from the first call on. */
+  awaitOutcome(isOwned = false): void {
+    if (!this.#isCopied && !isOwned) return;
     const { clock, options } = this.#deps;
     this.#doubtSince ??= clock.now();
     this.#set(Math.max(0, options.outcomeTimeoutMs - (clock.now() - this.#doubtSince)));

@@ -3,6 +3,7 @@ import type { Channel } from '../transport/channel.js';
 import type { Clock } from './clock.js';
 import type { StartThread } from './crew-orders.js';
 import type { MigrationEvent } from './events.js';
+import type { MigrationLease } from './lease-options.js';
 import type { OpenTap } from './link.js';
 import type { ResolvedOptions } from './options.js';
 import type { SourceEvent, SourceState } from './source-states.js';
@@ -17,6 +18,8 @@ export interface SourceDeps {
   readonly connect: (nth: number) => Promise<Channel>;
   readonly clock: Clock;
   readonly options: ResolvedOptions;
+  /** Whose record says who has the guest. Default: none does. */
+  readonly lease?: MigrationLease | undefined;
   readonly emit: (event: MigrationEvent) => void;
   readonly tap?: OpenTap | undefined;
   /** Sees every event the machine is fed and the state it leads to. For recordings. */

@@ -19,6 +19,8 @@ export interface SourceEnd {
   /** Resolves when the destination was told what it has to hear. */
   readonly farewell: Promise<void>;
   readonly emit: (event: MigrationEvent) => void;
+  /** Why the guest does not run here, where it is another's. */
+  readonly fenced?: () => FerryError | undefined;
 }
 
 /**
@@ -34,6 +36,8 @@ export async function endSource(end: SourceEnd): Promise<MigrationReport> {
     const what = `${after}the guest could not be continued here: ${stuck.message}`;
     throw new FerryError('ERR_GUEST', what, { cause: stuck });
   }
+  const fenced = end.fenced?.();
+  if (fenced !== undefined) throw fenced;
   const report = reportOf(end);
   if (state.phase === 'completed' && end.guest.handsOver !== false) await tell(end.guest);
   if (report !== undefined) {

@@ -13,9 +13,13 @@ import { sameDigest } from './digest.js';
 import { onChannelClosed, onChannelLost } from './source-channels.js';
 import {
   isCommitted,
+  movedUnheard,
   onBrokenAfterCommit,
+  onFenced,
   onOutcome,
+  onReclaimed,
   onResolved,
+  unanswered,
   unknownOutcome,
 } from './source-outcome.js';
 import { onBrokenMeanwhile, onLost, onLostAgain, onReturned, onTooLong } from './source-return.js';
@@ -37,13 +41,16 @@ const maxRepairs = 1;
  * The source's side of the conversation (docs/protocol.md, section 7), without sockets, clocks or guests:
  * `stepSource(state, event, plan)` gives the next state and what is to be done. The one rule everything serves: COMMIT is sent only
  * on READY with the digest we asked for, and from that moment on a guest that is handed over never resumes here unless the destination
- * says it did not start it (or an operator does).
+ * says it did not start it (or an operator does); with an owner record, unless that says that the guest is this one's.
  *
  * Throws ERR_UNEXPECTED_MESSAGE for a message that has no place in `state`; the caller feeds that back as
  * `broken`.
  */
 export function stepSource(state: SourceState, event: SourceEvent, plan: SourcePlan): SourceStep {
   if (state.phase === 'completed' || state.phase === 'failed') return { state, effects: [] };
+  if (state.phase === 'reclaiming' && event.type !== 'resolved') {
+    return event.type === 'reclaimed' ? onReclaimed(state, event.by) : stay(state);
+  }
   switch (event.type) {
     case 'message':
       return onMessage(state, event.message, plan);
@@ -77,7 +84,7 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       return onOverrun(state);
     case 'broken':
     case 'cancelled':
-      if (isCommitted(state)) return onBrokenAfterCommit(state, event.type);
+      if (isCommitted(state)) return onBrokenAfterCommit(state, event);
       if (state.phase === 'reconnecting') return onBrokenMeanwhile(state, event);
       return abort(state, event.error);
     case 'closed':
@@ -96,11 +103,16 @@ export function stepSource(state: SourceState, event: SourceEvent, plan: SourceP
       ) {
         return abort(state, new FerryError('ERR_PEER_TIMEOUT', `no answer while ${state.phase}`));
       }
+      if (state.phase === 'in-doubt' && state.revision !== undefined) return movedUnheard();
       // What is handed over may run there: only an answer or the operator may start it here again.
       if (isCommitted(state) && !plan.offer.handsOver) return fail(unknownOutcome());
       return stay(state);
     case 'resolved':
       return onResolved(state, event.verdict);
+    case 'fenced':
+      return isCommitted(state) ? stay(state) : onFenced(event.error);
+    case 'reclaimed':
+      return stay(state);
     default:
       return event satisfies never;
   }
@@ -179,21 +191,28 @@ function beginRounds(): SourceStep {
 }
 
 function commit(digest: Uint8Array, plan: SourcePlan): SourceStep {
-  const send: SourceEffect = { do: 'send', message: { type: 'COMMIT', digest } };
+  const committed = { digest, ...(plan.lease && { revision: plan.lease.revision() }) };
+  const send: SourceEffect = { do: 'send', message: { type: 'COMMIT', ...committed } };
   return {
-    state: { phase: 'committed', digest },
+    state: { phase: 'committed', ...committed },
     effects: plan.offer.handsOver ? [send] : [send, { do: 'run-on' }],
   };
 }
 
 function onRound(before: Progress, outcome: RoundOutcome, plan: SourcePlan): SourceStep {
   const { decision, progress } = decide(before, outcome, plan.limits);
-  return carryOut(decision, progress);
+  return carryOut(inLease(decision, outcome.predictedDowntimeMs, plan), progress);
 }
 
 function onRetreated(before: Progress, plan: SourcePlan): SourceStep {
   const { decision, progress } = afterRetreat(before, plan.limits);
-  return carryOut(decision, progress);
+  return carryOut(inLease(decision, lowestOf(progress), plan), progress);
+}
+
+/** Nobody is paused whom the lease does not outlast: what is written meanwhile is copied while the engine is away. */
+function inLease(decision: Decision, pauseMs: number, { lease }: SourcePlan): Decision {
+  const isCovered = decision.kind !== 'switchover' || lease === undefined || lease.covers(pauseMs);
+  return isCovered ? decision : { kind: 'next-round' };
 }
 
 function carryOut(decision: Decision, progress: Progress): SourceStep {
@@ -267,7 +286,7 @@ function onPeerGaveUp(
 function onClosed(state: SourceState, error: FerryError): SourceStep {
   switch (state.phase) {
     case 'committed':
-      return also({ phase: 'in-doubt', digest: state.digest, connected: false }, { do: 'ask' });
+      return unanswered(state, error);
     case 'in-doubt':
       return state.connected ? also({ ...state, connected: false }, { do: 'ask' }) : stay(state);
     case 'aborting':

@@ -11,6 +11,17 @@ export function offeredNotice(session: Uint8Array, { regions }: Offer): Migratio
   };
 }
 
+/** The engine does not answer whether the source's claim or the destination's was first. */
+export function claimDoubtNotice(session: string): {
+  readonly type: 'in-doubt';
+  readonly session: string;
+  readonly message: string;
+} {
+  const message =
+    'COMMIT was sent, and the engine does not say who owns the guest (ERR_LEASE_UNKNOWN): it stays paused until it does';
+  return { type: 'in-doubt', session, message };
+}
+
 export function doubtNotice(session: Uint8Array, { handsOver }: Offer): MigrationEvent {
   return {
     type: 'in-doubt',

@@ -29,6 +29,7 @@ export function makePlan(
   options: ResolvedOptions,
   secret: Uint8Array,
   generation: () => number,
+  lease?: SourcePlan['lease'],
 ): SourcePlan {
   const identity = guest.describe();
   checkLengths(identity, guest.regions);
@@ -45,6 +46,7 @@ export function makePlan(
     },
     limits: makeLimits(guest, options),
     generation,
+    ...(lease && { lease }),
   };
 }
 

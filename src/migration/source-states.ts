@@ -1,6 +1,7 @@
 import type { FerryError } from '../errors.js';
 import type { Accept, Held, Message, Offer } from '../protocol/messages.js';
 import type { ConvergenceLimits, Progress, RoundOutcome } from './convergence.js';
+import type { Owner } from './source-lease.js';
 
 /** Where the source stands; each phase carries only what it knows. */
 export type SourceState =
@@ -32,8 +33,27 @@ export type SourceState =
       readonly error: FerryError;
       readonly promised: boolean;
     }
-  | { readonly phase: 'committed'; readonly digest: Uint8Array }
-  | { readonly phase: 'in-doubt'; readonly digest: Uint8Array; readonly connected: boolean }
+  /** `revision`: of the owner record, where the guest has one, that the destination was to claim against. */
+  | {
+      readonly phase: 'committed';
+      readonly digest: Uint8Array;
+      readonly revision?: bigint | undefined;
+    }
+  /** With a `revision` the destination has claimed: only whether it runs there is not known. */
+  | {
+      readonly phase: 'in-doubt';
+      readonly digest: Uint8Array;
+      readonly connected: boolean;
+      readonly revision?: bigint | undefined;
+    }
+  /** The owner record is asked who has the guest. `handedBack`: the destination said that it does not run it. */
+  | {
+      readonly phase: 'reclaiming';
+      readonly digest: Uint8Array;
+      readonly revision: bigint;
+      readonly handedBack: boolean;
+      readonly error: FerryError;
+    }
   /** `promised`: READY may have been given, so that the destination must hear of it, on another connection if need be. */
   | { readonly phase: 'aborting'; readonly error: FerryError; readonly promised: boolean }
   | { readonly phase: 'completed' }
@@ -76,7 +96,11 @@ export type SourceEvent =
   | { readonly type: 'reconnected' }
   /** The destination did not answer an ABORT in time, or nobody can be asked any more. */
   | { readonly type: 'gave-up-waiting' }
-  | { readonly type: 'resolved'; readonly verdict: 'resume' | 'abandon' };
+  | { readonly type: 'resolved'; readonly verdict: 'resume' | 'abandon' }
+  /** The engine decided who owns the guest. */
+  | { readonly type: 'reclaimed'; readonly by: Owner }
+  /** Somebody else owns the guest, and nobody committed it here. */
+  | { readonly type: 'fenced'; readonly error: FerryError };
 
 export type SourceEffect =
   | { readonly do: 'send'; readonly message: Message }
@@ -96,6 +120,10 @@ export type SourceEffect =
   | { readonly do: 'last-copy' }
   /** The guest runs on here; whatever the pause let go of is taken again. */
   | { readonly do: 'resume' }
+  /** The guest stands still here, from now on: it is another's. */
+  | { readonly do: 'halt' }
+  /** Claim the guest against the revision that was committed, or find out who has it. */
+  | { readonly do: 'reclaim'; readonly handedBack: boolean }
   /** COMMIT was sent for what is only copied: nothing of it will be read any more, and it runs on here. */
   | { readonly do: 'run-on' }
   /** Answer the destination's hashes (repair of a mismatch). */
@@ -113,6 +141,13 @@ export interface SourcePlan {
   readonly offer: Offer;
   readonly limits: ConvergenceLimits;
   readonly generation: (progress: Progress) => number;
+  /** Of a guest with an owner record. */
+  readonly lease?: {
+    /** Whether the lease was renewed lately, and lasts for a pause of so many milliseconds. */
+    readonly covers: (pauseMs: number) => boolean;
+    /** Of the record, as its owner has it. */
+    readonly revision: () => bigint;
+  };
 }
 
 export interface SourceStep {

@@ -16,8 +16,9 @@ import { SourceConnections } from './source-connections.js';
 import { SourceDeadlines } from './source-deadlines.js';
 import type { SourceDeps } from './source-deps.js';
 import { endSource } from './source-end.js';
+import { SourceLease } from './source-lease.js';
 import { stepSource } from './source-machine.js';
-import { doubtNotice, offeredNotice } from './source-notices.js';
+import { claimDoubtNotice, doubtNotice, offeredNotice } from './source-notices.js';
 import { type Accepted, capabilitiesOf, makePlan, planAgain } from './source-plan.js';
 import type { SourceEffect, SourceEvent, SourcePlan, SourceState } from './source-states.js';
 import type { Transfer } from './transfer.js';
@@ -40,6 +41,7 @@ export class SourceDriver {
   readonly #deadlines: SourceDeadlines;
   readonly #startedAt: number;
   readonly #cpuFrom: NodeJS.CpuUsage = process.cpuUsage();
+  readonly #lease: SourceLease | undefined;
   #state: SourceState = { phase: 'greeting' };
   #transfer: Transfer | undefined;
   /** What we can do; from HELLO_ACK on what both can do. */
@@ -103,11 +105,13 @@ export class SourceDriver {
     });
     this.#startedAt = deps.clock.now();
     this.#offered = [...deps.guest.regions];
+    this.#lease = this.#leaseOf(deps);
     this.#plan = makePlan(
       deps.guest,
       deps.options,
       random(192),
       () => this.#transfer?.generation ?? 0,
+      this.#lease,
     );
     const over = new Promise<void>((resolve) => {
       this.#over = resolve;
@@ -127,21 +131,41 @@ export class SourceDriver {
   /** Connects and begins. Call once. */
   start(): void {
     this.#deadlines.awaitGreeting();
-    this.#connections.open('main').then(
+    const opened =
+      this.#lease === undefined ? this.#connections.open('main') : this.#open(this.#lease);
+    opened.then(
       (link) => {
         // Cancelled while the connection was being made.
-        if (this.#isOver) link.destroy();
+        if (this.#isOver) link?.destroy();
       },
       (error: unknown) =>
         this.#dispatch({ type: 'closed', error: asFerryError(error, 'ERR_CONNECTION_LOST') }),
     );
   }
 
+  /** Nothing is offered that is another's. */
+  async #open(lease: SourceLease): Promise<Link | undefined> {
+    await lease.begin();
+    return this.#isOver ? undefined : this.#connections.open('main');
+  }
+
+  #leaseOf({ lease: options, emit }: SourceDeps): SourceLease | undefined {
+    if (options === undefined) return undefined;
+    const session = Buffer.from(this.session).toString('hex');
+    return new SourceLease({
+      options,
+      fenced: (error) => this.#dispatch({ type: 'fenced', error }),
+      doubt: () => {
+        if (this.#state.phase === 'reclaiming') emit(claimDoubtNotice(session));
+      },
+    });
+  }
+
   /** Gives up, if COMMIT was not sent yet; the guest runs on here. Behind COMMIT a copy's outcome is waited for `outcomeTimeoutMs` at most. */
   cancel(error: FerryError): void {
     this.#dispatch({ type: 'cancelled', error });
     const { phase } = this.#state;
-    if (phase === 'committed' || phase === 'in-doubt') this.#deadlines.awaitOutcome();
+    if (phase === 'committed' || phase === 'in-doubt') this.#awaitOutcome();
   }
 
   /** The operator's word on a switchover in doubt: run on here, or never again here. */
@@ -154,6 +178,15 @@ export class SourceDriver {
     if (message.type === 'ACK') {
       this.#transfer?.acknowledged(0, message.seq, message.rereadPages);
       this.#outage.progressed();
+      return;
+    }
+    if (message.type === 'FOLLOW' && this.#lease !== undefined) {
+      this.#lease.destination = message.member;
+      return;
+    }
+    if (message.type === 'ACCEPT' && this.#lease && this.#lease.destination === undefined) {
+      const what = 'ACCEPT of a destination that did not say who it is';
+      this.#dispatch({ type: 'broken', error: new FerryError('ERR_UNEXPECTED_MESSAGE', what) });
       return;
     }
     if (message.type === 'REHEARSED' && this.#transfer?.rehearsed(message.loadMs) === true) return;
@@ -272,9 +305,27 @@ export class SourceDriver {
       case 'resume':
         this.#transfer?.stop();
         this.#deadlines.cancel();
-        this.#control.resume().catch((error: unknown) => {
-          this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+        this.#control
+          .resume(() => this.#lease?.mayGoOn())
+          .catch((error: unknown) => {
+            this.#dispatch({ type: 'broken', error: asFerryError(error, 'ERR_GUEST') });
+          });
+        return;
+      case 'halt':
+        this.#transfer?.stop();
+        this.#deadlines.cancel();
+        this.#control.halt().catch(() => {
+          // What cannot be paused is not said to stand still: whoever asks its owner sees the other.
         });
+        return;
+      case 'reclaim':
+        this.#deadlines.cancel();
+        this.#lease?.reclaim(effect.handedBack).then(
+          (by) => this.#dispatch({ type: 'reclaimed', by }),
+          () => {
+            // Given up here meanwhile.
+          },
+        );
         return;
       case 'run-on':
         this.#control.resume().then(
@@ -314,7 +365,9 @@ export class SourceDriver {
     if (message.type === 'COMMIT') {
       this.#deadlines.awaitRunning(pages);
       this.#transfer?.committed();
+      this.#lease?.committed();
     }
+    if (message.type === 'OFFER' && this.#lease) this.#connections.link?.send(this.#lease.lead);
     this.#connections.link?.send(message);
     if (message.type === 'COMMIT') this.#pageChannels.close();
     if (message.type === 'PREPARE') {
@@ -401,7 +454,7 @@ export class SourceDriver {
   /** Asks, again and again where the guest was handed over, how the COMMIT ended. */
   #ask(): void {
     this.#connections.close();
-    this.#deadlines.awaitOutcome();
+    this.#awaitOutcome();
     this.#inquiry
       .reconnect('ask', () => this.#state.phase === 'in-doubt')
       .then((connected) => {
@@ -409,6 +462,12 @@ export class SourceDriver {
         if (connected && this.#isOver) this.#connections.close();
         else if (connected) this.#dispatch({ type: 'reconnected' });
       });
+  }
+
+  /** Not for ever, where it is known who has the guest. */
+  #awaitOutcome(): void {
+    const state = this.#state;
+    this.#deadlines.awaitOutcome(state.phase === 'in-doubt' && state.revision !== undefined);
   }
 
   #end(): Promise<MigrationReport> {
@@ -425,6 +484,7 @@ export class SourceDriver {
       totalMs: clock.now() - this.#startedAt,
       cpuFrom: this.#cpuFrom,
       farewell: this.#farewell,
-    });
+      fenced: () => this.#lease?.fenced,
+    }).finally(() => this.#lease?.end());
   }
 }

@@ -160,8 +160,11 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
     case 'PREPARE':
       return readPrepare(input);
     case 'READY':
-    case 'COMMIT':
       return { type, digest: input.bytes(digestBytes) };
+    case 'COMMIT': {
+      const digest = input.bytes(digestBytes);
+      return input.remaining === 0 ? { type, digest } : { type, digest, revision: input.u64() };
+    }
     case 'RUNNING':
       return {
         type,

@@ -192,6 +192,7 @@ function writeBody(message: Message, out: BodyWriter): void {
     case 'READY':
     case 'COMMIT':
       out.fixed(message.digest, digestBytes);
+      if (message.type === 'COMMIT' && message.revision !== undefined) out.u64(message.revision);
       return;
     case 'RUNNING':
       out.fixed(message.digest, digestBytes);

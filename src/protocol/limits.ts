@@ -61,7 +61,7 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   PREPARE: { min: 44, max: 44 + 4 * (maxChannels - 1) },
   READY: exactly(32),
   FAILED: codeAndText,
-  COMMIT: exactly(32),
+  COMMIT: { min: 32, max: 40 },
   RUNNING: exactly(64),
   START_FAILED: codeAndText,
   ABORT: { min: 6, max: 6 + maxTextBytes },

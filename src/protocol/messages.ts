@@ -242,6 +242,8 @@ export interface Failed {
 export interface Commit {
   readonly type: 'COMMIT';
   readonly digest: Uint8Array;
+  /** Of the owner record, where the guest has one: the destination claims against it. */
+  readonly revision?: bigint;
 }
 export interface Running {
   readonly type: 'RUNNING';
@@ -269,18 +271,18 @@ export interface Aborted {
   readonly scope: 'switchover' | 'session';
 }
 
-/** Of a guest's owner, to who is to be its standby. */
+/** Of a guest's owner, to who is to be its standby, or to go on with it. */
 export interface Lead {
   readonly type: 'LEAD';
   /** Its generation: the fencing token. */
   readonly token: bigint;
-  /** Bytes of frames that an epoch has at most; a larger one leaves the standby out of sync until it ended. */
+  /** Bytes of frames that an epoch has at most; a larger one leaves the standby out of sync until it ended. 0 where the guest is migrated. */
   readonly maxEpochBytes: number;
   /** Of the guest, and of its owner: see `OwnerRecord`. */
   readonly guest: string;
   readonly member: string;
 }
-/** What will be the standby. */
+/** What will be the standby, or go on with the guest. */
 export interface Follow {
   readonly type: 'FOLLOW';
   /** How long each acknowledgement promises not to claim, milliseconds. */

@@ -1,6 +1,6 @@
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import { isMember } from '../lease/owner-record.js';
+import { checkMember } from '../lease/owner-record.js';
 import type { LeaseProvider } from '../lease/provider.js';
 import type { MigrateAddress } from '../migration/migrate.js';
 import { credentialsOf, type TrustOptions } from '../migration/trust.js';
@@ -63,8 +63,7 @@ const mostEpochBytes = 2 ** 40;
 /** RangeError or TypeError naming the option. */
 export function resolveMember(options: MemberOptions): ResolvedMember {
   const { name, member, lease, peers = [], mode = 'output-commit' } = options;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new RangeError(`name ${name}`);
-  if (!isMember(member)) throw new RangeError(`member ${member}`);
+  checkMember(name, member);
   if (mode !== 'output-commit' && mode !== 'async') throw new RangeError(`mode ${mode}`);
   const { token, tls, insecure, targetLagMs, announce } = options;
   const health = options.health === undefined ? undefined : resolveHealth(options.health);

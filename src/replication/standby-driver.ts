@@ -1,6 +1,6 @@
 import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
-import { Fence, type TokenStore } from '../lease/fence.js';
+import { Fence } from '../lease/fence.js';
 import { renewed } from '../lease/holding.js';
 import { claim, newClaim } from '../lease/settle.js';
 import type { LeaseView } from '../lease/swap.js';
@@ -67,7 +67,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   /** See `standby`. */
   static async open(options: StandbyOptions): Promise<Standby> {
     const resolved = resolveStandby(options);
-    const fence = await Fence.open(options.tokens ?? forgetful());
+    const fence = await Fence.open(options.tokens);
     const standby = new Standby(options, resolved, fence);
     await standby.#listen();
     return standby;
@@ -303,8 +303,4 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
 /** Listens for the owner of a guest, follows it, and takes over when nobody owns it any more. ERR_IO if it cannot listen there; RangeError and TypeError for options. */
 export function standby(options: StandbyOptions): Promise<Standby> {
   return Standby.open(options);
-}
-
-function forgetful(): TokenStore {
-  return { load: async () => 0n, save: async () => {} };
 }

@@ -238,7 +238,10 @@ export const messages: {
   }),
   READY: fc.record({ type: fc.constant('READY' as const), digest }),
   FAILED: refusal('FAILED'),
-  COMMIT: fc.record({ type: fc.constant('COMMIT' as const), digest }),
+  COMMIT: fc.record(
+    { type: fc.constant('COMMIT' as const), digest, revision: u64 },
+    { requiredKeys: ['type', 'digest'] },
+  ),
   RUNNING: fc.record({
     type: fc.constant('RUNNING' as const),
     digest,
