@@ -12,6 +12,8 @@ export interface ProtectOptions extends MemberOptions {
    * Takes the guest over although this process has no copy that is in sync: what its last owner told others may be lost. Only while nobody is alive. Default false: ERR_FENCED.
    */
   readonly acceptDataLoss?: boolean;
+  /** This member owns the guest already: it arrived by a migration with a lease, and nothing else acts for it here. Default false: ERR_FENCED. */
+  readonly owned?: boolean;
 }
 
 /** The id of this life of the process called `name`: 1 to 48 letters, digits, ".", "_", "-". */
@@ -27,7 +29,11 @@ export async function protect(guest: Guest, options: ProtectOptions): Promise<Pr
   const resolved = resolveMember(options);
   const { lease, name, member } = resolved;
   const view = await lease.read(name);
-  const swap = firstClaim(view, member, options.acceptDataLoss === true);
+  const { record, revision: expected } = view;
+  const isOurs = options.owned === true && record?.owner === member;
+  const swap = isOurs
+    ? { expected, record, unlessAlive: false }
+    : firstClaim(view, member, options.acceptDataLoss === true);
   const { state, askedAt } = await claim(lease, name, swap);
   if (state.phase === 'lost') throw fenced(`another member claimed ${name}`);
   const holding = renewed({ token: swap.record.generation, until: 0 }, askedAt, lease.ttlMs);

@@ -19,6 +19,7 @@ import type { MigrateOptions } from '../../src/migration/options.js';
 import { resolveOptions } from '../../src/migration/options.js';
 import { SourceDriver } from '../../src/migration/source.js';
 import { messageType } from '../../src/protocol/messages.js';
+import { protect } from '../../src/replication/protect.js';
 import { type Channel, connectTcp } from '../../src/transport/index.js';
 import { recordOf } from '../lease/records.js';
 import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
@@ -464,6 +465,36 @@ describe('what the engine says besides', () => {
     listener.resolve(session, 'resume');
     await until(() => to.runs);
     expect(engine.recordOf('guest')).toMatchObject({ owner: 'b#1', generation: 3n });
+  });
+});
+
+describe('a guest of replication', () => {
+  it('is migrated when its primary let go of it, and protected where it arrived, with the same token', async () => {
+    const engine = new SimulatedEngine();
+    const options = (member: string) => ({ name: 'guest', member, lease: engine.provider() });
+    const from = new Seen(false);
+    const before = await protect(from.guest, options('a#1'));
+    await before.commit();
+    await before.close();
+    const { listener, arrivals } = await destination(leaseOf(engine.provider(), 'b#1'));
+    const lease = leaseOf(engine.provider(), 'a#1');
+    expect(await codeOf(start(from, listener, { lease }))).toBe('completed');
+    const guest = arrivals[0]?.guest as Guest;
+    await expect(protect(guest, options('b#1'))).rejects.toMatchObject({ code: 'ERR_FENCED' });
+    await expect(protect(guest, { ...options('c#1'), owned: true })).rejects.toMatchObject({
+      code: 'ERR_FENCED',
+    });
+    const after = await protect(guest, { ...options('b#1'), owned: true });
+    onTestFinished(() => after.close());
+    await after.commit();
+    expect(after.token).toBe(2n);
+    expect(after.inSync).toEqual(['b#1']);
+    // It renews what it owns, and the listener does no harm.
+    await sleep(2 * engine.ttlMs);
+    expect(after.mayAct).toBe(true);
+    await listener.close();
+    await sleep(2 * engine.ttlMs);
+    expect(after.mayAct).toBe(true);
   });
 });
 
