@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +20,7 @@ import { type Migration, migrate } from '../../src/migration/migrate.js';
 import type { MigrateOptions } from '../../src/migration/options.js';
 import { resolveOptions } from '../../src/migration/options.js';
 import { SourceDriver } from '../../src/migration/source.js';
+import { decodeMessage, encodeMessage, type Message } from '../../src/protocol/index.js';
 import { messageType } from '../../src/protocol/messages.js';
 import { protect } from '../../src/replication/protect.js';
 import { type Channel, connectTcp } from '../../src/transport/index.js';
@@ -25,6 +28,8 @@ import { recordOf } from '../lease/records.js';
 import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
 
 const bytes = 16 * 4096;
+const digest = new Uint8Array(32);
+const lead = { type: 'LEAD', token: 9n, maxEpochBytes: 0, guest: 'guest', member: 'x#1' } as const;
 
 /** A guest that tells whether it runs. */
 class Seen {
@@ -92,6 +97,8 @@ function startAndCut(
     readonly isSent: boolean;
     readonly forGood: boolean;
     readonly meanwhile?: () => void;
+    /** What leaves in place of it; the connection stays. */
+    readonly instead?: (message: Message) => Message;
   },
 ): {
   readonly done: Promise<unknown>;
@@ -114,6 +121,10 @@ function startAndCut(
         if (isCut || frame[3] !== messageType[cut.at]) return send(frame, released);
         isCut = true;
         cut.meanwhile?.();
+        if (cut.instead !== undefined) {
+          const { header, message } = decodeMessage(frame);
+          return send(encodeMessage(cut.instead(message), header), released);
+        }
         if (cut.isSent) {
           const more = send(frame, released);
           setTimeout(() => channel.destroy(new FerryError('ERR_CONNECTION_LOST', 'cut')), 5);
@@ -145,11 +156,16 @@ async function until(is: () => boolean, ms = 5000): Promise<void> {
   }
 }
 
-async function temporaryLease(ttlMs: number): Promise<() => Promise<LeaseProvider>> {
+async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pageferry-claim-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return join(folder, 'leases');
+}
+
+async function temporaryLease(ttlMs: number): Promise<() => Promise<LeaseProvider>> {
+  const folder = await temporaryFolder();
   return async () => {
-    const lease = await embeddedLease({ folder: join(folder, 'leases'), ttlMs });
+    const lease = await embeddedLease({ folder, ttlMs });
     onTestFinished(() => lease.close());
     return lease;
   };
@@ -171,7 +187,6 @@ describe('a migration with a lease', () => {
     expect(record).toMatchObject({ owner: 'b#2', generation: 2n, inSync: ['b#2'] });
     expect(alive).toBe(2n);
     await listener.close();
-    await until(() => true);
     await sleep(700);
     expect((await there.read('guest')).alive).toBeUndefined();
   });
@@ -328,6 +343,45 @@ describe('a switchover whose link is cut', () => {
   });
 });
 
+describe('a destination that is killed', () => {
+  it('behind its claim owns the guest, which goes on only by an operator’s word', async () => {
+    const folder = await temporaryFolder();
+    const program = `
+      import { bufferGuest, listen } from 'pageferry';
+      import { embeddedLease } from 'pageferry/lease';
+      const provider = await embeddedLease({ folder: ${JSON.stringify(folder)} });
+      const guest = {
+        ...bufferGuest(new Uint8Array(${bytes})),
+        resume: () => process.kill(process.pid, 'SIGKILL'),
+      };
+      const lease = { provider, name: 'guest', member: 'b#1' };
+      const { port } = await listen({ accept: () => guest, lease });
+      console.log(port);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    const provider = await embeddedLease({ folder });
+    onTestFinished(() => provider.close());
+    const from = new Seen(true);
+    const migration = migrate(from.guest, {
+      ...{ host: '127.0.0.1', port: Number(`${said}`), maxDowntimeMs: 2000 },
+      ...{ outcomeTimeoutMs: 300, lease: leaseOf(provider, 'a#1') },
+    });
+    expect(await codeOf(migration)).toBe('ERR_FENCED');
+    expect(from.runs).toBe(false);
+    const { record, alive } = await provider.read('guest');
+    expect(record).toMatchObject({ owner: 'b#1', generation: 2n, inSync: ['b#1'] });
+    expect(alive).toBeUndefined();
+    const options = { name: 'guest', member: 'a#1', lease: provider };
+    await expect(protect(from.guest, options)).rejects.toMatchObject({ code: 'ERR_FENCED' });
+    const primary = await protect(from.guest, { ...options, acceptDataLoss: true });
+    onTestFinished(() => primary.close());
+    await primary.commit();
+    expect(from.runs).toBe(true);
+    expect(primary.token).toBe(3n);
+  });
+});
+
 describe('an engine that is down', () => {
   it('lets the source copy on, and switch over once it is back', async () => {
     const engine = new SimulatedEngine();
@@ -352,6 +406,31 @@ describe('an engine that is down', () => {
     }
     expect(await codeOf(migration)).toBe('completed');
     expect([from.runs, to.runs]).toEqual([false, true]);
+  });
+
+  it('holds a guest whose lease ran out before COMMIT until that is had back', async () => {
+    const engine = new SimulatedEngine();
+    const reach = { now: 'answers' as Reach };
+    const { listener } = await destination(leaseOf(engine.provider(), 'b#1'));
+    const from = new Seen(true);
+    let isOver = false;
+    Object.assign(from.guest, {
+      saveState: async () => {
+        reach.now = 'silent';
+        await sleep(2 * engine.ttlMs);
+        isOver = true;
+        throw new Error('no');
+      },
+    });
+    const lease = leaseOf(engine.provider(reach), 'a#1');
+    const migration = start(from, listener, { lease, onStall: 'force', maxDowntimeMs: 5000 });
+    const code = codeOf(migration);
+    await until(() => isOver);
+    await sleep(100);
+    expect(from.runs).toBe(false);
+    reach.now = 'answers';
+    expect(await code).toBe('ERR_GUEST');
+    expect(from.runs).toBe(true);
   });
 
   it('leaves both paused behind COMMIT until it answers, and then one of them goes on', async () => {
@@ -465,6 +544,39 @@ describe('what the engine says besides', () => {
     listener.resolve(session, 'resume');
     await until(() => to.runs);
     expect(engine.recordOf('guest')).toMatchObject({ owner: 'b#1', generation: 3n });
+  });
+});
+
+describe('a peer that does not keep to it', () => {
+  it.each([
+    ['commits no revision', 'COMMIT', undefined, true],
+    ['says that it leads while pages arrive', 'ROUND_END', lead, false],
+  ] as const)('%s', async (_, at, instead, isCommitted) => {
+    const engine = new SimulatedEngine();
+    const { listener, to } = await destination(leaseOf(engine.provider(), 'b#1'));
+    const from = new Seen(true);
+    const cut = {
+      ...{ at, isSent: true, forGood: false, meanwhile: () => {} },
+      instead: (message: Message) =>
+        instead ??
+        ({ type: 'COMMIT', digest: 'digest' in message ? message.digest : digest } as const),
+    };
+    const { done } = startAndCut(from, listener, leaseOf(engine.provider(), 'a#1'), cut);
+    expect(await done).not.toBe('completed');
+    expect([from.runs, to.runs]).toEqual([true, false]);
+    const generation = isCommitted ? 2n : 1n;
+    expect(engine.recordOf('guest')).toMatchObject({ owner: 'a#1', generation });
+  });
+
+  it('is no destination if it takes an offer, and not the word of who leads', async () => {
+    const engine = new SimulatedEngine();
+    const { listener, to } = await destination(undefined);
+    const from = new Seen(true);
+    const instead = (): Message => ({ type: 'PING', token: 1 });
+    const cut = { at: 'LEAD', isSent: true, forGood: false, instead } as const;
+    const { done } = startAndCut(from, listener, leaseOf(engine.provider(), 'a#1'), cut);
+    expect(await done).toBe('ERR_UNEXPECTED_MESSAGE');
+    expect([from.runs, to.runs]).toEqual([true, false]);
   });
 });
 
