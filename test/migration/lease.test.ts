@@ -173,7 +173,7 @@ async function temporaryLease(ttlMs: number): Promise<() => Promise<LeaseProvide
 
 describe('a migration with a lease', () => {
   it('is one claim by the destination, which holds its lease from then on', async () => {
-    const engine = await temporaryLease(300);
+    const engine = await temporaryLease(600);
     const [here, there] = [await engine(), await engine()];
     const { listener, arrivals, to } = await destination(leaseOf(there, 'b#2'));
     const from = new Seen(true);
@@ -182,12 +182,12 @@ describe('a migration with a lease', () => {
     expect(arrivals).toMatchObject([{ token: 2n }]);
     expect(to.memory).toEqual(from.memory);
     expect([from.runs, to.runs]).toEqual([false, true]);
-    await sleep(700);
+    await sleep(1300);
     const { record, alive } = await there.read('guest');
     expect(record).toMatchObject({ owner: 'b#2', generation: 2n, inSync: ['b#2'] });
     expect(alive).toBe(2n);
     await listener.close();
-    await sleep(700);
+    await sleep(1300);
     expect((await there.read('guest')).alive).toBeUndefined();
   });
 

@@ -188,6 +188,84 @@ describe('the source machine', () => {
     );
   });
 
+  it('with a lease resumes behind COMMIT only what it reclaimed, whatever anybody says, and names the revision', () => {
+    const leased: SourcePlan = { ...plan, lease: { covers: () => true, revision: () => 5n } };
+    const events = fc.oneof(
+      { weight: 5, arbitrary: sourceEvents },
+      fc.constantFrom<SourceEvent>(
+        { type: 'reclaimed', by: 'us' },
+        { type: 'reclaimed', by: 'destination' },
+        { type: 'reclaimed', by: 'another' },
+        { type: 'fenced', error },
+        { type: 'resolved', verdict: 'resume' },
+      ),
+    );
+    const states = sourceStates.map((state) =>
+      state.phase === 'committed' || state.phase === 'in-doubt'
+        ? { ...state, revision: 5n }
+        : state,
+    );
+    fc.assert(
+      fc.property(states, fc.array(events, { maxLength: 60 }), (first, events) => {
+        let state: SourceState = first;
+        let committed = committedPhases.includes(first.phase);
+        for (const event of events) {
+          const before: SourceState = state;
+          let effects: ReturnType<typeof stepSource>['effects'];
+          try {
+            ({ state, effects } = stepSource(state, event, leased));
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(FerryError);
+            continue;
+          }
+          for (const effect of effects) {
+            if (effect.do === 'send' && effect.message.type === 'COMMIT') {
+              expect(effect.message.revision).toBe(5n);
+              committed = true;
+            }
+            if (effect.do !== 'resume' || !committed) continue;
+            expect(before.phase).toBe('reclaiming');
+            expect(event).toEqual({ type: 'reclaimed', by: 'us' });
+          }
+          if (before.phase === 'committed' && event.type === 'closed') {
+            expect(effects).toContainEqual({ do: 'reclaim', handedBack: false });
+          }
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('with a lease begins no switchover that it does not cover, forced or not, and copies on', () => {
+    const asked: number[] = [];
+    const lease = {
+      covers: (pauseMs: number) => {
+        asked.push(pauseMs);
+        return false;
+      },
+      revision: () => 5n,
+    };
+    const outcome = {
+      ...{ round: 1, predictedDowntimeMs: 1, nextDowntimeMs: 1, pagesSent: 1 },
+      ...{ durationMs: 20, settled: true },
+    };
+    const live: SourceState = { phase: 'pre-copy', progress: noProgress };
+    const ended = { type: 'round-ended', outcome } as const;
+    const { state, effects } = stepSource(live, ended, { ...plan, lease });
+    expect([state.phase, effects, asked]).toEqual(['pre-copy', [{ do: 'round' }], [1]]);
+    expect(stepSource(live, ended, plan).state.phase).toBe('pausing');
+  });
+
+  it('lets a guest stand still that another owns before it was committed', () => {
+    const fenced = new FerryError('ERR_FENCED', 'for the test');
+    for (const phase of ['stop-and-copy', 'pausing'] as const) {
+      const state: SourceState = { phase, progress: noProgress, forced: false };
+      const step = stepSource(state, { type: 'fenced', error: fenced }, plan);
+      expect(step.state).toEqual({ phase: 'failed', error: fenced });
+      expect(step.effects.map((effect) => effect.do)).toEqual(['halt', 'send', 'close']);
+    }
+  });
+
   it('resumes the guest in every failure before COMMIT', () => {
     fc.assert(
       fc.property(sourceStates, fc.array(sourceEvents, { maxLength: 60 }), (first, events) => {
@@ -395,6 +473,41 @@ describe('the destination machine', () => {
       }),
       { numRuns: 3000 },
     );
+  });
+
+  it('starts behind COMMIT with a revision only what it claimed, and gives back what it did not', () => {
+    const prepare = { type: 'PREPARE', generation: 1, finalSeqs: [3], digest } as const;
+    const commit = { type: 'message', message: { type: 'COMMIT', digest, revision: 5n } } as const;
+    const ready: DestinationState = { phase: 'ready', prepare, connected: true };
+    const asked = stepDestination(ready, commit);
+    expect(asked.effects).toEqual([{ do: 'claim', revision: 5n }]);
+    for (const event of [
+      { type: 'broken', error },
+      { type: 'closed', error },
+      { type: 'cancelled', error },
+      { type: 'gave-up-waiting' },
+      { type: 'asked' },
+      { type: 'returned' },
+      { type: 'resolved', verdict: 'resume', claims: true },
+      commit,
+    ] as const) {
+      const { state, effects } = stepDestination(asked.state, event);
+      expect(state.phase).toBe('claiming');
+      expect(standingOf(state)).toBe('ready');
+      expect(effects.filter((effect) => effect.do !== 'close')).toEqual([]);
+    }
+    const won = stepDestination(asked.state, { type: 'claimed' });
+    expect(won.effects).toEqual([{ do: 'start', prepare }]);
+    const lost = stepDestination(asked.state, { type: 'not-claimed', error });
+    expect(lost.state.phase).toBe('start-failed');
+    expect(lost.effects[0]).toMatchObject({ do: 'send', message: { type: 'START_FAILED' } });
+    const word = { type: 'resolved', verdict: 'resume', claims: true } as const;
+    const byWord = stepDestination(ready, word);
+    expect(byWord.effects).toEqual([{ do: 'claim', revision: undefined }]);
+    expect(stepDestination(byWord.state, { type: 'not-claimed', error }).state).toEqual(ready);
+    // COMMIT meanwhile is answered, whatever becomes of the word.
+    const both = stepDestination(byWord.state, commit).state;
+    expect(stepDestination(both, { type: 'not-claimed', error }).state.phase).toBe('start-failed');
   });
 
   it('keeps everything from READY on until COMMIT or ABORT, whatever happens to the link', () => {
