@@ -26,6 +26,7 @@ const programs = [
   'cli/drill-member',
   'cli/drill-witness',
   'threads/crew-worker',
+  'threads/lease-worker',
   'threads/page-worker',
 ];
 /** Folders of src/ that become a file each, lowest first: each imports only from those before it. */
@@ -44,13 +45,13 @@ const layers = [
   'replication',
 ];
 /**
- * What has a source map. The rest is read without: names of functions and classes are as they were written and each statement has its line, and maps of all of it
+ * What has a source map. The rest is read without: names of classes and their members are as they were written and each statement has its line, and maps of all of it
  * would be half of the package.
  */
 const mapped = new Set(['core']);
 
-/** Only names of locals get short: functions and classes in a stack trace are called what they are in src/. */
-const names = { class: true, function: true };
+/** Names of locals and functions get short: classes and their members in a stack trace are called what they are in src/. */
+const names = { class: true, function: false };
 
 /** The files of the bundle, without whitespace, whose maps are right for their place in `target`. */
 async function bundle() {

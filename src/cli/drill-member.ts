@@ -51,7 +51,7 @@ async function run(command: Extract<ToMember, { type: 'run' }>): Promise<void> {
   const { lease, mode, intervalMs } = plan;
   tell = openOutput(command.witness);
   const options: MemberOptions = {
-    ...{ name: plan.name, member: command.member, mode, intervalMs },
+    ...{ name: plan.name, member: command.member, mode, intervalMs, keeper: {} },
     lease: lease.kind === 'etcd' ? new EtcdLeases(lease) : await embeddedLease(lease),
     peers: command.peers.map((port) => ({ host: '127.0.0.1', port })),
   };

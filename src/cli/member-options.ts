@@ -86,7 +86,7 @@ export async function memberOf(
   if (!isMember(member)) throw new UsageError(`--member: ${own} cannot be a name`);
   const trust = await readTrust(options, [...peers, ...places], output);
   return {
-    ...{ name, member, mode, peers, ...trust },
+    ...{ name, member, mode, peers, keeper: {}, ...trust },
     lease: await checkingUsage(() => leaseOf(options)),
     ...(module.health === undefined ? {} : { health: module.health }),
     ...(module.announce === undefined ? {} : { announce: module.announce }),

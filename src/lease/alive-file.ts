@@ -27,11 +27,14 @@ interface Said {
 /** The lock of one generation's owner, on a file of its own with the last sign of life in it. The kernel frees it when the process ends. */
 export class AliveFile {
   readonly path: string;
+  /** Which taking of the lock this is. */
+  readonly life: string;
   readonly #handle: FileHandle;
   #isHeld = true;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, life: string, handle: FileHandle) {
     this.path = path;
+    this.life = life;
     this.#handle = handle;
   }
 
@@ -50,7 +53,7 @@ export class AliveFile {
         const text = Buffer.from(`${beat()}${JSON.stringify({ ...holder, life })}\n`);
         await writeAt(handle, 0, text);
         await handle.truncate(text.length);
-        const file = new AliveFile(path, handle);
+        const file = new AliveFile(path, life, handle);
         own.set(path, file);
         return file;
       }
@@ -85,6 +88,16 @@ export class AliveFile {
 export async function lifeOf(file: string | FileHandle): Promise<string | undefined> {
   const said = await read(file);
   return said === 'nothing' ? undefined : said?.holder.life;
+}
+
+/** Gives a sign of life for who holds the file at `path`. */
+export async function beatAt(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    await handle.write(Buffer.from(beat()), 0, beatBytes, 0);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** How it stands with the holder of the file at `path`, whose lease lasts `ttlMs`. */

@@ -9,6 +9,7 @@ import { OwnerWatch } from './owner-watch.js';
 import { thisProcess } from './process-identity.js';
 import type { LeaseProvider } from './provider.js';
 import { type KeptRecord, readRecord, writeRecord } from './record-file.js';
+import type { Renewal } from './renewal.js';
 import type { LeaseView, Swap, SwapOutcome } from './swap.js';
 import { takeTurn } from './turn.js';
 
@@ -90,6 +91,16 @@ class EmbeddedLease implements LeaseProvider {
     }
     await held.file.beat().catch(unknown);
     return held.file.isHeld;
+  }
+
+  renewal(guest: string, generation: bigint): Renewal | undefined {
+    const held = this.#held.get(guest);
+    if (held?.generation !== generation || !held.file.isHeld) return undefined;
+    const { path: alivePath, life } = held.file;
+    return {
+      ...{ engine: 'embedded', generation, alivePath, life },
+      recordPath: this.#recordPath(guest),
+    };
   }
 
   async resign(guest: string, generation: bigint): Promise<void> {

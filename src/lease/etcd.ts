@@ -19,6 +19,7 @@ import { type EtcdOptions, resolveEtcdOptions } from './etcd-options.js';
 import { watchEtcd } from './etcd-watch.js';
 import { encodeOwnerRecord } from './owner-record.js';
 import type { LeaseProvider } from './provider.js';
+import type { Renewal } from './renewal.js';
 import type { LeaseView, Swap, SwapOutcome } from './swap.js';
 
 const guestPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -32,6 +33,7 @@ const mostClaims = 16;
  */
 export class EtcdLeases implements LeaseProvider {
   readonly ttlMs: number;
+  readonly #options: EtcdOptions;
   readonly #timeoutMs: number;
   readonly #prefix: string;
   readonly #gateway: EtcdGateway;
@@ -43,6 +45,7 @@ export class EtcdLeases implements LeaseProvider {
   constructor(options: EtcdOptions) {
     const { ttlMs, timeoutMs, prefix, ...access } = resolveEtcdOptions(options);
     this.ttlMs = ttlMs;
+    this.#options = options;
     this.#timeoutMs = timeoutMs;
     this.#prefix = prefix;
     this.#gateway = new EtcdGateway(access);
@@ -78,6 +81,18 @@ export class EtcdLeases implements LeaseProvider {
     return this.#whileOurs(guest, generation, keys, first, until, (alive) =>
       putAlive(keys, alive, lease),
     );
+  }
+
+  renewal(guest: string, generation: bigint): Renewal | undefined {
+    const ours = [...(this.#ours.get(guest) ?? [])];
+    const alive = ours.findLast((each) => each.startsWith(`${generation} `));
+    if (alive === undefined) return undefined;
+    return { engine: 'etcd', generation, options: this.#options, guest, alive };
+  }
+
+  /** Takes what `alive` has for its own, as another thread of this process made it. */
+  adopt(guest: string, alive: string): void {
+    this.#remember(guest, alive);
   }
 
   async resign(guest: string, generation: bigint): Promise<void> {

@@ -1,5 +1,5 @@
 /** How much of a lease's time its holder uses: the rest is for clocks that run differently. */
-const usedShare = 0.9;
+export const usedShare = 0.9;
 
 /**
  * Until when a holder acts without asking: times are of its own monotone clock, milliseconds. Nothing leaves it at `until` or later.

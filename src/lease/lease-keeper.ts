@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Keeper } from './keeper.js';
 import type { LeaseProvider } from './provider.js';
 
 /** A lease is renewed so often in its time. */
@@ -9,6 +10,8 @@ export interface LeaseKeeperDeps {
   /** Of the guest's record. */
   readonly name: string;
   readonly token: bigint;
+  /** Does it instead, where the engine can be asked from another thread. */
+  readonly keeper?: Keeper | undefined;
   /** Longest time between two looks, milliseconds. */
   readonly everyMs: number;
   /** It was renewed by what was asked for at `askedAt`. */
@@ -23,12 +26,21 @@ export interface LeaseKeeperDeps {
 export class LeaseKeeper {
   readonly #deps: LeaseKeeperDeps;
   readonly #stop = new AbortController();
+  #renewedAt = Number.NEGATIVE_INFINITY;
   /** Resolves when nothing is renewed any more. */
   readonly done: Promise<void>;
 
   constructor(deps: LeaseKeeperDeps) {
     this.#deps = deps;
     this.done = this.#run();
+  }
+
+  /** Takes note of what the keeper did meanwhile. */
+  refresh(): void {
+    const { keeper, held } = this.#deps;
+    if (keeper?.isRenewing !== true || keeper.renewedAt <= this.#renewedAt) return;
+    this.#renewedAt = keeper.renewedAt;
+    held(this.#renewedAt);
   }
 
   stop(): void {
@@ -39,18 +51,22 @@ export class LeaseKeeper {
     const { lease, everyMs, looked } = this.#deps;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await this.#renew();
+      if (this.#deps.keeper?.isRenewing === true) this.refresh();
+      else await this.#renew();
       looked();
       await sleep(Math.min(lease.ttlMs / renewals, everyMs), undefined, { signal }).catch(() => {});
     }
   }
 
   async #renew(): Promise<void> {
-    const { lease, name, token, held, lost } = this.#deps;
+    const { lease, name, token, keeper, held, lost } = this.#deps;
     const askedAt = performance.now();
     try {
-      if (await lease.renew(name, token)) held(askedAt);
-      else if (!this.#stop.signal.aborted) lost();
+      if (await lease.renew(name, token)) {
+        held(askedAt);
+        const renewal = lease.renewal?.(name, token);
+        if (renewal !== undefined && !this.#stop.signal.aborted) keeper?.renew(renewal);
+      } else if (!this.#stop.signal.aborted) lost();
     } catch {
       // Whatever the engine does not say: what is held runs out by itself.
     }

@@ -1,3 +1,4 @@
+import type { Renewal } from './renewal.js';
 import type { LeaseView, Swap, SwapOutcome } from './swap.js';
 
 /**
@@ -20,6 +21,10 @@ export interface LeaseProvider extends AsyncDisposable {
    * without an answer: it may have been renewed or not.
    */
   renew(guest: string, generation: bigint): Promise<boolean>;
+  /**
+   * How another thread of this process renews the lease of `generation`; undefined where it is not held here. An engine without it is renewed from the guest's own thread.
+   */
+  renewal?(guest: string, generation: bigint): Renewal | undefined;
   /** Ends the lease of `generation`, if it is this process's: whoever is in sync may claim at once. Nothing happens otherwise. */
   resign(guest: string, generation: bigint): Promise<void>;
   /**

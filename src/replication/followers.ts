@@ -96,6 +96,12 @@ export class Followers {
     session.fail(error);
   }
 
+  /** Ends all connections, those of whom nobody knows yet who they are too. */
+  cutAll(error: FerryError): void {
+    for (const session of this.#arriving) session.fail(error);
+    for (const { session } of this.#connected) session.fail(error);
+  }
+
   #onAcknowledged(follower: Connected, number: number): void {
     const { leftAt } = follower.unanswered.get(number) ?? {};
     // Of what was never sent nothing can be had.

@@ -1,6 +1,7 @@
 import { asFerryError, type FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { type Holding, mayAct, renewed } from '../lease/holding.js';
+import { Keeper } from '../lease/keeper.js';
 import { LeaseKeeper } from '../lease/lease-keeper.js';
 import type { OwnerRecord } from '../lease/owner-record.js';
 import { EventStream } from '../migration/event-stream.js';
@@ -58,7 +59,8 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   readonly #promises = new Map<string, number>();
   readonly #cutting: Promise<void>;
   readonly #membership: Membership;
-  readonly #keeper: LeaseKeeper;
+  readonly #lease: LeaseKeeper;
+  readonly #keeper: Keeper | undefined;
   readonly #presence: Presence;
   #state: PrimaryState;
   /** Nothing more happens to the guest here. */
@@ -75,7 +77,11 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.guest = guest;
     this.#options = options;
     this.#state = lead(record, revision, epoch, holding);
-    this.#gate = new RunGate(guest, () => this.mayAct);
+    this.#gate = new RunGate(
+      guest,
+      () => this.mayAct,
+      () => this.#guard(),
+    );
     this.#cutter = new EpochCutter(guest, this.#gate);
     this.#followers = new Followers({
       ...{ guest, options, tracker: new SharedTracker(guest.tracker), token: record.generation },
@@ -97,7 +103,8 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     });
     this.#membership = this.#members();
     this.#cutting = this.#cutEpochs();
-    this.#keeper = this.#keepLease();
+    this.#keeper = this.#startKeeper();
+    this.#lease = this.#keepLease();
     this.#watchDeadline();
     this.#presence = new Presence({
       ...{ options, guest, token: record.generation },
@@ -144,6 +151,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
 
   /** Whether anything may be done at this moment: ask before each call of the guest, import and output that does not wait for `commit`. */
   get mayAct(): boolean {
+    this.#lease?.refresh();
     return !this.#isOver && !this.#isClosing && mayAct(this.#standing, performance.now());
   }
 
@@ -209,15 +217,16 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   /** Everything has stopped when this resolves; outputs are told why. */
   async #stop(reason: FerryError): Promise<void> {
     clearTimeout(this.#deadline);
-    this.#keeper.stop();
+    this.#lease.stop();
     for (const dialer of this.#dialers) dialer.stop();
-    for (const follower of this.#followers.all) this.#followers.cut(follower, reason);
+    this.#followers.cutAll(reason);
     this.#outputs.refuse(reason);
     this.#wake();
     await this.#gate.settle();
+    await this.#keeper?.stop();
     await Promise.allSettled([
       this.#cutting,
-      this.#keeper.done,
+      this.#lease.done,
       this.#presence.stop(),
       ...this.#dialers.map(({ done }) => done),
     ]);
@@ -354,6 +363,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
           void this.#fence();
           return;
         }
+        this.#guard();
         this.#membership.evaluate();
         this.#presence.evaluate();
         this.#release();
@@ -363,15 +373,31 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     });
   }
 
+  #startKeeper(): Keeper | undefined {
+    const { keeper, lease } = this.#options;
+    if (keeper === undefined) return undefined;
+    return new Keeper(lease.ttlMs, keeper, () => this.#lost());
+  }
+
+  /** Tells the keeper what it has to kill for, from when on. Alone in sync nobody else can have the guest. */
+  #guard(): void {
+    const isArmed = this.#gate.isRunning && this.inSync.length > 1;
+    this.#keeper?.guard(isArmed, this.#standing.until);
+  }
+
+  /** The lease ran out, or somebody else owns the guest: the record tells. */
+  #lost(): void {
+    if (this.#isOver) return;
+    this.#state = revive(this.#state);
+    this.#membership.evaluate();
+  }
+
   #keepLease(): LeaseKeeper {
     const { lease, name, patienceMs } = this.#options;
     return new LeaseKeeper({
-      ...{ lease, name, token: this.token, everyMs: patienceMs / 2 },
+      ...{ lease, name, token: this.token, keeper: this.#keeper, everyMs: patienceMs / 2 },
       held: (askedAt) => this.#hold(askedAt),
-      lost: () => {
-        this.#state = revive(this.#state);
-        this.#membership.evaluate();
-      },
+      lost: () => this.#lost(),
       looked: () => {
         this.#membership.evaluate();
         this.#release();
@@ -382,6 +408,8 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
   /** Lets the guest run as long as it may: it is stopped before that is over. */
   #watchDeadline(): void {
     clearTimeout(this.#deadline);
+    this.#lease?.refresh();
+    this.#guard();
     if (this.#isOver) return;
     const wasRunning = this.#gate.isRunning;
     const leftMs = this.#standing.until - performance.now();

@@ -1,5 +1,6 @@
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
+import type { KeeperOptions } from '../lease/keeper.js';
 import { checkMember } from '../lease/owner-record.js';
 import type { LeaseProvider } from '../lease/provider.js';
 import type { MigrateAddress } from '../migration/migrate.js';
@@ -42,19 +43,25 @@ export interface MemberOptions extends TrustOptions {
    * Called once where the guest runs, and its probes passed: announce an address, tell a load balancer. That it threw, or took more than ten seconds, is an event, and changes nothing else.
    */
   readonly announce?: (promotion: Promotion) => unknown;
+  /**
+   * A thread that renews the lease as long as this thread's event loop turns, and kills this process where the guest may still run although somebody else may have it by now: its own
+   * thread hangs. Default: none, as it is not for a library to kill who uses it.
+   */
+  readonly keeper?: KeeperOptions;
   /** Bytes of frames that an epoch has at most at a standby. Default 256 MiB. */
   readonly maxEpochBytes?: number;
   /** Share of the thread that copying the guest to one that joins takes, 0.01 to 1. Default 0.3. */
   readonly cpuShare?: number;
 }
 
-type Optional = 'targetLagMs' | 'health' | 'announce';
+type Optional = 'targetLagMs' | 'health' | 'announce' | 'keeper';
 
 export type ResolvedMember = Required<Omit<MemberOptions, keyof TrustOptions | Optional>> & {
   readonly trust: TrustOptions;
   readonly targetLagMs: number | undefined;
   readonly health: Required<HealthOptions> | undefined;
   readonly announce: MemberOptions['announce'];
+  readonly keeper: KeeperOptions | undefined;
 };
 
 const MiB = 2 ** 20;
@@ -65,7 +72,8 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   const { name, member, lease, peers = [], mode = 'output-commit' } = options;
   checkMember(name, member);
   if (mode !== 'output-commit' && mode !== 'async') throw new RangeError(`mode ${mode}`);
-  const { token, tls, insecure, targetLagMs, announce } = options;
+  const { token, tls, insecure, targetLagMs, announce, keeper } = options;
+  if (keeper?.hangMs !== undefined) inRange('hangMs', keeper.hangMs, 10, 600_000);
   const health = options.health === undefined ? undefined : resolveHealth(options.health);
   if (targetLagMs !== undefined) inRange('targetLagMs', targetLagMs, 2, 60_000);
   const trust = {
@@ -75,7 +83,7 @@ export function resolveMember(options: MemberOptions): ResolvedMember {
   };
   credentialsOf(trust);
   return {
-    ...{ name, member, lease, peers, mode, trust, targetLagMs, health, announce },
+    ...{ name, member, lease, peers, mode, trust, targetLagMs, health, announce, keeper },
     intervalMs: inRange('intervalMs', options.intervalMs ?? 50, 1, 60_000),
     patienceMs: inRange('patienceMs', options.patienceMs ?? 1000, 10, 600_000),
     maxEpochBytes: inRange(

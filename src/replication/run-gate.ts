@@ -5,13 +5,16 @@ export class RunGate {
   readonly #guest: Guest;
   /** Whether it may run at all, now. */
   readonly #mayRun: () => boolean;
+  readonly #changed: () => void;
   #isHeld = false;
   #isRunning = false;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(guest: Guest, mayRun: () => boolean) {
+  /** `changed`: before it runs, and when it stands still. */
+  constructor(guest: Guest, mayRun: () => boolean, changed: () => void) {
     this.#guest = guest;
     this.#mayRun = mayRun;
+    this.#changed = changed;
   }
 
   get isRunning(): boolean {
@@ -40,12 +43,20 @@ export class RunGate {
     const shallRun = !this.#isHeld && this.#mayRun();
     if (shallRun === this.#isRunning) return;
     if (shallRun) {
-      await this.#guest.resume();
+      // Said before: what may have begun to run runs.
       this.#isRunning = true;
+      this.#changed();
+      try {
+        await this.#guest.resume();
+      } catch (error) {
+        this.#isRunning = false;
+        throw error;
+      }
     } else {
       // Set before: what cannot be paused is not said to stand still.
       await this.#guest.pause();
       this.#isRunning = false;
+      this.#changed();
     }
   }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { actOf, beginClaim, type ClaimState, stepClaim } from '../../src/lease/claim.js';
 import { EtcdLeases } from '../../src/lease/etcd.js';
@@ -191,6 +192,9 @@ describe.skipIf(!hasEtcd)(`where etcd is not to be reached${skipped}`, () => {
   it('an engine that stands still is waited for no longer than a call may take', async () => {
     const child = room.nodes[0]?.process;
     child?.kill('SIGSTOP');
+    await until('a process that stands still', () =>
+      readFileSync(`/proc/${child?.pid}/stat`, 'utf8').includes(') T '),
+    );
     try {
       await expect(beside.swap(guest, first)).rejects.toMatchObject(unknown);
       await expect(beside.read(guest)).rejects.toMatchObject(unknown);

@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bufferGuest } from '../../src/guests/buffer.js';
@@ -456,6 +457,23 @@ describe('a standby', () => {
     });
     for (const many = outputs.length + 50; outputs.length < many; await sleep(1)) ask();
     expect(primary.epoch - before).toBe(8);
+  });
+
+  it('that says nothing at all keeps nobody from letting go of the guest', async () => {
+    const engine = new SimulatedEngine();
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const peers = [{ host: '127.0.0.1', port }];
+    const primary = await startPrimary(new Counter(), [], { lease: engine.provider(), peers });
+    await until(() => sockets.length === 1);
+    const closed = primary.close().then(() => 'closed');
+    expect(await Promise.race([closed, sleep(2000)])).toBe('closed');
   });
 
   it('that never acknowledges holds outputs up for as long as there is patience', async () => {
