@@ -9,14 +9,13 @@ import { digestOf } from '../migration/digest.js';
 import { Link } from '../migration/link.js';
 import { resolveOptions } from '../migration/options.js';
 import { lastFrameBytes, portionsOf } from '../migration/portions.js';
-import { ownerOf, proofFor } from '../migration/session-owner.js';
 import { Slices } from '../migration/slices.js';
 import { changesSinceOffer, makePlan } from '../migration/source-plan.js';
 import type { Accept, Message, Offer } from '../protocol/messages.js';
-import { protocolVersion } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
 import { CapturedEpoch } from './captured-epoch.js';
 import { EpochStates } from './epoch-states.js';
+import { Greeting, type Leader, refusal } from './follower-greeting.js';
 import { SlabPool } from './slabs.js';
 
 /** Frames that may wait for the system. */
@@ -28,15 +27,10 @@ const mostSlabs = 16;
 const shadowBytes = 256 * 2 ** 20;
 const baseCacheBytes = 32 * 2 ** 20;
 
-export interface FollowerDeps {
+export interface FollowerDeps extends Leader {
   readonly guest: Guest;
   /** Told of every write; its own. */
   readonly tracker: DirtyTracker;
-  /** Of the guest's record. */
-  readonly name: string;
-  readonly member: string;
-  readonly token: bigint;
-  readonly maxEpochBytes: number;
   /** Share of the thread that copying takes while the guest runs, 0.01 to 1. */
   readonly cpuShare: number;
   readonly acknowledged: (number: number) => void;
@@ -56,7 +50,7 @@ export class FollowerSession {
   readonly #slices: Slices;
   readonly #pool = new SlabPool(mostSlabs);
   #engine: CaptureEngine | undefined;
-  #heard: ((message: Message) => void) | undefined;
+  readonly #greeting: Greeting;
   #ended: FerryError | undefined;
   #finalSeq = 0;
   /** Sends one epoch after the other. */
@@ -72,35 +66,19 @@ export class FollowerSession {
       onMessage: (message) => this.#onMessage(message),
       onClosed: (error) => this.#end(error),
     });
+    this.#greeting = new Greeting(this.#link, this.#session);
   }
 
   /** Says who leads, learns who follows, and offers the guest. Rejects with what the standby refuses it with. */
   async greet(): Promise<void> {
-    const { guest, name, member, token, maxEpochBytes, tracker } = this.#deps;
-    const { peer } = this.#link;
-    const session = this.#session;
-    const claim = { session, attempt: 1, channel: 0, role: 'replica' } as const;
-    this.#link.send({
-      type: 'HELLO',
-      minVersion: protocolVersion,
-      maxVersion: protocolVersion,
-      ...claim,
-      capabilities: 0,
-      proof: proofFor(ownerOf(peer, session), peer, claim),
-    });
-    await this.#hear('HELLO_ACK');
-    this.#link.send({ type: 'LEAD', token, maxEpochBytes, guest: name, member });
-    const follow = await this.#hear('FOLLOW');
-    this.member = follow.member;
-    this.promiseMs = follow.promiseMs;
+    const { guest, tracker } = this.#deps;
+    const { member, promiseMs } = await this.#greeting.introduce(this.#deps);
+    this.member = member;
+    this.promiseMs = promiseMs;
     const secret = new Uint8Array(randomBytes(secretBytes));
     const { offer } = makePlan(guest, resolveOptions(), secret, () => 0);
     const offered = guest.regions;
-    this.#link.send(offer);
-    const { bases } = await this.#hear('ACCEPT');
-    if (bases.length !== offered.length) {
-      throw new FerryError('ERR_UNEXPECTED_MESSAGE', `${bases.length} bases of ${offered.length}`);
-    }
+    const bases = await this.#greeting.offer(offer);
     this.#begin(offer, offered, bases, tracker);
   }
 
@@ -232,28 +210,8 @@ export class FollowerSession {
     return this.#engine;
   }
 
-  #hear<T extends Message['type']>(type: T): Promise<Extract<Message, { type: T }>> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) {
-        reject(this.#ended);
-        return;
-      }
-      this.#heard = (message) => {
-        this.#heard = undefined;
-        if (message.type === type) resolve(message as Extract<Message, { type: T }>);
-        else reject(refusal(message));
-      };
-      this.#refused = reject;
-    });
-  }
-
-  #refused: (error: FerryError) => void = () => {};
-
   #onMessage(message: Message): void {
-    if (this.#heard !== undefined) {
-      this.#heard(message);
-      return;
-    }
+    if (this.#greeting.take(message)) return;
     if (message.type === 'EPOCH_ACK' && message.token === this.#deps.token) {
       this.#deps.acknowledged(message.number);
       return;
@@ -264,14 +222,7 @@ export class FollowerSession {
   #end(error: FerryError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
-    this.#refused(error);
+    this.#greeting.end(error);
     this.#deps.lost(error);
   }
-}
-
-function refusal(message: Message): FerryError {
-  if (message.type === 'REJECT' || message.type === 'FAILED') {
-    return new FerryError(message.code, `the standby says: ${message.text}`);
-  }
-  return new FerryError('ERR_UNEXPECTED_MESSAGE', `${message.type} from a standby`);
 }

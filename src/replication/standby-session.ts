@@ -6,36 +6,19 @@ import { GuestHost } from '../migration/guest-host.js';
 import { Link } from '../migration/link.js';
 import { systemMemory } from '../migration/memory-room.js';
 import { firstAreaBytes } from '../protocol/limits.js';
-import type {
-  EpochEnd,
-  Hello,
-  Lead,
-  Message,
-  Offer,
-  Pages,
-  RegionChange,
-} from '../protocol/messages.js';
-import { negotiateVersion } from '../protocol/version.js';
+import type { EpochEnd, Lead, Message, Offer } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import { ArrivingState } from './arriving-state.js';
-import { Copies, SlabPool } from './slabs.js';
+import { EpochStage, type Staged } from './epoch-stage.js';
 import type { Epoch } from './standby.js';
+import { type FollowingOptions, follow, unexpected, welcome } from './standby-greeting.js';
 
-/** Kept for epochs to come. */
-const mostSlabs = 16;
 /** How long a connection may take to offer a guest. */
 const greetingMs = 10_000;
-/** What a change of a region counts for while it is staged. */
-const regionBytes = 512;
 
-export interface StandbySessionDeps {
-  /** Of the guest's record, and this life of the process in it. */
-  readonly name: string;
-  readonly member: string;
-  readonly promiseMs: number;
+export interface StandbySessionDeps extends FollowingOptions {
   readonly maxImageBytes: number;
   readonly maxStateBytes: number;
-  readonly maxEpochBytes: number;
   /** Makes an empty guest for what is offered. */
   readonly accept: (offer: Offer) => Guest | Promise<Guest>;
   /** Whether an owner with this token may lead: durable before it resolves. ERR_FENCED. */
@@ -43,11 +26,6 @@ export interface StandbySessionDeps {
   /** Everything of an epoch is here, and verified: the first one after a greeting, or the next. Whether it may be acknowledged. */
   readonly arrived: (epoch: Epoch, isFirst: boolean) => boolean;
   readonly lost: (session: StandbySession, error: FerryError) => void;
-}
-
-interface Staged {
-  readonly message: Pages | RegionChange;
-  readonly seq: number;
 }
 
 /**
@@ -70,9 +48,7 @@ export class StandbySession {
   #lastSeq = 0;
   #finishing: Promise<void> = Promise.resolve();
   #isWhole = false;
-  readonly #copies = new Copies(new SlabPool(mostSlabs));
-  #staged: Staged[] = [];
-  #stagedBytes = 0;
+  readonly #stage = new EpochStage();
 
   constructor(channel: Channel, deps: StandbySessionDeps) {
     this.#deps = deps;
@@ -99,7 +75,7 @@ export class StandbySession {
   async end(): Promise<void> {
     this.#cancel();
     this.#phase = 'ended';
-    this.#staged = [];
+    this.#stage.clear();
     this.#link.destroy();
     // An epoch of which all is here is applied to its end.
     await this.#finishing.catch(() => {});
@@ -163,43 +139,19 @@ export class StandbySession {
     }
   }
 
-  #greeted(hello: Message): void {
-    if (hello.type !== 'HELLO' || hello.role !== 'replica') throw unexpected(hello);
-    const { minVersion, maxVersion, session } = hello satisfies Hello;
-    const version = negotiateVersion(minVersion, maxVersion);
-    if (version === undefined) {
-      throw new FerryError('ERR_VERSION', `the primary speaks ${minVersion} to ${maxVersion}`);
-    }
-    this.#session = session;
-    this.#link.send({
-      type: 'HELLO_ACK',
-      version,
-      standing: 'new',
-      capabilities: 0,
-      lastAppliedSeq: 0,
-    });
+  #greeted(message: Message): void {
+    const { hello, ack } = welcome(message);
+    this.#session = hello.session;
+    this.#link.send(ack);
     this.#link.receiveInto(new Uint8Array(firstAreaBytes));
     this.#phase = 'leading';
   }
 
-  async #led(lead: Message): Promise<void> {
-    if (lead.type !== 'LEAD') throw unexpected(lead);
-    const { name, member, promiseMs, maxEpochBytes, admit } = this.#deps;
-    if (lead.guest !== name) {
-      throw new FerryError(
-        'ERR_INCOMPATIBLE',
-        `guest "${lead.guest}" is led; this is a standby of "${name}"`,
-      );
-    }
-    if (lead.maxEpochBytes > maxEpochBytes) {
-      throw new FerryError(
-        'ERR_NO_CAPACITY',
-        `epochs of ${lead.maxEpochBytes} bytes are announced; at most ${maxEpochBytes} are staged`,
-      );
-    }
-    await admit(lead.token);
+  async #led(message: Message): Promise<void> {
+    const { lead, answer } = follow(message, this.#deps);
+    await this.#deps.admit(lead.token);
     this.#lead = lead;
-    this.#link.send({ type: 'FOLLOW', promiseMs, member });
+    this.#link.send(answer);
     this.#phase = 'offering';
   }
 
@@ -237,7 +189,7 @@ export class StandbySession {
       case 'PAGES':
       case 'REGION':
         this.#lastSeq = seq;
-        if (this.#isWhole) this.#stage(message, seq);
+        if (this.#isWhole) this.#stage.add(message, seq, this.#lead?.maxEpochBytes ?? 0);
         else await this.#apply({ message, seq });
         return;
       case 'STATE_DELTA':
@@ -250,17 +202,6 @@ export class StandbySession {
       default:
         throw unexpected(message);
     }
-  }
-
-  #stage(message: Pages | RegionChange, seq: number): void {
-    this.#stagedBytes += message.type === 'PAGES' ? message.body.byteLength : regionBytes;
-    const most = this.#lead?.maxEpochBytes ?? 0;
-    if (this.#stagedBytes > most) {
-      throw new FerryError('ERR_NO_CAPACITY', `an epoch of more than ${most} bytes`);
-    }
-    const own =
-      message.type === 'PAGES' ? { ...message, body: this.#copies.copy(message.body) } : message;
-    this.#staged.push({ message: own, seq });
   }
 
   async #apply({ message, seq }: Staged): Promise<void> {
@@ -277,13 +218,9 @@ export class StandbySession {
     }
     const isFirst = !this.#isWhole;
     const { receiver } = host;
-    const staged = this.#staged;
-    this.#staged = [];
-    this.#stagedBytes = 0;
     // From here on it is neither the one epoch nor the other.
     this.#isWhole = false;
-    for (const each of staged) await this.#apply(each);
-    this.#copies.release();
+    await this.#stage.drain((staged) => this.#apply(staged));
     const { bytes } = this.#state;
     receiver.state.take({ type: 'STATE', totalBytes: bytes.byteLength, offset: 0, bytes });
     // The last frame may be one of the state, which was not applied as pages are.
@@ -306,11 +243,7 @@ export class StandbySession {
     if (this.#phase === 'ended') return;
     this.#cancel();
     this.#phase = 'ended';
-    this.#staged = [];
+    this.#stage.clear();
     this.#deps.lost(this, error);
   }
-}
-
-function unexpected({ type }: Message): FerryError {
-  return new FerryError('ERR_UNEXPECTED_MESSAGE', `${type} of a primary`);
 }

@@ -1,0 +1,45 @@
+import { FerryError } from '../errors.js';
+import type { Follow, Hello, HelloAck, Lead, Message } from '../protocol/messages.js';
+import { negotiateVersion } from '../protocol/version.js';
+
+/** What a standby follows, and as whom. */
+export interface FollowingOptions {
+  /** Of the guest's record, and this life of the process in it. */
+  readonly name: string;
+  readonly member: string;
+  readonly promiseMs: number;
+  readonly maxEpochBytes: number;
+}
+
+/** What HELLO is answered with. ERR_VERSION; ERR_UNEXPECTED_MESSAGE for anything but a primary's HELLO. */
+export function welcome(hello: Message): { readonly hello: Hello; readonly ack: HelloAck } {
+  if (hello.type !== 'HELLO' || hello.role !== 'replica') throw unexpected(hello);
+  const { minVersion, maxVersion } = hello;
+  const version = negotiateVersion(minVersion, maxVersion);
+  if (version === undefined) {
+    throw new FerryError('ERR_VERSION', `the primary speaks ${minVersion} to ${maxVersion}`);
+  }
+  const answer = { type: 'HELLO_ACK', version, standing: 'new' } as const;
+  return { hello, ack: { ...answer, capabilities: 0, lastAppliedSeq: 0 } };
+}
+
+/** What LEAD is answered with, if its token may lead. ERR_INCOMPATIBLE for another guest; ERR_NO_CAPACITY for epochs that are too large. */
+export function follow(
+  lead: Message,
+  { name, member, promiseMs, maxEpochBytes }: FollowingOptions,
+): { readonly lead: Lead; readonly answer: Follow } {
+  if (lead.type !== 'LEAD') throw unexpected(lead);
+  if (lead.guest !== name) {
+    const what = `guest "${lead.guest}" is led; this is a standby of "${name}"`;
+    throw new FerryError('ERR_INCOMPATIBLE', what);
+  }
+  if (lead.maxEpochBytes > maxEpochBytes) {
+    const what = `epochs of ${lead.maxEpochBytes} bytes are announced; at most ${maxEpochBytes} are staged`;
+    throw new FerryError('ERR_NO_CAPACITY', what);
+  }
+  return { lead, answer: { type: 'FOLLOW', promiseMs, member } };
+}
+
+export function unexpected({ type }: Message): FerryError {
+  return new FerryError('ERR_UNEXPECTED_MESSAGE', `${type} of a primary`);
+}
