@@ -24,6 +24,8 @@ export interface ApplyOptions {
   readonly lz4?: boolean;
   /** The source takes digests of what regions held before. Default false: nobody asks for them. */
   readonly held?: boolean;
+  /** All regions may hold an older copy, and no byte is known to be zero, whatever they say. Default false. */
+  readonly older?: boolean;
   /** Channels that frames may arrive on, each with a receive area of its own. Default 1. */
   readonly channels?: number;
   /** Asked every 1 MiB of memory that a frame changes; where it gives a promise, the frame goes on when that resolves. Default: never. */
@@ -110,14 +112,14 @@ export class ApplyEngine {
     this.#ringBytes = ring === undefined ? 0 : RING_BYTES;
     this.#writer = new FrameWriter(arena, this.#runs, key, ring, options.breathe);
     this.#pool = new AreaPool(arena);
+    const { held = false, older = false } = options;
     this.#bases = regions.map((region) => {
-      if (region.fresh === true) return 'zero';
-      return options.held === true && region.held === true && region.byteLength > 0
-        ? 'held'
-        : 'unknown';
+      if (region.fresh === true && !older) return 'zero';
+      const mayHold = held && (older || region.held === true) && region.byteLength > 0;
+      return mayHold ? 'held' : 'unknown';
     });
     for (const region of regions) {
-      const target = this.#add(region);
+      const target = this.#add(region, older ? false : region.fresh);
       // No page hashes to 0: one that never comes, as its frame was damaged, is not taken for zeros.
       if (!target.wasFresh) target.hashes.set(0, 0n, target.pageCount);
     }
@@ -135,14 +137,14 @@ export class ApplyEngine {
     return fixedBytes + (lz4 ? rawAreaBytes : 0) + channels * receiveAreaBytes + areaBytes;
   }
 
-  #add(region: Region): DestinationRegion {
+  #add(region: Region, isFresh = region.fresh): DestinationRegion {
     if (this.#targets.some(({ id }) => id === region.id)) {
       throw new RangeError(`two regions have the id ${region.id}`);
     }
     if (this.#targets.length === maxRegions) {
       throw new FerryError('ERR_NO_CAPACITY', `more than ${maxRegions} regions`);
     }
-    const target = new DestinationRegion(this.#arena, this.#pool, this.#key, region);
+    const target = new DestinationRegion(this.#arena, this.#pool, this.#key, region, isFresh);
     this.#targets.push(target);
     this.#targets.sort((a, b) => a.id - b.id);
     return target;

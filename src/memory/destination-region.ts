@@ -28,12 +28,12 @@ export class DestinationRegion {
     return PageHashes.byteLength(capacityPages) + 2 * DirtyBitmap.byteLength(capacityPages);
   }
 
-  constructor(arena: Arena, pool: AreaPool, key: HashKey, region: Region) {
+  constructor(arena: Arena, pool: AreaPool, key: HashKey, region: Region, isFresh = false) {
     const capacityPages = pageCountOf(region.maxByteLength);
     let at = pool.take(DestinationRegion.byteLength(capacityPages));
     this.id = region.id;
     this.region = region;
-    this.wasFresh = region.fresh ?? false;
+    this.wasFresh = isFresh;
     this.capacityPages = capacityPages;
     this.#pool = pool;
     this.#address = at;

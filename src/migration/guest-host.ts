@@ -21,6 +21,8 @@ export interface GuestHostDeps {
   readonly lz4: boolean;
   /** It takes digests of what regions held before. */
   readonly held: boolean;
+  /** The guest may hold an older copy, whatever its regions say. Default false. */
+  readonly older?: boolean;
   /** Channels that pages may arrive on. */
   readonly channels: number;
   /** It may say states by how they differ from rehearsed ones. */
@@ -163,6 +165,15 @@ export class GuestHost {
     };
   }
 
+  /** Nothing more arrives. Gives the guest as it is by then. */
+  cede(): Promise<Guest> {
+    this.receiver.close();
+    return this.receiver.afterAll(async () => {
+      this.#giveBackMemory();
+      return this.guest;
+    });
+  }
+
   /** Nothing of the guest stays here. */
   discard(): Promise<void> {
     this.receiver.close();
@@ -192,7 +203,9 @@ export class GuestHost {
 
 /** Bytes that filling `guest` will take: our own bookkeeping, and memory that nothing was written to yet. What is written already is taken already. */
 function neededMemory(deps: GuestHostDeps, guest: Guest, offer: Offer): number {
-  const fresh = guest.regions.filter(({ fresh, memory }) => fresh === true && memory !== undefined);
+  const fresh = guest.regions.filter(
+    (region) => deps.older !== true && region.fresh === true && region.memory !== undefined,
+  );
   const offered = new Map(offer.regions.map(({ id, byteLength }) => [id, byteLength]));
   const untouched = fresh.reduce((sum, { id }) => sum + (offered.get(id) ?? 0), 0);
   return Receiver.neededBytes(guest.regions, deps) + untouched;

@@ -64,6 +64,8 @@ export class Receiver {
     readonly lz4: boolean;
     /** It takes digests of what regions held before. */
     readonly held: boolean;
+    /** The guest may hold an older copy, whatever its regions say. Default false. */
+    readonly older?: boolean | undefined;
     /** Channels that pages may arrive on. */
     readonly channels: number;
     /** It may say states by how they differ from rehearsed ones. */
@@ -86,6 +88,7 @@ export class Receiver {
       patches: deps.patches,
       lz4: deps.lz4,
       held: deps.held,
+      older: deps.older ?? false,
       channels: deps.channels,
       breathe: () => this.#turns.breathe(),
     });

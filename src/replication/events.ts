@@ -14,6 +14,13 @@ export type PrimaryEvent =
       /** How long ago the guest was as all in sync have it, milliseconds: what a failover loses with `async` at that moment. Undefined: see `Primary.lagMs`. */
       readonly lagMs: number | undefined;
     }
+  /** What a member held already was compared: so many of all pages need not be sent. */
+  | {
+      readonly type: 'compared';
+      readonly member: string;
+      readonly samePages: number;
+      readonly totalPages: number;
+    }
   /** A member has all that ever left, and may take over. */
   | { readonly type: 'joined'; readonly member: string; readonly epoch: number }
   /** It may not any more. */

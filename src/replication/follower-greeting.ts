@@ -2,7 +2,7 @@ import { FerryError } from '../errors.js';
 import type { Link } from '../migration/link.js';
 import { ownerOf, proofFor } from '../migration/session-owner.js';
 import type { Accept, Message, Offer } from '../protocol/messages.js';
-import { protocolVersion } from '../protocol/version.js';
+import { capability, protocolVersion } from '../protocol/version.js';
 
 /** Who leads, and what. */
 export interface Leader {
@@ -42,7 +42,7 @@ export class Greeting {
       minVersion: protocolVersion,
       maxVersion: protocolVersion,
       ...claim,
-      capabilities: 0,
+      capabilities: capability.held,
       proof: proofFor(ownerOf(peer, session), peer, claim),
     });
     await this.#hear('HELLO_ACK');

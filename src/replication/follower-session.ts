@@ -14,6 +14,7 @@ import { changesSinceOffer, makePlan } from '../migration/source-plan.js';
 import type { Accept, Message, Offer } from '../protocol/messages.js';
 import type { Channel } from '../transport/channel.js';
 import { CapturedEpoch } from './captured-epoch.js';
+import { type Compared, Comparison } from './comparison.js';
 import { EpochStates } from './epoch-states.js';
 import { Greeting, type Leader, refusal } from './follower-greeting.js';
 import { SlabPool } from './slabs.js';
@@ -34,6 +35,8 @@ export interface FollowerDeps extends Leader {
   /** Share of the thread that copying takes while the guest runs, 0.01 to 1. */
   readonly cpuShare: number;
   readonly acknowledged: (number: number) => void;
+  /** What the standby held already was compared with what is here. */
+  readonly compared?: (pages: Compared) => void;
   /** Once, however it ended, but for `close`. */
   readonly lost: (error: FerryError) => void;
 }
@@ -51,6 +54,7 @@ export class FollowerSession {
   readonly #pool = new SlabPool(mostSlabs);
   #engine: CaptureEngine | undefined;
   readonly #greeting: Greeting;
+  readonly #comparison = new Comparison();
   #ended: FerryError | undefined;
   #finalSeq = 0;
   /** Sends one epoch after the other. */
@@ -80,6 +84,11 @@ export class FollowerSession {
     const offered = guest.regions;
     const bases = await this.#greeting.offer(offer);
     this.#begin(offer, offered, bases, tracker);
+    const accepted = { offer, offered, bases };
+    await this.#comparison.run(accepted, {
+      ...{ guest, engine: this.#engineOf(), link: this.#link, slices: this.#slices },
+      compared: this.#deps.compared,
+    });
   }
 
   /** Copies the guest while it runs, until little is left or it does not get less. False if the session ended. */
@@ -210,8 +219,9 @@ export class FollowerSession {
     return this.#engine;
   }
 
-  #onMessage(message: Message): void {
+  #onMessage(message: Message): void | Promise<void> {
     if (this.#greeting.take(message)) return;
+    if (message.type === 'HELD') return this.#comparison.take(message);
     if (message.type === 'EPOCH_ACK' && message.token === this.#deps.token) {
       this.#deps.acknowledged(message.number);
       return;
@@ -223,6 +233,7 @@ export class FollowerSession {
     if (this.#ended !== undefined) return;
     this.#ended = error;
     this.#greeting.end(error);
+    this.#comparison.end(error);
     this.#deps.lost(error);
   }
 }

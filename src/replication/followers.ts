@@ -1,6 +1,7 @@
 import { FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import type { Channel } from '../transport/channel.js';
+import type { PrimaryEvent } from './events.js';
 import { FollowerSession } from './follower-session.js';
 import type { ResolvedMember } from './protect-options.js';
 import type { SharedTracker } from './shared-tracker.js';
@@ -29,6 +30,7 @@ export interface FollowersDeps {
   /** It has epoch `number`, which left here at `leftAt`. */
   readonly acknowledged: (follower: Connected, number: number, leftAt: number) => void;
   readonly lost: (follower: Connected, error: FerryError) => void;
+  readonly tell: (event: PrimaryEvent) => void;
 }
 
 /** The standbys that are connected and have the guest, or are about to. */
@@ -58,7 +60,7 @@ export class Followers {
 
   /** Greets who is at the other end, copies the guest to it, and keeps it until its connection ends. Rejects with why it did. */
   async serve(channel: Channel): Promise<void> {
-    const { guest, tracker, options, token } = this.#deps;
+    const { guest, tracker, options, token, tell } = this.#deps;
     let end: (error: FerryError) => void = () => {};
     const ended = new Promise<never>((_, reject) => {
       end = reject;
@@ -69,6 +71,7 @@ export class Followers {
       ...{ name: options.name, member: options.member },
       ...{ maxEpochBytes: options.maxEpochBytes, cpuShare: options.cpuShare },
       acknowledged: (number) => this.#onAcknowledged(follower, number),
+      compared: (pages) => tell({ type: 'compared', member: session.member, ...pages }),
       lost: end,
     });
     const follower: Connected = { session, unanswered: new Map(), acknowledged: 0 };

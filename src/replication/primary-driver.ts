@@ -91,6 +91,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
       },
       acknowledged: (follower, number, leftAt) => this.#onAcknowledged(follower, number, leftAt),
       lost: (follower, error) => this.#onLost(follower, error),
+      tell: (event) => this.#events.push(event),
     });
     const serve: ConstructorParameters<typeof Dialer>[2] = (channel) =>
       this.#followers.serve(channel);

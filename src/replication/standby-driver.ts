@@ -41,6 +41,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   #refuse: (error: unknown) => void = () => {};
   #state: StandbyState;
   #door: StandbyDoor | undefined;
+  /** See `StandbyOptions.older`; undefined once somebody led. */
+  #older: Guest | undefined;
   /** The one that is led. */
   #session: StandbySession | undefined;
   #isOver = false;
@@ -54,6 +56,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     this.#options = options;
     this.#resolved = resolved;
     this.#fence = fence;
+    this.#older = options.older;
     this.#state = begun(resolved.member, fence.highest);
     this.promoted = new Promise((resolve, reject) => {
       this.#promote = resolve;
@@ -67,6 +70,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   /** See `standby`. */
   static async open(options: StandbyOptions): Promise<Standby> {
     const resolved = resolveStandby(options);
+    await options.older?.pause();
+    await options.older?.release?.();
     const fence = await Fence.open(options.tokens);
     const standby = new Standby(options, resolved, fence);
     await standby.#listen();
@@ -95,6 +100,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
   async close(): Promise<void> {
     await this.#stop();
     await this.#session?.discard();
+    await this.#older?.discard?.();
+    this.#older = undefined;
     this.#events.end();
   }
 
@@ -127,11 +134,11 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const { name, member, maxEpochBytes } = this.#resolved;
     const deps: StandbySessionDeps = {
       ...{ name, member, promiseMs, maxImageBytes, maxStateBytes, maxEpochBytes },
-      accept: async (offer) => {
+      older: async () => {
         await this.#checkSpare();
-        await this.#takePlace(session);
-        return accept(offer);
+        return this.#takePlace(session);
       },
+      accept,
       admit: (token) => this.#admit(token),
       arrived: (epoch, isFirst) => this.#arrived(epoch, isFirst),
       lost: (lost, error) => this.#lost(lost, error),
@@ -159,15 +166,16 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     throw new FerryError('ERR_BUSY', `${member} is in sync with what is here`);
   }
 
-  /** Another primary, or the same one again, is followed from here on: what there was of the one before is gone. */
-  async #takePlace(session: StandbySession): Promise<void> {
+  /** Another primary, or the same one again, is followed from here on. Gives what there is of the one before: it is compared with what that one has. */
+  async #takePlace(session: StandbySession): Promise<Guest | undefined> {
     const before = this.#session;
-    if (before === session) return;
+    const older = this.#older;
     this.#session = session;
+    this.#older = undefined;
     this.#held.length = 0;
     // Whatever it was in sync with, it has nothing whole until this one's first epoch.
     this.#state = { ...this.#state, copy: undefined };
-    await before?.discard();
+    return before === undefined ? older : before.cede();
   }
 
   #arrived(epoch: Epoch, isFirst: boolean): boolean {

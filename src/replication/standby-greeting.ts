@@ -1,6 +1,6 @@
 import { FerryError } from '../errors.js';
 import type { Follow, Hello, HelloAck, Lead, Message } from '../protocol/messages.js';
-import { negotiateVersion } from '../protocol/version.js';
+import { capability, negotiateVersion } from '../protocol/version.js';
 
 /** What a standby follows, and as whom. */
 export interface FollowingOptions {
@@ -14,13 +14,14 @@ export interface FollowingOptions {
 /** What HELLO is answered with. ERR_VERSION; ERR_UNEXPECTED_MESSAGE for anything but a primary's HELLO. */
 export function welcome(hello: Message): { readonly hello: Hello; readonly ack: HelloAck } {
   if (hello.type !== 'HELLO' || hello.role !== 'replica') throw unexpected(hello);
-  const { minVersion, maxVersion } = hello;
+  const { minVersion, maxVersion, capabilities } = hello;
   const version = negotiateVersion(minVersion, maxVersion);
   if (version === undefined) {
     throw new FerryError('ERR_VERSION', `the primary speaks ${minVersion} to ${maxVersion}`);
   }
   const answer = { type: 'HELLO_ACK', version, standing: 'new' } as const;
-  return { hello, ack: { ...answer, capabilities: 0, lastAppliedSeq: 0 } };
+  const common = capabilities & capability.held;
+  return { hello, ack: { ...answer, capabilities: common, lastAppliedSeq: 0 } };
 }
 
 /** What LEAD is answered with, if its token may lead. ERR_INCOMPATIBLE for another guest; ERR_NO_CAPACITY for epochs that are too large. */

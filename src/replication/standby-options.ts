@@ -10,6 +10,11 @@ import { type MemberOptions, type ResolvedMember, resolveMember } from './protec
 export interface StandbyOptions extends MemberOptions {
   /** Makes an empty guest for what a primary offers, paused; what it throws refuses it. */
   readonly accept: (offer: Offer) => Guest | Promise<Guest>;
+  /**
+   * A guest that holds an older copy and belongs to the standby from here on, as that of a primary of this process which was closed or fenced: it is stopped, and only what
+   * differs is sent. One that does not fit is discarded for another of `accept`.
+   */
+  readonly older?: Guest;
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** 0 (default): any free port. */

@@ -1,26 +1,20 @@
-import { FerryError } from '../errors.js';
+import { asFerryError, FerryError } from '../errors.js';
 import type { Guest } from '../guests/guest.js';
 import { systemClock } from '../migration/clock.js';
-import { sameDigest } from '../migration/digest.js';
-import { GuestHost } from '../migration/guest-host.js';
 import { Link } from '../migration/link.js';
-import { systemMemory } from '../migration/memory-room.js';
 import { firstAreaBytes } from '../protocol/limits.js';
-import type { EpochEnd, Lead, Message, Offer } from '../protocol/messages.js';
+import type { Lead, Message } from '../protocol/messages.js';
+import { capability } from '../protocol/version.js';
 import type { Channel } from '../transport/channel.js';
-import { ArrivingState } from './arriving-state.js';
-import { EpochStage, type Staged } from './epoch-stage.js';
+import { admitCopy, type CopyOptions } from './admit-copy.js';
 import type { Epoch } from './standby.js';
+import { StandbyCopy } from './standby-copy.js';
 import { type FollowingOptions, follow, unexpected, welcome } from './standby-greeting.js';
 
 /** How long a connection may take to offer a guest. */
 const greetingMs = 10_000;
 
-export interface StandbySessionDeps extends FollowingOptions {
-  readonly maxImageBytes: number;
-  readonly maxStateBytes: number;
-  /** Makes an empty guest for what is offered. */
-  readonly accept: (offer: Offer) => Guest | Promise<Guest>;
+export interface StandbySessionDeps extends FollowingOptions, CopyOptions {
   /** Whether an owner with this token may lead: durable before it resolves. ERR_FENCED. */
   readonly admit: (token: bigint) => Promise<void>;
   /** Everything of an epoch is here, and verified: the first one after a greeting, or the next. Whether it may be acknowledged. */
@@ -28,10 +22,7 @@ export interface StandbySessionDeps extends FollowingOptions {
   readonly lost: (session: StandbySession, error: FerryError) => void;
 }
 
-/**
- * The standby's side of one connection of a primary. Until the first epoch ended what arrives is applied at once, and is nothing whole; from then on frames wait until all
- * of their epoch is here: so the copy is always that of an epoch.
- */
+/** The standby's side of one connection of a primary: hears who leads, and fills a copy with what that one sends. */
 export class StandbySession {
   readonly #deps: StandbySessionDeps;
   readonly #link: Link;
@@ -40,15 +31,11 @@ export class StandbySession {
   #phase: 'greeting' | 'leading' | 'offering' | 'receiving' | 'ended' = 'greeting';
   #lead: Lead | undefined;
   #session: Uint8Array = new Uint8Array(16);
-  #host: GuestHost | undefined;
-  #state: ArrivingState = new ArrivingState(0);
-  /** Of the last epoch that is whole. */
-  #stateOfEpoch: Uint8Array = new Uint8Array();
-  /** seq of the last frame that the transcript counts. */
-  #lastSeq = 0;
-  #finishing: Promise<void> = Promise.resolve();
-  #isWhole = false;
-  readonly #stage = new EpochStage();
+  /** The primary takes digests of what is here. */
+  #held = false;
+  #copy: StandbyCopy | undefined;
+  /** Something of what arrived was refused. */
+  #hasRefused = false;
 
   constructor(channel: Channel, deps: StandbySessionDeps) {
     this.#deps = deps;
@@ -64,21 +51,19 @@ export class StandbySession {
 
   /** The copy is that of an epoch. */
   get isWhole(): boolean {
-    return this.#isWhole;
+    return this.#copy?.isWhole ?? false;
   }
 
   get guest(): Guest | undefined {
-    return this.#host?.guest;
+    return this.#copy?.host.guest;
   }
 
   /** Ends the connection. Resolves when what had arrived whole is applied; what belongs to no whole epoch is forgotten. */
   async end(): Promise<void> {
     this.#cancel();
     this.#phase = 'ended';
-    this.#stage.clear();
     this.#link.destroy();
-    // An epoch of which all is here is applied to its end.
-    await this.#finishing.catch(() => {});
+    await this.#copy?.end();
   }
 
   /** Tells that it has the epoch, which `arrived` did not let it tell at once. */
@@ -86,42 +71,51 @@ export class StandbySession {
     this.#link.send({ type: 'EPOCH_ACK', token, number });
   }
 
-  /** Loads the state of the last epoch for practice, where the guest can be asked that: it will be loaded faster. */
+  /** See `StandbyCopy.rehearse`. */
   async rehearse(): Promise<void> {
-    const guest = this.#host?.guest;
-    if (guest?.rehearsable !== true || !this.#isWhole) return;
-    await this.#host?.receiver.afterAll(() => guest.loadState(this.#stateOfEpoch));
+    await this.#copy?.rehearse();
   }
 
-  /** After `end`, of what is whole: the guest is as at the last epoch that arrived. It holds what it needs outside, and does not run yet. */
+  /** See `StandbyCopy.promote`. */
   async promote(): Promise<Guest> {
-    const host = this.#host;
-    if (host === undefined || !this.#isWhole) throw new RangeError('there is no copy');
-    await host.guest.loadState(this.#stateOfEpoch);
-    await host.guest.acquire?.();
-    host.receiver.close();
-    return host.guest;
+    if (this.#copy === undefined) throw new RangeError('there is no copy');
+    return this.#copy.promote();
+  }
+
+  /** Ends it, and gives the guest with what is left of the copy, which is no epoch's any more. Undefined where there is none, or one that could not be made whole. */
+  async cede(): Promise<Guest | undefined> {
+    await this.end();
+    const copy = this.#copy;
+    if (this.#hasRefused && copy?.wasWhole === false) await this.discard();
+    if (this.#copy === undefined) return undefined;
+    this.#copy = undefined;
+    return copy?.cede();
   }
 
   /** Nothing of the copy stays. */
   async discard(): Promise<void> {
     await this.end();
-    this.#isWhole = false;
-    await this.#host?.discard();
-    this.#host = undefined;
+    const copy = this.#copy;
+    this.#copy = undefined;
+    await copy?.discard();
   }
 
   async #onMessage(message: Message, seq: number): Promise<void> {
     try {
       await this.#take(message, seq);
     } catch (error) {
-      if (!(error instanceof FerryError)) throw error;
-      const { code, message: text } = error;
-      const type = this.#phase === 'receiving' ? 'FAILED' : 'REJECT';
-      this.#link.send({ type, code, text });
-      this.#end(error);
-      await this.#link.close();
+      // A guest that cannot do what it should is as bad.
+      await this.#refuse(asFerryError(error, 'ERR_GUEST'));
     }
+  }
+
+  async #refuse(error: FerryError): Promise<void> {
+    const { code, message: text } = error;
+    const type = this.#phase === 'receiving' ? 'FAILED' : 'REJECT';
+    this.#hasRefused = true;
+    this.#link.send({ type, code, text });
+    this.#end(error);
+    await this.#link.close();
   }
 
   async #take(message: Message, seq: number): Promise<void> {
@@ -142,6 +136,7 @@ export class StandbySession {
   #greeted(message: Message): void {
     const { hello, ack } = welcome(message);
     this.#session = hello.session;
+    this.#held = (ack.capabilities & capability.held) !== 0;
     this.#link.send(ack);
     this.#link.receiveInto(new Uint8Array(firstAreaBytes));
     this.#phase = 'leading';
@@ -158,84 +153,40 @@ export class StandbySession {
   async #offered(offer: Message): Promise<void> {
     if (offer.type !== 'OFFER') throw unexpected(offer);
     this.#cancel();
-    const { maxImageBytes, maxStateBytes, accept } = this.#deps;
-    const host = await GuestHost.admit(
-      {
-        session: this.#session,
-        limits: { maxImageBytes, maxStateBytes, maxSessionBytes: Number.POSITIVE_INFINITY },
-        clock: systemClock,
-        memory: systemMemory,
-        ...{ patches: false, lz4: false, held: false, channels: 1, rehearsals: false },
-      },
-      offer,
-      () => accept(offer),
-    );
+    const host = await admitCopy(this.#deps, offer, this.#session, this.#held);
     if (this.#phase !== 'offering') {
       await host.discard();
       return;
     }
-    this.#host = host;
-    this.#state = new ArrivingState(Math.min(maxStateBytes, offer.maxStateBytes));
-    const { engine } = host.receiver;
+    const maxStateBytes = Math.min(this.#deps.maxStateBytes, offer.maxStateBytes);
+    this.#copy = new StandbyCopy(host, maxStateBytes, this.#lead?.maxEpochBytes ?? 0);
+    const { receiver } = host;
+    const { engine } = receiver;
     const [area] = engine.receiveAreas;
     if (area !== undefined) this.#link.receiveInto(area);
     this.#link.checksumOf = (bytes) => engine.checksum(bytes);
-    this.#link.send({ type: 'ACCEPT', bases: engine.bases() });
+    const bases = engine.bases();
+    this.#link.send({ type: 'ACCEPT', bases });
     this.#phase = 'receiving';
+    if (!bases.includes('held')) return;
+    receiver
+      .tellHeld((message) => this.#link.send(message))
+      .catch((error: unknown) => this.#refuse(asFerryError(error, 'ERR_GUEST')));
   }
 
   async #received(message: Message, seq: number): Promise<void> {
-    switch (message.type) {
-      case 'PAGES':
-      case 'REGION':
-        this.#lastSeq = seq;
-        if (this.#isWhole) this.#stage.add(message, seq, this.#lead?.maxEpochBytes ?? 0);
-        else await this.#apply({ message, seq });
-        return;
-      case 'STATE_DELTA':
-        this.#lastSeq = seq;
-        this.#state.take(message);
-        return;
-      case 'EPOCH':
-        this.#finishing = this.#finish(message);
-        return this.#finishing;
-      default:
-        throw unexpected(message);
+    const copy = this.#copy;
+    if (message.type === 'HELD_REQUEST') {
+      await copy?.host.receiver.sendHeldPages(message, (answer) => this.#link.send(answer));
+      return;
     }
-  }
-
-  async #apply({ message, seq }: Staged): Promise<void> {
-    const receiver = this.#host?.receiver;
-    if (message.type === 'PAGES') await receiver?.applyPages(message, seq, 0);
-    else await receiver?.changeRegion(message, seq);
-  }
-
-  /** Applies what was staged, and proves that it is what the primary has. */
-  async #finish({ token, number, finalSeq, digest }: EpochEnd): Promise<void> {
-    const host = this.#host;
-    if (host === undefined || token !== this.#lead?.token || finalSeq !== this.#lastSeq) {
+    if (message.type !== 'EPOCH') return copy?.take(message, seq);
+    const { token, number } = message;
+    if (copy === undefined || token !== this.#lead?.token) {
       throw new FerryError('ERR_UNEXPECTED_MESSAGE', `epoch ${number} with token ${token}`);
     }
-    const isFirst = !this.#isWhole;
-    const { receiver } = host;
-    // From here on it is neither the one epoch nor the other.
-    this.#isWhole = false;
-    await this.#stage.drain((staged) => this.#apply(staged));
-    const { bytes } = this.#state;
-    receiver.state.take({ type: 'STATE', totalBytes: bytes.byteLength, offset: 0, bytes });
-    // The last frame may be one of the state, which was not applied as pages are.
-    receiver.channels.note(0, finalSeq);
-    const found = await receiver.verify({
-      type: 'PREPARE',
-      generation: number,
-      finalSeqs: [finalSeq],
-      digest,
-    });
-    if (!sameDigest(found, digest)) {
-      throw new FerryError('ERR_DIGEST', `epoch ${number} is another one here than at the primary`);
-    }
-    this.#stateOfEpoch = bytes;
-    this.#isWhole = true;
+    const isFirst = !copy.isWhole;
+    await copy.finish(message);
     if (this.#deps.arrived({ token, number }, isFirst)) this.acknowledge({ token, number });
   }
 
@@ -243,7 +194,7 @@ export class StandbySession {
     if (this.#phase === 'ended') return;
     this.#cancel();
     this.#phase = 'ended';
-    this.#stage.clear();
+    void this.#copy?.end();
     this.#deps.lost(this, error);
   }
 }
