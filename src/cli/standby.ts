@@ -23,6 +23,7 @@ interface StandbyArguments extends MemberArguments {
   readonly rank: number;
   readonly tokens?: string;
   readonly heartbeat?: readonly Address[];
+  readonly scrub?: number;
   readonly maxImage?: number;
 }
 
@@ -48,6 +49,11 @@ export function addStandby(program: Command): void {
       parseTargets,
     )
     .option('--tokens <FILE>', 'where the highest generation seen is kept')
+    .option(
+      '--scrub <MS>',
+      'how long reading the whole copy back takes, again and again (default: 600000; 0: never)',
+      parseCount,
+    )
     .option('--max-image <SIZE>', 'largest guest to take (default: 1GiB)', parseSize)
     .addHelpText(
       'after',
@@ -60,7 +66,7 @@ export function addStandby(program: Command): void {
 
 async function run(path: string, options: StandbyArguments, stage: Stage): Promise<void> {
   const { output, interruption } = stage;
-  const { listen, promise, rank, tokens, heartbeat, maxImage } = options;
+  const { listen, promise, rank, tokens, heartbeat, scrub, maxImage } = options;
   const module = await loadModule(path);
   const member = await memberOf(options, module, [listen], output);
   try {
@@ -70,6 +76,7 @@ async function run(path: string, options: StandbyArguments, stage: Stage): Promi
         accept: (offer) => module.receive(offer),
         ...(heartbeat === undefined ? {} : { heartbeats: heartbeat }),
         ...(tokens === undefined ? {} : { tokens: fileTokens(tokens) }),
+        ...(scrub === undefined ? {} : { scrubMs: scrub }),
         ...(maxImage === undefined ? {} : { maxImageBytes: maxImage }),
       }),
     );

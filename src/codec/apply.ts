@@ -332,6 +332,17 @@ export class ApplyEngine {
     return mismatches;
   }
 
+  /** Reads pages back, whenever they were written, and reports those that are not what their hashes say. Those that are not here any more are passed over. */
+  async recheck(regionId: number, first: number, most: number): Promise<Mismatch[]> {
+    const target = this.#targets.find(({ id }) => id === regionId);
+    const count = Math.min(most, rereadPagesAtOnce, (target?.pageCount ?? 0) - first);
+    if (target === undefined || count <= 0) return [];
+    const changes = this.#changes;
+    const isStale = () => this.#isApplying || this.#changes !== changes;
+    const found = await rereadPages(target, first, count, this.#rereadScratch, this.#key, isStale);
+    return found ?? [];
+  }
+
   /** Pages written that were never read back. */
   get rereadPagesLeft(): number {
     return this.#targets.reduce((sum, { unread }) => sum + unread.size, 0);

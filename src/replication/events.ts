@@ -49,6 +49,8 @@ export type PrimaryEvent =
 /** What happens at a standby. */
 export type StandbyEvent =
   | { readonly type: 'following'; readonly epoch: number; readonly token: bigint }
+  /** So many pages do not hold what arrived: there is no copy until the primary has sent them again, and the connection ends for that. */
+  | { readonly type: 'damaged'; readonly pages: number }
   /** The primary's connection is lost, for this reason. Only the lease decides what that means. */
   | { readonly type: 'lost'; readonly code: FerryErrorCode; readonly message: string }
   /** It may take over, and `decide` did not say so. */

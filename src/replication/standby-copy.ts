@@ -5,7 +5,15 @@ import type { GuestHost } from '../migration/guest-host.js';
 import type { EpochEnd, Message } from '../protocol/messages.js';
 import { ArrivingState } from './arriving-state.js';
 import { EpochStage, type Staged } from './epoch-stage.js';
+import { Scrub } from './scrub.js';
 import { unexpected } from './standby-greeting.js';
+
+export interface CopyLimits {
+  readonly maxStateBytes: number;
+  readonly maxEpochBytes: number;
+  /** How long reading all of it back takes; 0: it is not read back. */
+  readonly scrubMs: number;
+}
 
 /**
  * A standby's copy of a guest. Until the first epoch ended what arrives is applied at once, and is nothing whole; from then on frames wait until all of their epoch is
@@ -13,7 +21,6 @@ import { unexpected } from './standby-greeting.js';
  */
 export class StandbyCopy {
   readonly host: GuestHost;
-  readonly #maxEpochBytes: number;
   readonly #state: ArrivingState;
   readonly #stage = new EpochStage();
   /** Of the last epoch that is whole. */
@@ -23,11 +30,16 @@ export class StandbyCopy {
   #finishing: Promise<void> = Promise.resolve();
   #isWhole = false;
   #wasWhole = false;
+  readonly #limits: CopyLimits;
+  readonly #damaged: (pages: number) => void;
+  #scrub: Scrub | undefined;
 
-  constructor(host: GuestHost, maxStateBytes: number, maxEpochBytes: number) {
+  /** `damaged`: so many pages are not what arrived, and nothing is whole any more. */
+  constructor(host: GuestHost, limits: CopyLimits, damaged: (pages: number) => void) {
     this.host = host;
-    this.#state = new ArrivingState(maxStateBytes);
-    this.#maxEpochBytes = maxEpochBytes;
+    this.#limits = limits;
+    this.#state = new ArrivingState(limits.maxStateBytes);
+    this.#damaged = damaged;
   }
 
   /** It is that of an epoch. */
@@ -46,7 +58,7 @@ export class StandbyCopy {
       case 'PAGES':
       case 'REGION':
         this.#lastSeq = seq;
-        if (this.#isWhole) this.#stage.add(message, seq, this.#maxEpochBytes);
+        if (this.#isWhole) this.#stage.add(message, seq, this.#limits.maxEpochBytes);
         else await this.#apply({ message, seq });
         return;
       case 'STATE_DELTA':
@@ -67,6 +79,7 @@ export class StandbyCopy {
   /** What belongs to no whole epoch is forgotten. Resolves when an epoch of which all is here is applied to its end. */
   async end(): Promise<void> {
     this.#stage.clear();
+    this.#scrub?.stop();
     await this.#finishing.catch(() => {});
   }
 
@@ -129,5 +142,11 @@ export class StandbyCopy {
     this.#stateOfEpoch = bytes;
     this.#isWhole = true;
     this.#wasWhole = true;
+    const { scrubMs } = this.#limits;
+    if (scrubMs === 0) return;
+    this.#scrub ??= new Scrub(this.host, scrubMs, (pages) => {
+      this.#isWhole = false;
+      this.#damaged(pages);
+    });
   }
 }

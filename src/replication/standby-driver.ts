@@ -28,6 +28,7 @@ import type { Suspicion } from './suspicion.js';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
+const usualScrubMs = 600_000;
 
 /** Follows whoever owns the guest, and takes over when nobody does any more. Made by `standby`. */
 export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
@@ -131,6 +132,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       return;
     }
     const { accept, promiseMs = 0, maxImageBytes = GiB, maxStateBytes = MiB } = this.#options;
+    const { scrubMs = usualScrubMs } = this.#options;
     const { name, member, maxEpochBytes } = this.#resolved;
     const deps: StandbySessionDeps = {
       ...{ name, member, promiseMs, maxImageBytes, maxStateBytes, maxEpochBytes },
@@ -141,6 +143,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       accept,
       admit: (token) => this.#admit(token),
       arrived: (epoch, isFirst) => this.#arrived(epoch, isFirst),
+      scrubMs,
+      damaged: (pages) => this.#damaged(session, pages),
       lost: (lost, error) => this.#lost(lost, error),
     };
     const session: StandbySession = new StandbySession(channel, deps);
@@ -198,6 +202,13 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     if (reception.type !== 'acknowledged') return false;
     this.#state = reception.state;
     return true;
+  }
+
+  /** Nobody goes on with that: its primary drops it, and sends what differs. */
+  #damaged(session: StandbySession, pages: number): void {
+    if (session !== this.#session) return;
+    this.#state = { ...this.#state, copy: undefined };
+    this.#events.push({ type: 'damaged', pages });
   }
 
   #lost(session: StandbySession, { code, message }: FerryError): void {

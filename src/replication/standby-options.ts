@@ -33,6 +33,11 @@ export interface StandbyOptions extends MemberOptions {
   readonly priority?: number;
   /** Other addresses of the owner, to be connected to: where one does not answer the engine is asked more often. They decide nothing. */
   readonly heartbeats?: readonly MigrateAddress[];
+  /**
+   * How long reading all of the copy back takes, in idle moments and again and again, milliseconds, 0 to 604,800,000; more where that is more than a tenth of the
+   * thread. Pages that are damaged are told of (`damaged`), and sent again. Default 600,000; 0: never.
+   */
+  readonly scrubMs?: number;
   /** Sum of all regions' sizes that is taken. Default 1 GiB. */
   readonly maxImageBytes?: number;
   /** Default 1 MiB. */
@@ -43,5 +48,6 @@ export interface StandbyOptions extends MemberOptions {
 export function resolveStandby(options: StandbyOptions): ResolvedMember {
   inRange('promiseMs', options.promiseMs ?? 0, 0, 600_000);
   inRange('rankMs', options.rankMs ?? 0, 0, 600_000);
+  inRange('scrubMs', options.scrubMs ?? 0, 0, 604_800_000);
   return resolveMember(options);
 }

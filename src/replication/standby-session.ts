@@ -19,6 +19,10 @@ export interface StandbySessionDeps extends FollowingOptions, CopyOptions {
   readonly admit: (token: bigint) => Promise<void>;
   /** Everything of an epoch is here, and verified: the first one after a greeting, or the next. Whether it may be acknowledged. */
   readonly arrived: (epoch: Epoch, isFirst: boolean) => boolean;
+  /** So many pages are not what arrived: what is here is nothing whole any more, and the connection ends. */
+  readonly damaged?: (pages: number) => void;
+  /** See `StandbyOptions`. Default 0. */
+  readonly scrubMs?: number;
   readonly lost: (session: StandbySession, error: FerryError) => void;
 }
 
@@ -159,7 +163,12 @@ export class StandbySession {
       return;
     }
     const maxStateBytes = Math.min(this.#deps.maxStateBytes, offer.maxStateBytes);
-    this.#copy = new StandbyCopy(host, maxStateBytes, this.#lead?.maxEpochBytes ?? 0);
+    const { maxEpochBytes = 0 } = this.#lead ?? {};
+    const { scrubMs = 0, damaged } = this.#deps;
+    this.#copy = new StandbyCopy(host, { maxStateBytes, maxEpochBytes, scrubMs }, (pages) => {
+      damaged?.(pages);
+      void this.#refuse(new FerryError('ERR_DIGEST', `${pages} pages of the copy are damaged`));
+    });
     const { receiver } = host;
     const { engine } = receiver;
     const [area] = engine.receiveAreas;

@@ -2,14 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { FerryError } from '../../src/errors.js';
 import { bufferGuest } from '../../src/guests/buffer.js';
-import type { Guest } from '../../src/guests/guest.js';
 import { systemClock } from '../../src/migration/clock.js';
 import { doorLimits } from '../../src/migration/door-limits.js';
 import { Link } from '../../src/migration/link.js';
 import type { Message } from '../../src/protocol/messages.js';
-import type { PrimaryEvent } from '../../src/replication/events.js';
 import { FollowerSession } from '../../src/replication/follower-session.js';
-import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, protect } from '../../src/replication/protect.js';
 import { SharedTracker } from '../../src/replication/shared-tracker.js';
 import type { Standby } from '../../src/replication/standby-driver.js';
@@ -25,25 +22,8 @@ import {
   until,
   work,
 } from './counter.js';
+import { comparisonsOf, empty, filled, handOver, pages, pair } from './pair.js';
 import { Relay } from './relay.js';
-
-const pages = 2048;
-
-/** A counter whose pages all differ. */
-function filled(tracker: 'marks' | 'hash' | 'compare' = 'marks'): Counter {
-  const counter = new Counter(pages, tracker);
-  const words = new Uint32Array(counter.memory.buffer);
-  for (let word = 4; word < words.length; word += 1) words[word] = Math.imul(word, 2654435761);
-  return counter;
-}
-
-function empty(counters: Counter[]): () => Guest {
-  return () => {
-    const counter = new Counter(pages);
-    counters.push(counter);
-    return counter.guest;
-  };
-}
 
 /** Another connection of the owner of `counter`. */
 async function lead({ guest }: Counter, { host, port }: Standby): Promise<FollowerSession> {
@@ -53,39 +33,6 @@ async function lead({ guest }: Counter, { host, port }: Standby): Promise<Follow
   });
   onTestFinished(() => session.close());
   return session;
-}
-
-/** What `primary` compared with each standby that came back. */
-function comparisonsOf(primary: Primary): Extract<PrimaryEvent, { type: 'compared' }>[] {
-  const found: Extract<PrimaryEvent, { type: 'compared' }>[] = [];
-  void (async () => {
-    for await (const event of primary) if (event.type === 'compared') found.push(event);
-  })();
-  return found;
-}
-
-/** A primary and a standby in sync, with a relay between them. */
-async function pair(tracker: 'marks' | 'hash' | 'compare' = 'marks') {
-  const engine = new SimulatedEngine();
-  const counters: Counter[] = [];
-  const made = await startStandby({ lease: engine.provider(), accept: empty(counters) });
-  const relay = await Relay.to(made.standby.port);
-  const counter = filled(tracker);
-  const primary = await startPrimary(counter, [], {
-    lease: engine.provider(),
-    peers: [{ host: '127.0.0.1', port: relay.port }],
-  });
-  const compared = comparisonsOf(primary);
-  await until(() => primary.inSync.length === 2);
-  return { engine, counters, standby: made.standby, relay, counter, primary, compared };
-}
-
-/** The guest goes on at its standby, with the memory it had. */
-async function handOver(primary: Primary, standby: Standby): Promise<Primary> {
-  await primary.close();
-  const next = await standby.promoted;
-  onTestFinished(() => next.close());
-  return next;
 }
 
 describe('a standby that comes back', () => {
