@@ -24,6 +24,7 @@ interface StandbyArguments extends MemberArguments {
   readonly tokens?: string;
   readonly heartbeat?: readonly Address[];
   readonly scrub?: number;
+  readonly spill?: string;
   readonly maxImage?: number;
 }
 
@@ -51,9 +52,10 @@ export function addStandby(program: Command): void {
     .option('--tokens <FILE>', 'where the highest generation seen is kept')
     .option(
       '--scrub <MS>',
-      'how long reading the whole copy back takes, again and again (default: 600000; 0: never)',
+      'reads the copy back in so long, again and again (default: 600000; 0: never)',
       parseCount,
     )
+    .option('--spill <DIR>', 'where frames of an epoch wait that are too many for memory')
     .option('--max-image <SIZE>', 'largest guest to take (default: 1GiB)', parseSize)
     .addHelpText(
       'after',
@@ -66,7 +68,7 @@ export function addStandby(program: Command): void {
 
 async function run(path: string, options: StandbyArguments, stage: Stage): Promise<void> {
   const { output, interruption } = stage;
-  const { listen, promise, rank, tokens, heartbeat, scrub, maxImage } = options;
+  const { listen, promise, rank, tokens, heartbeat, scrub, spill, maxImage } = options;
   const module = await loadModule(path);
   const member = await memberOf(options, module, [listen], output);
   try {
@@ -77,6 +79,7 @@ async function run(path: string, options: StandbyArguments, stage: Stage): Promi
         ...(heartbeat === undefined ? {} : { heartbeats: heartbeat }),
         ...(tokens === undefined ? {} : { tokens: fileTokens(tokens) }),
         ...(scrub === undefined ? {} : { scrubMs: scrub }),
+        ...(spill === undefined ? {} : { spillFolder: spill }),
         ...(maxImage === undefined ? {} : { maxImageBytes: maxImage }),
       }),
     );

@@ -199,7 +199,7 @@ export class ApplyEngine {
   }
 
   /**
-   * Reads `count` pages from `first` on, at most `HELD_RANGE_PAGES`, that were there before anything arrived: their hashes are known from now on. Gives them,
+   * Reads `count` pages from `first` on, at most `HELD_RANGE_PAGES`, as they are here, whoever wrote them: their hashes are what they say from now on. Gives them,
    * the last one zero-padded; valid until the next call of anything. ERR_OUT_OF_RANGE for pages that do not exist.
    */
   async readHeld(regionId: number, first: number, count: number): Promise<Uint8Array> {
@@ -330,17 +330,6 @@ export class ApplyEngine {
       }
     }
     return mismatches;
-  }
-
-  /** Reads pages back, whenever they were written, and reports those that are not what their hashes say. Those that are not here any more are passed over. */
-  async recheck(regionId: number, first: number, most: number): Promise<Mismatch[]> {
-    const target = this.#targets.find(({ id }) => id === regionId);
-    const count = Math.min(most, rereadPagesAtOnce, (target?.pageCount ?? 0) - first);
-    if (target === undefined || count <= 0) return [];
-    const changes = this.#changes;
-    const isStale = () => this.#isApplying || this.#changes !== changes;
-    const found = await rereadPages(target, first, count, this.#rereadScratch, this.#key, isStale);
-    return found ?? [];
   }
 
   /** Pages written that were never read back. */

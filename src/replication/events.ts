@@ -14,7 +14,7 @@ export type PrimaryEvent =
       /** How long ago the guest was as all in sync have it, milliseconds: what a failover loses with `async` at that moment. Undefined: see `Primary.lagMs`. */
       readonly lagMs: number | undefined;
     }
-  /** What a member held already was compared: so many of all pages need not be sent. */
+  /** So many pages a member holds already. */
   | {
       readonly type: 'compared';
       readonly member: string;
@@ -49,7 +49,7 @@ export type PrimaryEvent =
 /** What happens at a standby. */
 export type StandbyEvent =
   | { readonly type: 'following'; readonly epoch: number; readonly token: bigint }
-  /** So many pages do not hold what arrived: there is no copy until the primary has sent them again, and the connection ends for that. */
+  /** So many pages do not hold what arrived: there is no copy until they were sent again. */
   | { readonly type: 'damaged'; readonly pages: number }
   /** The primary's connection is lost, for this reason. Only the lease decides what that means. */
   | { readonly type: 'lost'; readonly code: FerryErrorCode; readonly message: string }

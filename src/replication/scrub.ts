@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pageCountOf } from '../memory/pages.js';
+import { HELD_RANGE_PAGES, leafOf, pageCountOf } from '../memory/pages.js';
 import type { GuestHost } from '../migration/guest-host.js';
 
-/** Pages that are looked at in one go: some 0.1 ms. */
-const stepPages = 128;
+/** Pages that are looked at in one go: some 0.2 ms. */
+const stepPages: number = HELD_RANGE_PAGES;
 /** How much of the thread it takes at most. */
 const mostShare = 0.1;
 
@@ -31,33 +31,38 @@ export class Scrub {
 
   async #run(damaged: (pages: number) => void): Promise<void> {
     for (;;) {
-      const regions = this.#host.guest.regions.map(({ id, byteLength }) => {
-        return { id, pages: pageCountOf(byteLength) };
-      });
-      const totalPages = regions.reduce((sum, { pages }) => sum + pages, 0);
+      const { regions } = this.#host.guest;
+      const totalPages = regions.reduce((sum, { byteLength }) => sum + pageCountOf(byteLength), 0);
       if (totalPages === 0) await this.#wait(this.#passMs);
-      for (const { id, pages } of regions) {
-        for (let first = 0; first < pages; first += stepPages) {
-          const count = Math.min(stepPages, pages - first);
+      for (const { id, byteLength } of [...regions]) {
+        for (let first = 0; first < pageCountOf(byteLength); first += stepPages) {
           const from = performance.now();
-          const wrong = await this.#look(id, first, count);
+          const wrong = await this.#look(id, first);
           if (wrong > 0) {
             damaged(wrong);
             return;
           }
           const leastMs = (performance.now() - from) * (1 / mostShare - 1);
-          await this.#wait(Math.max(leastMs, (this.#passMs * count) / totalPages));
+          await this.#wait(Math.max(leastMs, (this.#passMs * stepPages) / totalPages));
         }
       }
     }
   }
 
   /** Pages that are not what they should be. */
-  #look(region: number, first: number, count: number): Promise<number> {
-    const { receiver } = this.#host;
+  #look(id: number, first: number): Promise<number> {
+    const { receiver, guest } = this.#host;
     return receiver.afterAll(async () => {
       this.#stop.signal.throwIfAborted();
-      return (await receiver.engine.recheck(region, first, count)).length;
+      const { engine } = receiver;
+      // It may have vanished, or be another one by now.
+      const region = guest.regions.find((each) => each.id === id);
+      const count = Math.min(stepPages, pageCountOf(region?.byteLength ?? 0) - first);
+      if (count <= 0) return 0;
+      const should = engine.pageHashes(id, leafOf(first));
+      await engine.readHeld(id, first, count);
+      const are = engine.pageHashes(id, leafOf(first));
+      return are.filter((hash, at) => hash !== should[at]).length;
     });
   }
 

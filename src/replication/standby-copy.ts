@@ -4,13 +4,15 @@ import { sameDigest } from '../migration/digest.js';
 import type { GuestHost } from '../migration/guest-host.js';
 import type { EpochEnd, Message } from '../protocol/messages.js';
 import { ArrivingState } from './arriving-state.js';
-import { EpochStage, type Staged } from './epoch-stage.js';
+import { EpochStage } from './epoch-stage.js';
 import { Scrub } from './scrub.js';
-import { unexpected } from './standby-greeting.js';
+import type { Staged } from './spill-file.js';
+import { type Spill, unexpected } from './standby-greeting.js';
 
 export interface CopyLimits {
   readonly maxStateBytes: number;
   readonly maxEpochBytes: number;
+  readonly spill: Spill | undefined;
   /** How long reading all of it back takes; 0: it is not read back. */
   readonly scrubMs: number;
 }
@@ -22,7 +24,7 @@ export interface CopyLimits {
 export class StandbyCopy {
   readonly host: GuestHost;
   readonly #state: ArrivingState;
-  readonly #stage = new EpochStage();
+  readonly #stage: EpochStage;
   /** Of the last epoch that is whole. */
   #stateOfEpoch: Uint8Array = new Uint8Array();
   /** seq of the last frame that the transcript counts. */
@@ -39,6 +41,7 @@ export class StandbyCopy {
     this.host = host;
     this.#limits = limits;
     this.#state = new ArrivingState(limits.maxStateBytes);
+    this.#stage = new EpochStage(limits.maxEpochBytes, limits.spill);
     this.#damaged = damaged;
   }
 
@@ -58,7 +61,7 @@ export class StandbyCopy {
       case 'PAGES':
       case 'REGION':
         this.#lastSeq = seq;
-        if (this.#isWhole) this.#stage.add(message, seq, this.#limits.maxEpochBytes);
+        if (this.#isWhole) await this.#stage.add(message, seq);
         else await this.#apply({ message, seq });
         return;
       case 'STATE_DELTA':
@@ -78,8 +81,8 @@ export class StandbyCopy {
 
   /** What belongs to no whole epoch is forgotten. Resolves when an epoch of which all is here is applied to its end. */
   async end(): Promise<void> {
-    this.#stage.clear();
     this.#scrub?.stop();
+    await this.#stage.close();
     await this.#finishing.catch(() => {});
   }
 
@@ -117,11 +120,9 @@ export class StandbyCopy {
     else await receiver.changeRegion(message, seq);
   }
 
-  async #finish({ number, finalSeq, digest }: EpochEnd): Promise<void> {
-    if (finalSeq !== this.#lastSeq) {
-      const what = `epoch ${number} ends with frame ${finalSeq}, not ${this.#lastSeq}`;
-      throw new FerryError('ERR_UNEXPECTED_MESSAGE', what);
-    }
+  async #finish(end: EpochEnd): Promise<void> {
+    const { number, finalSeq, digest } = end;
+    if (finalSeq !== this.#lastSeq) throw unexpected(end);
     const { receiver } = this.host;
     // From here on it is neither the one epoch nor the other.
     this.#isWhole = false;

@@ -29,6 +29,7 @@ import type { Suspicion } from './suspicion.js';
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 const usualScrubMs = 600_000;
+const usualSpillBytes = 16 * GiB;
 
 /** Follows whoever owns the guest, and takes over when nobody does any more. Made by `standby`. */
 export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
@@ -132,7 +133,8 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       return;
     }
     const { accept, promiseMs = 0, maxImageBytes = GiB, maxStateBytes = MiB } = this.#options;
-    const { scrubMs = usualScrubMs } = this.#options;
+    const { scrubMs = usualScrubMs, spillFolder: folder } = this.#options;
+    const { maxSpillBytes: maxBytes = usualSpillBytes } = this.#options;
     const { name, member, maxEpochBytes } = this.#resolved;
     const deps: StandbySessionDeps = {
       ...{ name, member, promiseMs, maxImageBytes, maxStateBytes, maxEpochBytes },
@@ -144,6 +146,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       admit: (token) => this.#admit(token),
       arrived: (epoch, isFirst) => this.#arrived(epoch, isFirst),
       scrubMs,
+      spill: folder === undefined ? undefined : { folder, maxBytes },
       damaged: (pages) => this.#damaged(session, pages),
       lost: (lost, error) => this.#lost(lost, error),
     };

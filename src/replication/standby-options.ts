@@ -10,10 +10,7 @@ import { type MemberOptions, type ResolvedMember, resolveMember } from './protec
 export interface StandbyOptions extends MemberOptions {
   /** Makes an empty guest for what a primary offers, paused; what it throws refuses it. */
   readonly accept: (offer: Offer) => Guest | Promise<Guest>;
-  /**
-   * A guest that holds an older copy and belongs to the standby from here on, as that of a primary of this process which was closed or fenced: it is stopped, and only what
-   * differs is sent. One that does not fit is discarded for another of `accept`.
-   */
+  /** A guest that holds an older copy, as that of a primary which was closed or fenced: it is stopped, belongs to the standby, and is sent what differs; discarded where it does not fit. */
   readonly older?: Guest;
   /** Default 127.0.0.1. */
   readonly host?: string;
@@ -33,11 +30,12 @@ export interface StandbyOptions extends MemberOptions {
   readonly priority?: number;
   /** Other addresses of the owner, to be connected to: where one does not answer the engine is asked more often. They decide nothing. */
   readonly heartbeats?: readonly MigrateAddress[];
-  /**
-   * How long reading all of the copy back takes, in idle moments and again and again, milliseconds, 0 to 604,800,000; more where that is more than a tenth of the
-   * thread. Pages that are damaged are told of (`damaged`), and sent again. Default 600,000; 0: never.
-   */
+  /** How long reading the copy back takes, again and again, milliseconds, 0 (never) to 604,800,000. Default 600,000. Damaged pages are sent again. */
   readonly scrubMs?: number;
+  /** Where what is more than `maxEpochBytes` of an epoch waits, in clear, in a file without a name. Default: nowhere; the session ends. */
+  readonly spillFolder?: string;
+  /** Of that file, 1 MiB to 1 PiB. Default 16 GiB. */
+  readonly maxSpillBytes?: number;
   /** Sum of all regions' sizes that is taken. Default 1 GiB. */
   readonly maxImageBytes?: number;
   /** Default 1 MiB. */
@@ -49,5 +47,6 @@ export function resolveStandby(options: StandbyOptions): ResolvedMember {
   inRange('promiseMs', options.promiseMs ?? 0, 0, 600_000);
   inRange('rankMs', options.rankMs ?? 0, 0, 600_000);
   inRange('scrubMs', options.scrubMs ?? 0, 0, 604_800_000);
+  inRange('maxSpillBytes', options.maxSpillBytes ?? 2 ** 20, 2 ** 20, 2 ** 50);
   return resolveMember(options);
 }

@@ -58,10 +58,6 @@ export class StandbySession {
     return this.#copy?.isWhole ?? false;
   }
 
-  get guest(): Guest | undefined {
-    return this.#copy?.host.guest;
-  }
-
   /** Ends the connection. Resolves when what had arrived whole is applied; what belongs to no whole epoch is forgotten. */
   async end(): Promise<void> {
     this.#cancel();
@@ -89,9 +85,8 @@ export class StandbySession {
   /** Ends it, and gives the guest with what is left of the copy, which is no epoch's any more. Undefined where there is none, or one that could not be made whole. */
   async cede(): Promise<Guest | undefined> {
     await this.end();
+    if (this.#hasRefused && this.#copy?.wasWhole === false) await this.discard();
     const copy = this.#copy;
-    if (this.#hasRefused && copy?.wasWhole === false) await this.discard();
-    if (this.#copy === undefined) return undefined;
     this.#copy = undefined;
     return copy?.cede();
   }
@@ -163,9 +158,11 @@ export class StandbySession {
       return;
     }
     const maxStateBytes = Math.min(this.#deps.maxStateBytes, offer.maxStateBytes);
-    const { maxEpochBytes = 0 } = this.#lead ?? {};
-    const { scrubMs = 0, damaged } = this.#deps;
-    this.#copy = new StandbyCopy(host, { maxStateBytes, maxEpochBytes, scrubMs }, (pages) => {
+    const { scrubMs = 0, damaged, spill } = this.#deps;
+    const { maxEpochBytes } =
+      spill === undefined && this.#lead !== undefined ? this.#lead : this.#deps;
+    const limits = { maxStateBytes, maxEpochBytes, scrubMs, spill };
+    this.#copy = new StandbyCopy(host, limits, (pages) => {
       damaged?.(pages);
       void this.#refuse(new FerryError('ERR_DIGEST', `${pages} pages of the copy are damaged`));
     });

@@ -1,8 +1,7 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { bufferGuest } from '../../src/guests/buffer.js';
-import type { Guest } from '../../src/guests/guest.js';
+import { type BufferGuest, bufferGuest } from '../../src/guests/buffer.js';
 import type { Primary } from '../../src/replication/primary-driver.js';
 import { newMember, type ProtectOptions, protect } from '../../src/replication/protect.js';
 import { type Standby, standby } from '../../src/replication/standby-driver.js';
@@ -13,7 +12,7 @@ export const pageBytes = 4096;
 /** Counts in its memory and in its state, which must agree at all times; what it says was its count is its output. */
 export class Counter {
   readonly memory: Uint8Array;
-  readonly guest: Guest;
+  readonly guest: BufferGuest;
   count = 0;
   runs = false;
 

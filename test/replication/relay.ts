@@ -5,6 +5,8 @@ import { onTestFinished } from 'vitest';
 export class Relay {
   /** Bytes that the primary said since this was last set to 0. */
   said = 0;
+  /** More than that is not passed on. */
+  most: number = Number.POSITIVE_INFINITY;
   #isUp = true;
   readonly #sockets = new Set<Socket>();
 
@@ -44,7 +46,8 @@ export class Relay {
     const other = connect({ host: '127.0.0.1', port });
     one.on('data', (bytes) => {
       this.said += bytes.length;
-      other.write(bytes);
+      if (this.said > this.most) one.pause();
+      else other.write(bytes);
     });
     other.on('data', (bytes) => one.write(bytes));
     for (const [from, to] of [
