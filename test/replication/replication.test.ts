@@ -335,7 +335,8 @@ describe('a standby', () => {
   it('that says nothing at all keeps nobody from letting go of the guest', async () => {
     const engine = new SimulatedEngine();
     const sockets: Socket[] = [];
-    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    const server = createServer((socket) => sockets.push(socket.on('error', () => {})));
+    server.listen(0, '127.0.0.1');
     onTestFinished(() => {
       for (const socket of sockets) socket.destroy();
       server.close();
