@@ -56,7 +56,7 @@ export class DestinationLease {
       },
       () => {},
     );
-    return { type: 'FOLLOW', promiseMs: 0, member };
+    return { type: 'FOLLOW', promiseMs: 0, mayClaim: true, member };
   }
 
   /**

@@ -146,7 +146,12 @@ function readBody(type: Exclude<Message['type'], 'PAGES'>, input: BodyReader): M
       return { type, token, maxEpochBytes, guest: input.name(), member: input.name() };
     }
     case 'FOLLOW':
-      return { type, promiseMs: input.milliseconds(), member: input.name() };
+      return {
+        type,
+        promiseMs: input.milliseconds(),
+        mayClaim: input.boolean(),
+        member: input.name(),
+      };
     case 'EPOCH':
       return {
         type,

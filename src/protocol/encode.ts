@@ -173,6 +173,7 @@ function writeBody(message: Message, out: BodyWriter): void {
       return;
     case 'FOLLOW':
       out.milliseconds(message.promiseMs);
+      out.boolean(message.mayClaim);
       out.name(message.member);
       return;
     case 'EPOCH':

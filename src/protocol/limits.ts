@@ -73,7 +73,7 @@ export const bodyLimits: Readonly<Record<MessageName, BodyLimits>> = {
   CHANNEL_CLOSE: exactly(4),
   CHANNEL_CLOSED: exactly(8),
   LEAD: { min: 18, max: 18 + 2 * maxNameBytes },
-  FOLLOW: { min: 9, max: 9 + maxNameBytes },
+  FOLLOW: { min: 10, max: 10 + maxNameBytes },
   EPOCH: exactly(52),
   EPOCH_ACK: exactly(16),
 };

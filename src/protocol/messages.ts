@@ -285,6 +285,8 @@ export interface Lead {
 /** What will be the standby, or go on with the guest. */
 export interface Follow {
   readonly type: 'FOLLOW';
+  /** False: it only keeps what it is sent, can never own the guest, and is not waited for. */
+  readonly mayClaim: boolean;
   /** How long each acknowledgement promises not to claim, milliseconds. */
   readonly promiseMs: number;
   readonly member: string;

@@ -1,6 +1,6 @@
 import type { Guest } from '../guests/guest.js';
 import type { CapturedEpoch } from './captured-epoch.js';
-import { type Connected, hasNothing } from './followers.js';
+import { type Connected, hasNothing, lacks } from './followers.js';
 import type { RunGate } from './run-gate.js';
 
 /** Pages whose marks are looked after at a time. */
@@ -25,9 +25,9 @@ export class EpochCutter {
     this.#gate = gate;
   }
 
-  /** Undefined where nothing happened since the last one, in memory or in the state: only a guest that stands still can say so. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
-  async cut(followers: readonly Connected[]): Promise<Cut | undefined> {
-    const isNew = followers.some(hasNothing);
+  /** After `epoch`. Undefined where nothing happened since the last one, in memory or in the state: only a guest that stands still can say so. Rejects with ERR_GUEST or ERR_MISSED_WRITE, and the guest runs on as far as it may. */
+  async cut(followers: readonly Connected[], epoch: number): Promise<Cut | undefined> {
+    const isNew = followers.some((each) => hasNothing(each) || lacks(each, epoch));
     const from = performance.now();
     const epochs: CapturedEpoch[] = [];
     let state: Uint8Array;

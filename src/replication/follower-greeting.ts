@@ -17,6 +17,8 @@ export interface Leader {
 export interface Following {
   readonly member: string;
   readonly promiseMs: number;
+  /** False: it only keeps what it is sent. */
+  readonly mayClaim: boolean;
 }
 
 /** The primary's side of a greeting: one question after the other, each with its answer. */

@@ -62,6 +62,8 @@ export class FollowerSession {
   /** Of the standby: its id in the record, and for how long each acknowledgement promises not to claim. */
   member = '';
   promiseMs = 0;
+  /** False: it only keeps what it is sent. */
+  mayClaim = true;
 
   constructor(channel: Channel, deps: FollowerDeps) {
     this.#deps = deps;
@@ -76,9 +78,10 @@ export class FollowerSession {
   /** Says who leads, learns who follows, and offers the guest. Rejects with what the standby refuses it with. */
   async greet(): Promise<void> {
     const { guest, tracker } = this.#deps;
-    const { member, promiseMs } = await this.#greeting.introduce(this.#deps);
+    const { member, promiseMs, mayClaim } = await this.#greeting.introduce(this.#deps);
     this.member = member;
     this.promiseMs = promiseMs;
+    this.mayClaim = mayClaim;
     const secret = new Uint8Array(randomBytes(secretBytes));
     const { offer } = makePlan(guest, resolveOptions(), secret, () => 0);
     const offered = guest.regions;

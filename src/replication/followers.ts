@@ -15,9 +15,17 @@ export interface Connected {
   acknowledged: number;
 }
 
+/** Epochs that one who only keeps them has at most on their way. */
+const mostKept = 2;
+
 /** It got no epoch yet: the next one makes its copy whole. */
 export function hasNothing({ acknowledged, unanswered }: Connected): boolean {
   return acknowledged + unanswered.size === 0;
+}
+
+/** It was not sent `epoch`, the last one. */
+export function lacks({ acknowledged, unanswered }: Connected, epoch: number): boolean {
+  return Math.max(acknowledged, ...unanswered.keys()) < epoch;
 }
 
 export interface FollowersDeps {
@@ -27,7 +35,7 @@ export interface FollowersDeps {
   readonly token: bigint;
   /** The guest was copied to it: the next epoch makes its copy whole. */
   readonly ready: (follower: Connected) => void;
-  /** It has epoch `number`, which left here at `leftAt`. */
+  /** One that may take over has epoch `number`, which left here at `leftAt`. */
   readonly acknowledged: (follower: Connected, number: number, leftAt: number) => void;
   readonly lost: (follower: Connected, error: FerryError) => void;
   readonly tell: (event: PrimaryEvent) => void;
@@ -47,6 +55,18 @@ export class Followers {
   /** Those that get epochs. */
   get all(): readonly Connected[] {
     return [...this.#connected];
+  }
+
+  /** Those of them that may take over, or are about to: outputs wait for them. */
+  get heirs(): readonly Connected[] {
+    return this.all.filter(({ session }) => session.mayClaim);
+  }
+
+  /** Those that get the next epoch. Who only keeps them, and is slower than they come, gets with a later one what it brings. */
+  get due(): readonly Connected[] {
+    return this.all.filter(
+      ({ session, unanswered }) => session.mayClaim || unanswered.size < mostKept,
+    );
   }
 
   /** Whether somebody is there of whom nobody knows yet who it is. */
@@ -113,6 +133,6 @@ export class Followers {
       if (each <= number) follower.unanswered.delete(each);
     }
     follower.acknowledged = Math.max(follower.acknowledged, number);
-    this.#deps.acknowledged(follower, number, leftAt);
+    if (follower.session.mayClaim) this.#deps.acknowledged(follower, number, leftAt);
   }
 }

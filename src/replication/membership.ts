@@ -79,7 +79,7 @@ export class Membership {
       if (state().change !== undefined) return;
     }
     this.#gone.clear();
-    for (const { session, acknowledged } of followers.all) {
+    for (const { session, acknowledged } of followers.heirs) {
       if (acknowledged === 0) continue;
       become(add(state(), session.member, acknowledged));
       if (state().change !== undefined) return;

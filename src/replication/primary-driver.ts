@@ -175,7 +175,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     await this.#gate.settle();
     await this.#cutting;
     if (!this.isFenced) {
-      await this.#cut().catch(() => {});
+      await this.#cut(this.#followers.all).catch(() => {});
       await this.#caughtUp();
     }
     this.#isClosed = true;
@@ -234,10 +234,13 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     this.#events.end();
   }
 
-  /** All followers acknowledged what was cut, or were lost; no longer than there is patience. */
+  /** Those that may take over acknowledged what was cut, or were lost; where there are none, all who follow. No longer than there is patience. */
   async #caughtUp(): Promise<void> {
     const until = performance.now() + this.#options.patienceMs;
-    const isBehind = () => this.#followers.all.some(({ unanswered }) => unanswered.size > 0);
+    const isBehind = () => {
+      const { heirs, all } = this.#followers;
+      return (heirs.length > 0 ? heirs : all).some(({ unanswered }) => unanswered.size > 0);
+    };
     while (isBehind() && performance.now() < until) await pause(1);
   }
 
@@ -281,17 +284,17 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
 
   /** How long after the last one an output may have an epoch cut. */
   get #outputEveryMs(): number {
-    const waiting = this.#followers.all.map(({ unanswered }) => unanswered.size);
+    const waiting = this.#followers.heirs.map(({ unanswered }) => unanswered.size);
     const most = Math.max(0, ...waiting);
     if (most === 0) return 0;
     return most < mostUnacknowledged ? this.#spacingMs : Number.POSITIVE_INFINITY;
   }
 
-  async #cut(): Promise<void> {
+  async #cut(followers: readonly Connected[] = this.#followers.due): Promise<void> {
     this.#cutAt = performance.now();
     const waiting = this.#outputs.all;
-    const followers = this.#followers.all;
-    const made = followers.length === 0 ? undefined : await this.#cutter.cut(followers);
+    const made =
+      followers.length === 0 ? undefined : await this.#cutter.cut(followers, this.#state.epoch);
     // Without standbys an epoch is but a number; where nothing happened, what waits belongs to the last one.
     if (made !== undefined || followers.length === 0) this.#state = cut(this.#state);
     const number = this.#state.epoch;
@@ -329,7 +332,7 @@ export class Primary implements AsyncIterable<PrimaryEvent>, AsyncDisposable {
     const state = this.#state;
     const may = releasable(state, performance.now(), this.#promiseMs);
     const isIn = (member: string) => state.followers.some((each) => each.member === member);
-    const joining = this.#followers.all.filter(({ session }) => !isIn(session.member));
+    const joining = this.#followers.heirs.filter(({ session }) => !isIn(session.member));
     const limit = Math.min(may, ...joining.map((each) => this.#limitOf(each)));
     if (limit > state.released) this.#state = release(state, limit);
     this.#outputs.release(may === 0 ? 0 : this.#state.released);

@@ -30,6 +30,8 @@ export class StandbyCopy {
   /** seq of the last frame that the transcript counts. */
   #lastSeq = 0;
   #finishing: Promise<void> = Promise.resolve();
+  /** Of who reads the copy, or brings it to the next epoch. */
+  #turn: Promise<void> = Promise.resolve();
   #isWhole = false;
   #wasWhole = false;
   readonly #limits: CopyLimits;
@@ -55,6 +57,22 @@ export class StandbyCopy {
     return this.#wasWhole;
   }
 
+  /** Of the last epoch that is whole. */
+  get state(): Uint8Array {
+    return this.#stateOfEpoch;
+  }
+
+  /** Resolves between two epochs; what arrives waits until the function that it gives is called. */
+  async hold(): Promise<() => void> {
+    const before = this.#turn;
+    let letGo = (): void => {};
+    this.#turn = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    await before;
+    return letGo;
+  }
+
   /** Takes what belongs to an epoch, but its end. */
   async take(message: Message, seq: number): Promise<void> {
     switch (message.type) {
@@ -75,7 +93,7 @@ export class StandbyCopy {
 
   /** Applies what was staged, and proves that it is what the primary has. ERR_DIGEST. */
   finish(end: EpochEnd): Promise<void> {
-    this.#finishing = this.#finish(end);
+    this.#finishing = this.hold().then((letGo) => this.#finish(end).finally(letGo));
     return this.#finishing;
   }
 

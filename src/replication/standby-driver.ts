@@ -137,7 +137,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
     const { maxSpillBytes: maxBytes = usualSpillBytes } = this.#options;
     const { name, member, maxEpochBytes } = this.#resolved;
     const deps: StandbySessionDeps = {
-      ...{ name, member, promiseMs, maxImageBytes, maxStateBytes, maxEpochBytes },
+      ...{ name, member, promiseMs, mayClaim: true, maxImageBytes, maxStateBytes, maxEpochBytes },
       older: async () => {
         await this.#checkSpare();
         return this.#takePlace(session);

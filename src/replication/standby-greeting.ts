@@ -14,6 +14,8 @@ export interface FollowingOptions {
   readonly name: string;
   readonly member: string;
   readonly promiseMs: number;
+  /** False: the copy is only kept. */
+  readonly mayClaim: boolean;
   /** Of frames, in memory. */
   readonly maxEpochBytes: number;
   /** For what is beyond that. Default: nowhere. */
@@ -36,7 +38,7 @@ export function welcome(hello: Message): { readonly hello: Hello; readonly ack: 
 /** What LEAD is answered with, if its token may lead. ERR_INCOMPATIBLE for another guest; ERR_NO_CAPACITY for epochs that are too large. */
 export function follow(
   lead: Message,
-  { name, member, promiseMs, maxEpochBytes, spill }: FollowingOptions,
+  { name, member, promiseMs, mayClaim, maxEpochBytes, spill }: FollowingOptions,
 ): { readonly lead: Lead; readonly answer: Follow } {
   if (lead.type !== 'LEAD') throw unexpected(lead);
   if (lead.guest !== name) {
@@ -48,7 +50,7 @@ export function follow(
     const what = `epochs of ${lead.maxEpochBytes} bytes are announced; at most ${most} are staged`;
     throw new FerryError('ERR_NO_CAPACITY', what);
   }
-  return { lead, answer: { type: 'FOLLOW', promiseMs, member } };
+  return { lead, answer: { type: 'FOLLOW', promiseMs, mayClaim, member } };
 }
 
 export function unexpected({ type }: Message): FerryError {

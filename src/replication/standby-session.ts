@@ -58,6 +58,16 @@ export class StandbySession {
     return this.#copy?.isWhole ?? false;
   }
 
+  /** Of the last epoch that is whole; empty where there is none. */
+  get state(): Uint8Array {
+    return this.#copy?.state ?? new Uint8Array();
+  }
+
+  /** See `StandbyCopy.hold`. */
+  async hold(): Promise<() => void> {
+    return (await this.#copy?.hold()) ?? (() => {});
+  }
+
   /** Ends the connection. Resolves when what had arrived whole is applied; what belongs to no whole epoch is forgotten. */
   async end(): Promise<void> {
     this.#cancel();

@@ -220,6 +220,7 @@ export const messages: {
   FOLLOW: fc.record({
     type: fc.constant('FOLLOW' as const),
     promiseMs: milliseconds,
+    mayClaim: fc.boolean(),
     member: name,
   }),
   EPOCH: fc.record({

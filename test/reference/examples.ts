@@ -93,7 +93,7 @@ export const examples: {
   CHANNEL_CLOSE: { type: 'CHANNEL_CLOSE', channel: 18 },
   CHANNEL_CLOSED: { type: 'CHANNEL_CLOSED', channel: 18, lastAppliedSeq: 41 },
   LEAD: { type: 'LEAD', token: 3n, maxEpochBytes: 65_536, guest: 'orders', member: 'a#1' },
-  FOLLOW: { type: 'FOLLOW', promiseMs: 0.5, member: 'b#2' },
+  FOLLOW: { type: 'FOLLOW', promiseMs: 0.5, mayClaim: true, member: 'b#2' },
   EPOCH: { type: 'EPOCH', token: 3n, number: 5, finalSeq: 41, digest: counting(32) },
   EPOCH_ACK: { type: 'EPOCH_ACK', token: 3n, number: 5 },
 };

@@ -61,7 +61,7 @@ class Copy {
       end = resolve;
     });
     this.session = new StandbySession(channel, {
-      ...{ name: 'g', member: 'b', promiseMs: 0 },
+      ...{ name: 'g', member: 'b', promiseMs: 0, mayClaim: true },
       ...{ maxImageBytes: 2 ** 20, maxStateBytes: 2 ** 20, maxEpochBytes: 2 ** 20 },
       accept: () => guest,
       admit: async () => {},

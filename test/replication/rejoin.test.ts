@@ -317,7 +317,8 @@ async function lieTo(lie: Message, base: 'held' | 'unknown'): Promise<FerryError
             const common = { standing: 'new', capabilities: 16, lastAppliedSeq: 0 } as const;
             link.send({ type: 'HELLO_ACK', version: 1, ...common });
           }
-          if (type === 'LEAD') link.send({ type: 'FOLLOW', promiseMs: 0, member: 'liar' });
+          if (type === 'LEAD')
+            link.send({ type: 'FOLLOW', promiseMs: 0, mayClaim: true, member: 'liar' });
           if (type !== 'OFFER') return;
           link.send({ type: 'ACCEPT', bases: [base] });
           link.send(lie);

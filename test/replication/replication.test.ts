@@ -9,23 +9,29 @@ import { newToken } from '../../src/migration/trust.js';
 import { FollowerSession } from '../../src/replication/follower-session.js';
 import { newMember, protect } from '../../src/replication/protect.js';
 import { SharedTracker } from '../../src/replication/shared-tracker.js';
+import type { Epoch } from '../../src/replication/standby.js';
 import { StandbySession } from '../../src/replication/standby-session.js';
 import { connectTcp, Doorkeeper, listenTcp } from '../../src/transport/index.js';
 import { type Reach, SimulatedEngine } from '../lease/simulated-engine.js';
 import { Counter, freePort, startPrimary, startStandby, until, work } from './counter.js';
 
-/** The port of a standby that acknowledges epochs while `answers` says so, and never claims. */
-async function listenAs(member: string, answers: () => boolean): Promise<number> {
+/** The port of a standby that acknowledges epochs while `answers` says so, and never claims; `mayClaim`: what it says of that. */
+async function listenAs(
+  member: string,
+  answers: (session: StandbySession, epoch: Epoch, copy: Counter) => boolean,
+  mayClaim = true,
+): Promise<number> {
   const server = await listenTcp({
     ...{ host: '127.0.0.1', port: 0, areaBytes: 128 * 1024 },
     door: new Doorkeeper(doorLimits(8, 1)),
     onChannel: (channel) => {
-      new StandbySession(channel, {
-        ...{ name: 'counter', member, promiseMs: 0 },
+      const copy = new Counter();
+      const session: StandbySession = new StandbySession(channel, {
+        ...{ name: 'counter', member, promiseMs: 0, mayClaim },
         ...{ maxImageBytes: 2 ** 30, maxStateBytes: 2 ** 20, maxEpochBytes: 2 ** 30 },
-        accept: () => new Counter().guest,
+        accept: () => copy.guest,
         admit: async () => {},
-        arrived: answers,
+        arrived: (epoch) => answers(session, epoch, copy),
         lost: () => {},
       });
     },
@@ -305,6 +311,68 @@ describe('a guest with a standby', () => {
     onTestFinished(() => last.close());
     expect(last.token).toBe(3n);
     expect(two.counters.at(-1)?.count).toBe(count);
+  });
+});
+
+describe('a follower that may not claim', () => {
+  it('is never in sync, and outputs leave without it, while it is silent too', async () => {
+    const engine = new SimulatedEngine();
+    const { standby } = await startStandby({ lease: engine.provider() });
+    const { host } = standby;
+    const epochs: number[] = [];
+    const note = (_: StandbySession, { number }: Epoch): boolean => epochs.push(number) < 0;
+    const peers = [
+      { host, port: standby.port },
+      { host, port: await listenAs('mute', note, false) },
+    ];
+    const counter = new Counter();
+    const lease = engine.provider();
+    const primary = await startPrimary(counter, [], { lease, peers, patienceMs: 60_000 });
+    await until(() => primary.inSync.length === 2 && epochs.length > 0);
+    // Only the first two are sent to it; each output is one more.
+    for (let step = 0; step < 20; step += 1) {
+      counter.step();
+      await primary.commit();
+      expect(standby.copy?.epoch).toBe(primary.epoch);
+    }
+    expect(epochs.length).toBeLessThanOrEqual(2);
+    const { record } = await lease.read('counter');
+    expect(record?.inSync).toHaveLength(2);
+    expect(record?.inSync).not.toContain('mute');
+    await primary.close();
+    const next = await standby.promoted;
+    await next.close();
+  });
+
+  it('is not waited for where nobody else is, and has everything when it is quiet again', async () => {
+    const engine = new SimulatedEngine();
+    const waiting: (() => void)[] = [];
+    let last = { copied: 0, state: '' };
+    const note = (session: StandbySession, epoch: Epoch, copy: Counter): boolean => {
+      last = { copied: copy.inMemory, state: Buffer.from(session.state).toString() };
+      waiting.push(() => session.acknowledge(epoch));
+      return false;
+    };
+    const peers = [{ host: '127.0.0.1', port: await listenAs('keeper', note, false) }];
+    const counter = new Counter();
+    const lease = engine.provider();
+    const primary = await startPrimary(counter, [], { lease, peers, patienceMs: 30_000 });
+    await until(() => waiting.length > 0);
+    for (let step = 0; step < 50; step += 1) {
+      counter.step();
+      await primary.commit();
+    }
+    // What only its state says is not in memory.
+    counter.count += 1;
+    await primary.commit();
+    expect(waiting.length).toBeLessThanOrEqual(2);
+    expect(primary.inSync).toHaveLength(1);
+    await until(() => {
+      for (const acknowledge of waiting.splice(0)) acknowledge();
+      return last.state === `${counter.count}`;
+    });
+    expect(last.copied).toBe(counter.inMemory);
+    expect((await lease.read('counter')).record?.inSync).toHaveLength(1);
   });
 });
 
