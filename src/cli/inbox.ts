@@ -22,17 +22,25 @@ export interface Inbox {
   close(): Promise<void>;
 }
 
+/** The store at `path`, made if there is nothing, for what arrives. A UsageError for one with a key, and no place for that. */
+export async function openArrivals(
+  path: string,
+  options: Omit<InboxOptions, 'store'>,
+): Promise<Store> {
+  if (options.keyFile !== undefined && options.stage === undefined) {
+    throw new UsageError('--stage: say where what arrives may lie unencrypted until it is stored');
+  }
+  return openStoreAt(path, options, true);
+}
+
 /** What `--store` names, made if there is nothing. Undefined without it; then a UsageError for what only goes with it. */
 export async function openInbox(options: InboxOptions, output: Output): Promise<Inbox | undefined> {
-  const { store: path, name, stage, signKey, compression, keyFile } = options;
+  const { store: path, name, stage, signKey, compression } = options;
   if (path === undefined) {
     if ((name ?? stage ?? signKey ?? compression) === undefined) return undefined;
     throw new UsageError('--name, --stage, --sign-key and --compression are for --store');
   }
-  if (keyFile !== undefined && stage === undefined) {
-    throw new UsageError('--stage: say where what arrives may lie unencrypted until it is stored');
-  }
-  const store: Store = await openStoreAt(path, options, true);
+  const store = await openArrivals(path, options);
   return {
     path,
     take: (offer, limits) =>

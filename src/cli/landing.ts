@@ -169,7 +169,7 @@ export class Landing {
 
 /** Removes what was kept of it, unless it is in use again. */
 async function sweep({ path, guest }: Place, keepMs: number): Promise<void> {
-  if ('sweep' in guest) await guest.sweep(keepMs);
+  if ('sweep' in guest) await guest.sweep?.(keepMs);
   else if ('outcome' in guest) await sweepStaging(path, keepMs);
   else await sweepPartial(path, keepMs);
 }

@@ -69,7 +69,7 @@ function lineOf({ counter, manifest, error }: SnapshotInfo): string {
   const { name, time, clean, parent, regions, pages, storedBytes } = manifest;
   const byteLength = regions.reduce((sum, region) => sum + region.byteLength, 0);
   const from = parent === undefined ? '' : ` against #${parent.counter}`;
-  const when = new Date(time).toISOString().slice(0, 19).replace('T', ' ');
+  const when = new Date(time).toISOString();
   const unclean = clean ? '' : '  unclean';
   return `${number}  ${when}  ${formatBytes(byteLength).padStart(9)}  ${plural(pages, 'page')}  +${formatBytes(storedBytes)}${from}  ${escapeControls(name)}${unclean}`;
 }

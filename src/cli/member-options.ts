@@ -43,9 +43,9 @@ export interface MemberArguments extends TrustArguments {
 }
 
 /** Options that a primary and a standby share: either may be the other next. */
-export function addMember(command: Command): Command {
+export function addMember(command: Command, module = '<MODULE>'): Command {
   command
-    .argument('<MODULE>', 'a JavaScript module that exports create, receive and serve')
+    .argument(module, 'a JavaScript module that exports create, receive and serve')
     .requiredOption('--name <NAME>', 'of the guest, the same everywhere')
     .option('--member <NAME>', 'of this one (default: the name of this machine)')
     .option('--peer <HOST:PORT>', 'where standbys listen, several with commas', parseTargets)
@@ -76,7 +76,7 @@ export function addMember(command: Command): Command {
 /** What those come to. The lease is the caller's to close. */
 export async function memberOf(
   options: MemberArguments,
-  module: GuestModule,
+  module: Pick<GuestModule, 'health' | 'announce'>,
   places: readonly Address[],
   output: Output,
 ): Promise<MemberOptions & { readonly lease: LeaseProvider }> {

@@ -4,6 +4,7 @@ import { conduct, type Stage } from './conduct.js';
 import { escapeControls } from './escape.js';
 import { formatBytes, formatMs, plural } from './format.js';
 import { parseStoreThreads } from './parse.js';
+import { parsePast } from './schedule.js';
 import {
   nameOf,
   openStoreAt,
@@ -15,6 +16,7 @@ import { StoreProgress } from './store-progress.js';
 
 interface RestoreCommandOptions extends StoreCommandOptions {
   readonly out: string;
+  readonly at?: number;
   readonly threads?: number;
 }
 
@@ -27,6 +29,11 @@ export function addRestore(program: Command): void {
       .requiredOption(
         '--out <PATH>',
         'where it goes: a file is replaced, a folder must not be there',
+      )
+      .option(
+        '--at <TIME>',
+        'the newest of that name that was there by then: 2026-11-23T22:30, or 90s, 10m, 2h ago',
+        parsePast,
       )
       .option(
         '--threads <N>',
@@ -46,11 +53,11 @@ async function run(
   { output, interruption }: Stage,
 ): Promise<void> {
   const startedAt = performance.now();
-  const { out, threads } = options;
+  const { out, at, threads } = options;
   const { path, snapshot } = await parseSnapshotAddress(address);
   const store = await openStoreAt(path, options);
   try {
-    const found = await store.find(snapshot);
+    const found = await store.find(snapshot, at);
     const progress = new StoreProgress(output, `restoring ${escapeControls(out)}`);
     const restored = await restoreFiles(store, found, out, {
       signal: interruption.signal,

@@ -8,6 +8,7 @@ export interface Window {
   readonly to: number;
 }
 
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 const dayMinutes = 24 * 60;
 /** The clock may be set, or the machine sleep: it is looked at this often. */
 const lookEveryMs = 5000;
@@ -16,9 +17,19 @@ const lookEveryMs = 5000;
 export function parseMoment(text: string): number {
   const minutes = timeOfDay(text);
   if (minutes !== undefined) return Date.now() + untilTime(minutes, new Date());
+  return parseDate(text, 'give a time, as in 22:30 or 2026-11-23T22:30');
+}
+
+/** "2026-11-23T22:30", or with a zone, or how long ago: "90s", "10m", "2h". Milliseconds since 1970. */
+export function parsePast(text: string): number {
+  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  if (count !== undefined) return Date.now() - Number(count) * (unitMs[unit] ?? Number.NaN);
+  return parseDate(text, 'give a time, as in 2026-11-23T22:30, or how long ago: 90s, 10m, 2h');
+}
+
+function parseDate(text: string, usage: string): number {
   const at = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at))
-    throw new InvalidArgumentError('give a time, as in 22:30 or 2026-11-23T22:30');
+  if (Number.isNaN(at)) throw new InvalidArgumentError(usage);
   return at;
 }
 

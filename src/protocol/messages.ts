@@ -285,7 +285,7 @@ export interface Lead {
 /** What will be the standby, or go on with the guest. */
 export interface Follow {
   readonly type: 'FOLLOW';
-  /** False: it only keeps what it is sent, can never own the guest, and is not waited for. */
+  /** False: it only keeps what it is sent. */
   readonly mayClaim: boolean;
   /** How long each acknowledgement promises not to claim, milliseconds. */
   readonly promiseMs: number;

@@ -46,6 +46,26 @@ export type PrimaryEvent =
   /** Somebody else owns the guest: it stands still here for good. */
   | { readonly type: 'fenced'; readonly message: string };
 
+/** What happens at a store that follows. */
+export type StoreStandbyEvent =
+  | Extract<StandbyEvent, { readonly type: 'following' | 'lost' }>
+  /** A snapshot of that epoch, by its counter. For `pauseMs` milliseconds no epoch was acknowledged. */
+  | {
+      readonly type: 'stored';
+      readonly snapshot: number;
+      readonly epoch: number;
+      readonly token: bigint;
+      readonly pages: number;
+      readonly pauseMs: number;
+    }
+  | { readonly type: 'pruned'; readonly snapshots: readonly number[] }
+  /** A snapshot could not be made, or older ones not be removed; it is tried again. */
+  | {
+      readonly type: 'unstored' | 'unpruned';
+      readonly code: FerryErrorCode;
+      readonly message: string;
+    };
+
 /** What happens at a standby. */
 export type StandbyEvent =
   | { readonly type: 'following'; readonly epoch: number; readonly token: bigint }

@@ -60,11 +60,12 @@ export class Membership {
     if (state().change !== undefined && !this.#isAsking) this.#settle().catch(failed);
   }
 
+  /** Who only keeps epochs has no more than two on their way, and may take its time. */
   #cutSilent(): void {
     const { followers, options } = this.#deps;
     const { patienceMs } = options;
     const now = performance.now();
-    for (const follower of followers.all) {
+    for (const follower of followers.heirs) {
       const oldest = Math.min(...[...follower.unanswered.values()].map(({ cutAt }) => cutAt));
       if (now - oldest > patienceMs) {
         followers.cut(follower, fenced(`silent for ${patienceMs} ms`));

@@ -6,6 +6,7 @@ import { claim, newClaim } from '../lease/settle.js';
 import type { LeaseView } from '../lease/swap.js';
 import { EventStream } from '../migration/event-stream.js';
 import type { Channel } from '../transport/index.js';
+import { admitOwner } from './admit-owner.js';
 import { type Decision, decided } from './decision.js';
 import type { StandbyEvent } from './events.js';
 import { Lookout } from './lookout.js';
@@ -143,7 +144,7 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
         return this.#takePlace(session);
       },
       accept,
-      admit: (token) => this.#admit(token),
+      admit: (token) => admitOwner(this.#resolved, this.#fence, token),
       arrived: (epoch, isFirst) => this.#arrived(epoch, isFirst),
       scrubMs,
       spill: folder === undefined ? undefined : { folder, maxBytes },
@@ -151,17 +152,6 @@ export class Standby implements AsyncIterable<StandbyEvent>, AsyncDisposable {
       lost: (lost, error) => this.#lost(lost, error),
     };
     const session: StandbySession = new StandbySession(channel, deps);
-  }
-
-  /** Only who owns the guest leads: a token that nobody has would shut out who has. */
-  async #admit(token: bigint): Promise<void> {
-    const { lease, name } = this.#resolved;
-    const { record } = await lease.read(name);
-    if (record === undefined || token > record.generation) {
-      throw new FerryError('ERR_FENCED', `nobody owns generation ${token}`);
-    }
-    await this.#fence.admit(record.generation);
-    await this.#fence.admit(token);
   }
 
   /** ERR_BUSY while it may have to go on with the copy that is here: its primary drops it first. */

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { FerryError } from '../errors.js';
 import { type FileDestination, fileDestination } from '../guests/file-destination.js';
 import type { Guest, GuestIdentity } from '../guests/guest.js';
+import { MarksTracker } from '../memory/marks.js';
 import type { Region } from '../memory/region.js';
 import type { DirtyTracker } from '../memory/tracker.js';
 import type { ArrivalStage } from './arrival-stage.js';
-import { Checkpointer } from './checkpointer.js';
+import { Checkpointer, type CheckpointerOptions } from './checkpointer.js';
 import type { OlderSnapshot } from './older-snapshot.js';
-import type { SnapshotInfo, Store } from './types.js';
+import type { Checkpoint, SnapshotInfo, Store } from './types.js';
 
 const MiB = 2 ** 20;
 /** What a region that appears may grow to, unless it has more already. */
@@ -36,10 +37,18 @@ export interface ArrivingGuestOptions {
 export class ArrivingGuest implements Guest {
   readonly kind: string;
   readonly maxStateBytes: number;
-  /** Nothing here writes but what arrives: all of it is stored at the end. */
-  readonly tracker: DirtyTracker = { exact: true, start() {}, take() {}, stop() {} };
+  readonly #marks = new MarksTracker([]);
+  /** Nothing writes but what arrives. What did is known from one checkpointer to the next. */
+  readonly tracker: DirtyTracker = {
+    exact: true,
+    start() {},
+    take: (region, into) => this.#marks.take(region, into),
+    stop() {},
+  };
   readonly #options: ArrivingGuestOptions;
   readonly #files = new Map<number, FileDestination>();
+  /** Of those files; what is written to them is marked. */
+  readonly #regions = new Map<number, Region>();
   #state: Uint8Array = new Uint8Array();
   #storing: Promise<void> | undefined;
   #snapshot: SnapshotInfo | undefined;
@@ -62,7 +71,7 @@ export class ArrivingGuest implements Guest {
   }
 
   get regions(): readonly Region[] {
-    return [...this.#files.values()].flatMap(({ regions }) => regions);
+    return [...this.#regions.values()];
   }
 
   describe(): GuestIdentity {
@@ -77,6 +86,7 @@ export class ArrivingGuest implements Guest {
     if (byteLength < 0) {
       const file = this.#files.get(id);
       this.#files.delete(id);
+      this.#regions.delete(id);
       await file?.discard();
       return;
     }
@@ -109,31 +119,34 @@ export class ArrivingGuest implements Guest {
     await this.#clear();
   }
 
-  async #store(): Promise<void> {
+  /** Makes a snapshot of it while more arrives, as it is between `pause` and `resume`: the latter is called where the former failed, too. */
+  async checkpoint(
+    { pause, resume, saveState }: Pick<Guest, 'pause' | 'resume' | 'saveState'>,
+    options: Omit<CheckpointerOptions, 'name'> = {},
+  ): Promise<Checkpoint> {
     if (this.#isDiscarded) throw new FerryError('ERR_GUEST', 'what was received is gone');
     const { store, name } = this.#options;
-    const standing = this.#asItStands();
-    await using checkpointer = new Checkpointer(store, standing, { name });
-    this.#snapshot = (await checkpointer.take()).snapshot;
+    const regions = () => this.regions;
+    const { kind, tracker, maxStateBytes } = this;
+    const standing: Guest = {
+      ...{ kind, tracker, maxStateBytes, pause, resume, saveState },
+      get regions() {
+        return regions();
+      },
+      describe: () => this.describe(),
+      loadState: (state) => this.loadState(state),
+    };
+    await using checkpointer = new Checkpointer(store, standing, { ...options, name });
+    return await checkpointer.take();
+  }
+
+  async #store(): Promise<void> {
+    const pass = async (): Promise<void> => {};
+    const saveState = () => this.saveState();
+    this.#snapshot = (await this.checkpoint({ pause: pass, resume: pass, saveState })).snapshot;
     this.#isDiscarded = true;
     // It is stored: that something could not be cleared away does not undo that.
     await this.#clear().catch(() => {});
-  }
-
-  /** To be stored, not to be stored when it is let go on: that is what is under way. */
-  #asItStands(): Guest {
-    const { kind, regions, tracker, maxStateBytes } = this;
-    return {
-      kind,
-      regions,
-      tracker,
-      maxStateBytes,
-      describe: () => this.describe(),
-      pause: async () => {},
-      resume: async () => {},
-      saveState: () => this.saveState(),
-      loadState: (state) => this.loadState(state),
-    };
   }
 
   async #open({ id, name, byteLength, maxByteLength }: ArrivingRegion): Promise<void> {
@@ -150,6 +163,26 @@ export class ArrivingGuest implements Guest {
       ...(base === undefined ? {} : { base }),
     });
     this.#files.set(id, file);
+    for (const region of file.regions) this.#mark(region);
+  }
+
+  /** All of it is new, also where another one of its id was stored; from then on what is written to it. */
+  #mark(region: Region): void {
+    const { id, byteLength } = region;
+    this.#marks.add(region);
+    this.#marks.mark(id, 0, byteLength);
+    const marked: Region = Object.create(region, {
+      write: {
+        value: async (offset: number, from: Uint8Array): Promise<void> => {
+          try {
+            await region.write(offset, from);
+          } finally {
+            this.#marks.mark(id, offset, from.byteLength);
+          }
+        },
+      },
+    });
+    this.#regions.set(id, marked);
   }
 
   async #clear(): Promise<void> {

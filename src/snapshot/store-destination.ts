@@ -5,12 +5,12 @@ import { splitNames } from '../bundle/offered-bundle.js';
 import { FerryError } from '../errors.js';
 import { fileDestination } from '../guests/file-destination.js';
 import { pathInFolder } from '../guests/file-name.js';
-import type { GuestIdentity } from '../guests/guest.js';
+import type { Guest, GuestIdentity } from '../guests/guest.js';
 import { ArrivalStage } from './arrival-stage.js';
 import { ArrivingFiles } from './arriving-files.js';
 import { ArrivingGuest, type ArrivingRegion } from './arriving-guest.js';
 import { OlderSnapshot, type OnDamage } from './older-snapshot.js';
-import type { Store } from './types.js';
+import type { SnapshotInfo, Store } from './types.js';
 
 /** What a source offers, as `listen` tells it. */
 export interface OfferedSnapshot extends GuestIdentity {
@@ -38,7 +38,16 @@ export interface StoreDestinationOptions {
 }
 
 /** What arrives to be stored. */
-export type StoreDestination = ArrivingFiles | ArrivingGuest;
+export interface StoreDestination extends Guest {
+  /** What was made of it; undefined until then, and for a dry run. */
+  readonly snapshot: SnapshotInfo | undefined;
+  /** It ended without success, and what arrived is still there. */
+  readonly isKept: boolean;
+  /** Removes what arrived, unless it is to be kept; a snapshot that was made of it stays. Idempotent. */
+  discard(): Promise<void>;
+  /** Removes what was kept so long ago, if nobody receives it again. */
+  sweep?(keptMs: number): Promise<void>;
+}
 
 const MiB = 2 ** 20;
 const defaultMaxImage = 2 ** 36;
@@ -53,13 +62,8 @@ export async function storeDestination(
   offer: OfferedSnapshot,
   options: StoreDestinationOptions = {},
 ): Promise<StoreDestination> {
-  const place = options.stage ?? (store.encrypted ? undefined : join(store.path, 'arriving'));
-  if (place === undefined) {
-    throw new FerryError('ERR_UNSUPPORTED', 'an encrypted store needs a stage outside of it');
-  }
   const name = options.name ?? nameOf(offer);
-  pathInFolder('.', name);
-  const stage = await ArrivalStage.open(place, name);
+  const stage = await openStage(store, name, options.stage);
   let older: OlderSnapshot | undefined;
   try {
     older = await newestOf(store, name, options.onDamage);
@@ -72,6 +76,33 @@ export async function storeDestination(
     await stage.close(options.keepMs !== undefined);
     throw error;
   }
+}
+
+/**
+ * A guest of whatever kind that arrives epoch by epoch, to be stored time and again with `checkpoint`. Fails as `storeDestination` does.
+ */
+export async function followedGuest(
+  store: Store,
+  identity: GuestIdentity,
+  options: Pick<StoreDestinationOptions, 'stage' | 'maxImage' | 'maxStateBytes'> & {
+    readonly name: string;
+  },
+): Promise<ArrivingGuest> {
+  const stage = await openStage(store, options.name, options.stage);
+  return arrivingGuest(identity, { ...options, store, stage });
+}
+
+async function openStage(
+  store: Store,
+  name: string,
+  given: string | undefined,
+): Promise<ArrivalStage> {
+  const place = given ?? (store.encrypted ? undefined : join(store.path, 'arriving'));
+  if (place === undefined) {
+    throw new FerryError('ERR_UNSUPPORTED', 'an encrypted store needs a stage outside of it');
+  }
+  pathInFolder('.', name);
+  return ArrivalStage.open(place, name);
 }
 
 interface Parts extends Omit<StoreDestinationOptions, 'stage'> {
@@ -110,7 +141,7 @@ async function arrivingBundle(offer: OfferedSnapshot, parts: Parts): Promise<Arr
   return new ArrivingFiles(bundle, { ...parts, path: bundle.place });
 }
 
-function arrivingGuest(offer: OfferedSnapshot, parts: Parts): ArrivingGuest {
+function arrivingGuest(offer: GuestIdentity, parts: Parts): ArrivingGuest {
   const { maxImage: maxRegionBytes = defaultMaxImage, maxStateBytes = MiB } = parts;
   const { kind, version, features } = offer;
   const identity = { kind, version, features };

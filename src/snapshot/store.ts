@@ -59,8 +59,9 @@ export class FolderStore implements Store {
     );
   }
 
-  async find(nameOrCounter: string): Promise<SnapshotInfo> {
+  async find(nameOrCounter: string, at?: number): Promise<SnapshotInfo> {
     const all = await this.snapshots();
+    if (at !== undefined) return this.#findAt(all, nameOrCounter, at);
     const byCounter = /^\d{1,10}$/.test(nameOrCounter) ? Number(nameOrCounter) : -1;
     const found =
       all.find(({ counter }) => counter === byCounter) ??
@@ -71,6 +72,21 @@ export class FolderStore implements Store {
     throw new FerryError(
       'ERR_OUT_OF_RANGE',
       `${this.path} has no snapshot ${JSON.stringify(nameOrCounter)}: ${there}`,
+    );
+  }
+
+  #findAt(all: readonly SnapshotInfo[], name: string, at: number): SnapshotInfo {
+    const named = all.filter(({ manifest }) => manifest?.name === name);
+    const found = named.findLast(({ manifest }) => (manifest?.time ?? at + 1) <= at);
+    if (found !== undefined) return found;
+    const oldest = named[0]?.manifest;
+    const there =
+      oldest === undefined
+        ? 'there is none of that name'
+        : `the oldest is ${oldest.counter}, of ${new Date(oldest.time).toISOString()}`;
+    throw new FerryError(
+      'ERR_OUT_OF_RANGE',
+      `${this.path} has no snapshot ${JSON.stringify(name)} of ${new Date(at).toISOString()} or before: ${there}`,
     );
   }
 

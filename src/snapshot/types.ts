@@ -292,8 +292,8 @@ export interface Store extends AsyncDisposable {
   readonly compression: Compression;
   /** By counter. Unreadable ones are listed with their error. */
   snapshots(): Promise<readonly SnapshotInfo[]>;
-  /** The one with this counter, or else the newest of this name. ERR_OUT_OF_RANGE says what there is. */
-  find(nameOrCounter: string): Promise<SnapshotInfo>;
+  /** The one with this counter, or else the newest of this name; of those there `at` that time, ms since 1970. ERR_OUT_OF_RANGE says what there is. */
+  find(nameOrCounter: string, at?: number): Promise<SnapshotInfo>;
   read(snapshot: SnapshotInfo): Promise<SnapshotReader>;
   begin(options: BeginOptions): Promise<SnapshotWriter>;
   /** ERR_BUSY while another prune runs. */
