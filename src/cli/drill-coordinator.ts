@@ -38,6 +38,8 @@ export interface TakeoverReport {
 export interface KeptReport {
   readonly blow: Blow;
   readonly isPromoted: false;
+  /** What was damaged, if anything: what the primary sent, or the standby's copy. */
+  readonly place?: 'wire' | 'copy';
   /** Why the standby's connection ended there; undefined: it heard nothing of it. */
   readonly code?: string;
   /** Nobody else was in sync any more; and again. */
@@ -72,6 +74,8 @@ export class DrillCoordinator {
   readonly #found = new Map<number, number>();
   readonly #etcd: DrillEtcd | undefined;
   #net: DrillNet | undefined;
+  /** Where the next damage is done: turn about. */
+  #place: 'wire' | 'copy' = 'wire';
   #ports: number[] = [];
   #witnessPort = 0;
   /** The one that has the guest. */
@@ -114,11 +118,18 @@ export class DrillCoordinator {
     const changed = owner.next('in-sync');
     const lost = other.next('lost');
     for (const each of [changed, lost]) each.catch(() => {});
+    const place = this.#place;
     const from = machineMs();
-    if (blow === 'corruption') this.#net?.damage(slot);
-    else this.#net?.isolate(slot);
+    if (blow === 'partition') this.#net?.isolate(slot);
+    else if (place === 'wire') this.#net?.damage(slot);
+    else other.send({ type: 'damage' });
     // What is silent is heard of by nobody but who waits for answers.
-    const why = blow === 'corruption' ? { code: (await this.#soon(lost, takeoverMs)).code } : {};
+    let why = {};
+    if (blow === 'corruption') {
+      const { code } = await this.#soon(lost, takeoverMs);
+      why = { place, code };
+      this.#place = place === 'wire' ? 'copy' : 'wire';
+    }
     await this.#soon(changed, takeoverMs);
     const droppedMs = machineMs() - from;
     this.#net?.heal(slot);

@@ -39,6 +39,9 @@ async function obey(command: ToMember): Promise<void> {
     case 'account':
       await account();
       return;
+    case 'damage':
+      await damage();
+      return;
     case 'end':
       return;
     default:
@@ -62,12 +65,11 @@ async function run(command: Extract<ToMember, { type: 'run' }>): Promise<void> {
   } else await follow(options, command.port, plan);
 }
 
-async function follow(options: MemberOptions, port: number, { guest: what }: DrillPlan) {
+async function follow(options: MemberOptions, port: number, { guest: what, scrubMs }: DrillPlan) {
   // SQLite takes a second to begin: too long for whoever offers it.
   let made: DemoGuest | undefined = await receiveGuest(what, onCommit);
   const waiting = await standby({
-    ...options,
-    port,
+    ...{ ...options, port, scrubMs },
     maxImageBytes: mostImageBytes,
     accept: async () => {
       guest = made ?? (await receiveGuest(what, onCommit));
@@ -87,6 +89,17 @@ async function follow(options: MemberOptions, port: number, { guest: what }: Dri
   isFirst = true;
   lead(next);
   say({ type: 'promoted', at: machineMs(), token: Number(next.token) });
+}
+
+/** One bit, somewhere in the middle: an epoch that writes there finds it, or reading the copy back does. */
+async function damage(): Promise<void> {
+  const [region] = guest?.regions ?? [];
+  if (region === undefined) throw new FerryError('ERR_GUEST', 'there is no copy');
+  const at = region.byteLength >> 1;
+  const byte = new Uint8Array(1);
+  await region.read(at, byte);
+  byte[0] = (byte[0] ?? 0) ^ 16;
+  await region.write(at, byte);
 }
 
 function lead(owner: Primary): void {

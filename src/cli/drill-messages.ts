@@ -10,6 +10,8 @@ export interface DrillPlan {
   /** Of the guest's record: one that nobody else has. */
   readonly name: string;
   readonly intervalMs: number;
+  /** How long a standby takes to read its copy back. */
+  readonly scrubMs: number;
 }
 
 /** From the coordinator to a process that has the guest, or waits for it. */
@@ -27,6 +29,8 @@ export type ToMember =
     }
   /** Pause the guest and say what it holds. */
   | { readonly type: 'account' }
+  /** Change a page of the copy that is here, behind everybody's back. */
+  | { readonly type: 'damage' }
   | { readonly type: 'end' };
 
 /** Times are of the machine's monotone clock, milliseconds. */

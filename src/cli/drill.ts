@@ -43,6 +43,8 @@ interface DrillOptions {
 /** How long a primary works before it is struck, milliseconds. */
 const leastWorkMs = 100;
 const mostWorkMs = 600;
+/** How soon damage of a copy is to be found. */
+const hastyScrubMs = 1000;
 /** About what a transaction of the ledger writes. */
 const ledgerBytesPerTransaction = 8192;
 
@@ -68,7 +70,12 @@ export function addDrill(program: Command): void {
       parseCount,
       0,
     )
-    .option('--corruptions <N>', 'how often what it sends to its standby is damaged', parseCount, 0)
+    .option(
+      '--corruptions <N>',
+      'how often what it sends to its standby, and the copy there, is damaged, turn about',
+      parseCount,
+      0,
+    )
     .option(
       '--leader-kills <N>',
       'how often it is killed together with the leader of etcd, of which three members are started then',
@@ -120,7 +127,8 @@ async function drill(options: DrillOptions, { output, interruption }: Stage): Pr
     await using etcd = await etcdOf(options, folder);
     const lease = await leaseOf(options, folder, etcd?.endpoints);
     const name = `drill-${randomBytes(8).toString('hex')}`;
-    const plan = { guest, mode, name, lease, intervalMs: interval };
+    const scrubMs = options.corruptions > 0 ? hastyScrubMs : 0;
+    const plan = { guest, mode, name, lease, intervalMs: interval, scrubMs };
     const coordinator = new DrillCoordinator(plan, interruption.signal, etcd);
     await strikeAll(options, plan, blows, coordinator, output);
   } finally {
@@ -240,11 +248,12 @@ function blowsOf(options: DrillOptions): readonly Blow[] {
     throw new UsageError('--partitions needs an etcd of this machine, asked over http:');
   }
   const blows = [
+    // First, so that what was damaged is gone on with.
+    ...Array<Blow>(corruptions).fill('corruption'),
     ...Array<Blow>(kills).fill('kill'),
     ...Array<Blow>(freezes).fill('freeze'),
     ...Array<Blow>(partitions).fill('partition'),
     ...Array<Blow>(leaderKills).fill('leader-kill'),
-    ...Array<Blow>(corruptions).fill('corruption'),
   ];
   if (blows.length === 0) throw new UsageError('say what to do: --kills N or --freezes N');
   return blows;
@@ -266,8 +275,8 @@ function countOf(all: readonly BlowReport[], blow: Blow): object {
 
 function blowLine(number: number, { blow, ...report }: BlowReport): string {
   if (!report.isPromoted) {
-    const { code, droppedMs, rejoinedMs } = report;
-    const how = code === undefined ? '' : `noticed (${code}), `;
+    const { place, code, droppedMs, rejoinedMs } = report;
+    const how = code === undefined ? '' : `of the ${place}: noticed (${code}), `;
     return `${blow} ${number}: ${how}alone after ${formatMs(droppedMs)}, in sync again after ${formatMs(rejoinedMs)}`;
   }
   const { detectedMs, promotedMs, effectMs, lost } = report;
