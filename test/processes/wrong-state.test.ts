@@ -20,7 +20,8 @@ const states: readonly State[] = [
   {
     state: 'awaiting the offer',
     enter: (source) => source.greet(),
-    takes: ['OFFER', 'ABORT', ...always],
+    // LEAD is for those with owner records.
+    takes: ['OFFER', 'LEAD', 'ABORT', ...always],
   },
   {
     state: 'receiving',
