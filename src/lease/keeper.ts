@@ -9,6 +9,8 @@ export interface KeeperOptions {
 
 /** A turn of the guest's loop is noted so often in a lease's time. */
 const beats = 20;
+/** Of a lease's time: how long it takes to begin. */
+const idleShare = 0.2;
 
 /**
  * A thread beside that of a guest. It renews the lease as long as the guest's event loop turns, and kills the process where the guest may still run, and somebody else may have it by now: its own thread should
@@ -16,12 +18,12 @@ const beats = 20;
  */
 export class Keeper {
   readonly #state: BigInt64Array;
-  readonly #thread: Thread<Renewal>;
+  #thread: Thread<Renewal> | undefined;
+  readonly #start: NodeJS.Timeout;
   readonly #beat: NodeJS.Timeout;
   /** From `performance.now()` of this thread to the machine's clock, milliseconds. */
   readonly #offsetMs = Number(nowUs()) / 1000 - performance.now();
   #isRenewing = false;
-  #isGone = false;
 
   /** `lost`: the lease it renewed has run out, or is another's. */
   constructor(ttlMs: number, { hangMs = ttlMs }: KeeperOptions, lost: () => void) {
@@ -39,12 +41,15 @@ export class Keeper {
     // Then the guest's own thread renews, as it would without.
     const gone = (): void => {
       this.#isRenewing = false;
-      this.#isGone = true;
+      this.#thread = undefined;
     };
-    this.#thread = startThread<KeeperSetup, Renewal, 'lost'>(
-      { program, name: 'pageferry lease', isAwaited: false },
-      ...[setup, heard, gone],
-    );
+    // Not beside a takeover: the lease has only begun.
+    this.#start = setTimeout(() => {
+      this.#thread = startThread<KeeperSetup, Renewal, 'lost'>(
+        { program, name: 'pageferry lease', isAwaited: false },
+        ...[setup, heard, gone],
+      );
+    }, ttlMs * idleShare).unref();
   }
 
   /** It has a lease to renew. */
@@ -57,9 +62,9 @@ export class Keeper {
     return Number(Atomics.load(this.#state, cell.renewed)) / 1000 - this.#offsetMs;
   }
 
-  /** From now on it renews this one. */
+  /** From now on it renews this one, if it has begun. */
   renew(renewal: Renewal): void {
-    if (this.#isGone) return;
+    if (this.#thread === undefined) return;
     this.#isRenewing = true;
     this.#thread.tell(renewal);
   }
@@ -75,6 +80,7 @@ export class Keeper {
   async stop(): Promise<void> {
     this.guard(false, 0);
     clearInterval(this.#beat);
-    await this.#thread.close();
+    clearTimeout(this.#start);
+    await this.#thread?.close();
   }
 }

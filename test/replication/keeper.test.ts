@@ -54,6 +54,8 @@ async function open(hangMs: number, isFollowed: boolean): Promise<Room> {
   const said: Said[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => said.push(JSON.parse(line)));
   await until(() => said.some(({ type }) => type === (isFollowed ? 'joined' : 'leading')));
+  // It does not begin at once.
+  await sleep(ttlMs);
   return { child, said, lease };
 }
 
