@@ -58,7 +58,7 @@ async function* takeovers(): AsyncGenerator<Result> {
   const { output } = timedOutput('node', ...command, ...args);
   const struck = output
     .split('\n')
-    .filter((line) => line.includes('"struck"'))
+    .filter((line) => line.includes('"type":"struck"'))
     .map((line) => JSON.parse(line));
   const promoted = struck.map(({ promotedMs }) => promotedMs);
   const heard = struck.map(({ effectMs }) => effectMs);
